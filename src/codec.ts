@@ -1,0 +1,85 @@
+import { isUtf8 } from 'node:buffer'
+import { MulticastError, shown } from './errors.js'
+
+/**
+ * Turns messages into datagrams and back. Any object with these two functions will do.
+ *
+ * What `encode` throws rejects the send that called it. What `decode` throws makes a `malformed`
+ * event: anyone on the network can send bytes that no codec understands.
+ */
+export interface Codec<Value, Decoded = Value> {
+  /** The bytes of one datagram. They are handed to the kernel as they are, without a copy. */
+  readonly encode: (value: Value) => Uint8Array
+  /** The message in one datagram. `data` is memory of its own, which the codec may keep. */
+  readonly decode: (data: Buffer) => Decoded
+}
+
+/**
+ * Bytes as they are: the codec where none is given. Encodes a `Uint8Array`, or a string as UTF-8;
+ * decodes to a `Buffer`.
+ */
+export const bytes: Codec<string | Uint8Array, Buffer> = {
+  encode(value) {
+    if (value instanceof Uint8Array) return value
+    if (typeof value === 'string') return Buffer.from(value)
+    throw wrongType('a string or a Uint8Array', value)
+  },
+  decode: (data) => data,
+}
+
+/**
+ * Strings as UTF-8. Strict, as Python's `bytes.decode()` is: a datagram that is not valid UTF-8 is
+ * `malformed`.
+ */
+export const text: Codec<string> = {
+  encode(value) {
+    if (typeof value === 'string') return Buffer.from(value)
+    throw wrongType('a string', value)
+  },
+  decode(data) {
+    if (isUtf8(data)) return data.toString()
+    throw new TypeError('The datagram is not valid UTF-8')
+  },
+}
+
+/**
+ * JSON as UTF-8. `T` is what you expect the peers to send: nothing checks it, so look at what comes
+ * from a network that you do not trust.
+ */
+export function json<T>(): Codec<T> {
+  return {
+    encode(value) {
+      const encoded: string | undefined = JSON.stringify(value)
+      if (encoded === undefined) throw wrongType('a value that JSON can express', value)
+      return Buffer.from(encoded)
+    },
+    decode: (data) => JSON.parse(text.decode(data)) as T,
+  }
+}
+
+/** The bytes of `value`, or the one error that a send may reject with because of it. */
+export function encode<Value>(codec: Codec<Value, unknown>, value: Value): Uint8Array {
+  let data: Uint8Array
+  try {
+    data = codec.encode(value)
+  } catch (cause) {
+    if (cause instanceof MulticastError) throw cause
+    throw new MulticastError(
+      'ERR_MULTICAST_ENCODE',
+      'The codec threw while encoding the message: see the cause',
+      { cause },
+    )
+  }
+  if (data instanceof Uint8Array) return data
+  throw new MulticastError(
+    'ERR_MULTICAST_MESSAGE_TYPE',
+    `The codec's encode() must return a Uint8Array, but returned ${shown(data)}`,
+  )
+}
+
+function wrongType(wanted: string, value: unknown): MulticastError {
+  return new MulticastError(
+    'ERR_MULTICAST_MESSAGE_TYPE',
+    `The message must be ${wanted}, but is ${shown(value)}: convert it, or give a codec`,
+  )
+}

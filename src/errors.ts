@@ -1,0 +1,88 @@
+import { inspect } from 'node:util'
+
+/**
+ * Every code that a {@link MulticastError} can carry. docs/api.md lists what each means and what to
+ * do about it.
+ */
+export type MulticastErrorCode =
+  /** The group is not an IPv4 or IPv6 multicast address. */
+  | 'ERR_MULTICAST_GROUP'
+  /** The port is not an integer in its range. */
+  | 'ERR_MULTICAST_PORT'
+  /** The TTL is not an integer from 0 to 255. */
+  | 'ERR_MULTICAST_TTL'
+  /** The timeout is not a number of milliseconds from above 0 to 2147483647, or a request has no end. */
+  | 'ERR_MULTICAST_TIMEOUT'
+  /** No such interface, or it has no address of the group's family. */
+  | 'ERR_MULTICAST_INTERFACE'
+  /** A source is not a unicast address of the group's family. */
+  | 'ERR_MULTICAST_SOURCE'
+  /** Another option or argument has a value that it cannot have. */
+  | 'ERR_MULTICAST_OPTION'
+  /** There is no option of that name. */
+  | 'ERR_MULTICAST_UNKNOWN_OPTION'
+  /** The message, or what its codec made of it, is of the wrong type. */
+  | 'ERR_MULTICAST_MESSAGE_TYPE'
+  /** The message is larger than a datagram can be. */
+  | 'ERR_MULTICAST_MESSAGE_SIZE'
+  /** The codec threw while encoding; its error is the `cause`. */
+  | 'ERR_MULTICAST_ENCODE'
+  /** The codec threw while decoding a datagram; its error is the `cause`. */
+  | 'ERR_MULTICAST_DECODE'
+  /** More bytes than `maxQueuedBytes` wait to be sent. */
+  | 'ERR_MULTICAST_QUEUE_FULL'
+  /** It is closing or closed. */
+  | 'ERR_MULTICAST_CLOSED'
+  /** It is not listening yet. */
+  | 'ERR_MULTICAST_NOT_LISTENING'
+  /** Another socket holds the port. */
+  | 'ERR_MULTICAST_PORT_IN_USE'
+  /** The system refused to bind the socket for another reason. */
+  | 'ERR_MULTICAST_BIND'
+  /** The system refused the socket or one of its options, or reported an error on it later. */
+  | 'ERR_MULTICAST_SOCKET'
+  /** The system refused a membership. */
+  | 'ERR_MULTICAST_JOIN'
+  /** The socket has as many memberships, or the membership as many sources, as the system allows. */
+  | 'ERR_MULTICAST_MEMBERSHIP_LIMIT'
+  /** There is no such membership to leave. */
+  | 'ERR_MULTICAST_LEAVE'
+  /** The system refused to send. */
+  | 'ERR_MULTICAST_SEND'
+
+/**
+ * The one error class of senders and receivers. `code` is stable and is what to branch on; `message`
+ * says what was given and what to try next; `cause` is the system's or the codec's own error, where
+ * there was one.
+ */
+export class MulticastError extends Error {
+  override readonly name = 'MulticastError'
+  readonly code: MulticastErrorCode
+
+  constructor(code: MulticastErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** The errno name of a system error (`'EADDRINUSE'`), or `undefined` for any other value. */
+export function errno(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null | undefined)?.code
+  return typeof code === 'string' ? code : undefined
+}
+
+/** The text of a caught value, for the end of a longer message. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : shown(error)
+}
+
+/** A given value as an error message shows it: short, on one line, and never running its code. */
+export function shown(value: unknown): string {
+  return inspect(value, {
+    breakLength: Number.POSITIVE_INFINITY,
+    customInspect: false,
+    depth: 0,
+    maxArrayLength: 5,
+    maxStringLength: 80,
+  })
+}

@@ -1,0 +1,126 @@
+import type { RemoteInfo } from 'node:dgram'
+import type { Group, Interface } from './address.js'
+import type { DatagramSocket } from './datagram.js'
+import { errno, MulticastError, reasonOf } from './errors.js'
+
+/** One membership of a receiver, in the form that `leave` takes. */
+export interface Membership {
+  /** The interface's name, or `'default'` for the one that the system picked. */
+  readonly interface: string
+  /** The one sender that it asks for; absent, it asks for every sender. */
+  readonly source?: string
+}
+
+/** What one socket has joined, and so which senders it may hear. */
+export class Memberships {
+  readonly socket: DatagramSocket
+  /** The zone that the socket was opened for. */
+  readonly zone: string | undefined
+  readonly #group: Group
+  readonly #joined: { on: Interface | undefined; membership: Membership }[] = []
+  readonly #sources = new Set<string>()
+  #anySource = false
+
+  constructor(socket: DatagramSocket, group: Group, zone: string | undefined) {
+    this.socket = socket
+    this.zone = zone
+    this.#group = group
+  }
+
+  get list(): readonly Membership[] {
+    return this.#joined.map(({ membership }) => membership)
+  }
+
+  /**
+   * Whether a membership asks for that sender. The kernel lets more through: a socket bound to the
+   * group hears it on every interface where any socket of the host has joined, whatever its source.
+   */
+  readonly admits = ({ address }: RemoteInfo): boolean =>
+    this.#anySource ||
+    this.#sources.has(address) ||
+    // A link-local sender comes with its zone, which a source may leave out.
+    (address.includes('%') && this.#sources.has(address.replace(/%.*/, '')))
+
+  /** IP_ADD_MEMBERSHIP, with a source IP_ADD_SOURCE_MEMBERSHIP. Returns it if it is new. */
+  join(on: Interface | undefined, source: string | undefined): Membership | undefined {
+    const name = on?.name ?? 'default'
+    const same = this.list.filter((membership) => membership.interface === name)
+    if (same.some((membership) => membership.source === source)) return undefined
+    try {
+      if (source === undefined) this.socket.addMembership(this.#group.address, on?.handle)
+      else this.socket.addSourceSpecificMembership(source, this.#group.address, on?.handle)
+    } catch (cause) {
+      throw this.#joinError(cause, name, source, same)
+    }
+    const membership = Object.freeze(
+      source === undefined ? { interface: name } : { interface: name, source },
+    )
+    this.#joined.push({ on, membership })
+    this.#readSources()
+    return membership
+  }
+
+  /** IP_DROP_MEMBERSHIP, with a source IP_DROP_SOURCE_MEMBERSHIP. */
+  leave(membership: Membership): void {
+    const index = this.#joined.findIndex((joined) => joined.membership === membership)
+    const [joined] = index < 0 ? [] : this.#joined.splice(index, 1)
+    if (joined === undefined) return
+    // Before the kernel is asked: what it still delivers is not asked for any more.
+    this.#readSources()
+    const { source } = membership
+    try {
+      if (source === undefined) this.socket.dropMembership(this.#group.address, joined.on?.handle)
+      else this.socket.dropSourceSpecificMembership(source, this.#group.address, joined.on?.handle)
+    } catch {
+      // The kernel has it no more, as when the interface was removed: it is left all the same.
+    }
+  }
+
+  #readSources(): void {
+    this.#sources.clear()
+    this.#anySource = false
+    for (const { source } of this.list) {
+      if (source === undefined) this.#anySource = true
+      else this.#sources.add(source)
+    }
+  }
+
+  #joinError(
+    cause: unknown,
+    name: string,
+    source: string | undefined,
+    same: Membership[],
+  ): MulticastError {
+    const code = errno(cause)
+    const what = `group ${this.#group.address} on ${name}${source === undefined ? '' : ` from ${source}`}`
+    if (code === 'ENOBUFS' || code === 'ENOMEM') {
+      const limit =
+        same.length > 0
+          ? 'a membership has as many sources as it may (Linux: sysctl net.ipv4.igmp_max_msf, net.ipv6.mld_max_msf)'
+          : 'the socket has as many memberships as it may (Linux: 20, sysctl net.ipv4.igmp_max_memberships)'
+      return new MulticastError(
+        'ERR_MULTICAST_MEMBERSHIP_LIMIT',
+        `Could not join ${what}: ${limit}. Raise it, or use several receivers`,
+        { cause },
+      )
+    }
+    const mixed = same.some(
+      (membership) => (membership.source === undefined) !== (source === undefined),
+    )
+    const hint = mixed
+      ? 'it has joined there both with and without a source, which one socket cannot: leave the other first'
+      : (hints[code ?? ''] ?? 'see the cause')
+    return new MulticastError(
+      'ERR_MULTICAST_JOIN',
+      `Could not join ${what}: ${reasonOf(cause)} (${hint})`,
+      { cause },
+    )
+  }
+}
+
+/** What to try, by errno. */
+const hints: Readonly<Record<string, string>> = {
+  EADDRNOTAVAIL: 'the interface has lost its address: try again once it is back',
+  ENODEV:
+    'the system finds no interface for it: name one in interfaces, or add a route to the group',
+}

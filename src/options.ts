@@ -1,0 +1,334 @@
+import type { RemoteInfo } from 'node:dgram'
+import { createSocket } from 'node:dgram'
+import { networkInterfaces } from 'node:os'
+import {
+  findInterface,
+  type Group,
+  type Interface,
+  listInterfaces,
+  type NetworkInterfaces,
+  parseGroup,
+  parseSource,
+  parseUnicast,
+} from './address.js'
+import { bytes, type Codec } from './codec.js'
+import type { CreateSocket, DatagramSocket } from './datagram.js'
+import { MulticastError, reasonOf, shown } from './errors.js'
+import {
+  integer,
+  isBoolean,
+  isFunction,
+  isList,
+  isSignal,
+  isString,
+  milliseconds,
+  optional,
+  type Rules,
+  resolve,
+  rule,
+  type Settings,
+  wrongValue,
+} from './rules.js'
+
+/** The options that a sender and a receiver share. `undefined` always means the default. */
+export interface MulticastOptions {
+  /**
+   * The group: 224.0.0.0 to 239.255.255.255, or IPv6 ff00::/8. A zone (`ff02::1%eth0`) names the
+   * interface to use.
+   */
+  group: string
+  /** The group's UDP port. */
+  port: number
+  /**
+   * Milliseconds without a message after which `timeout` is emitted, above 0 and up to 2147483647.
+   * Default: none, it waits forever. Python's `socket.settimeout`, which counts seconds.
+   */
+  timeout?: number | undefined
+  /** SO_RCVBUF in bytes. Default: the system's. Linux grants no more than `net.core.rmem_max`. */
+  recvBufferSize?: number | undefined
+  /** SO_SNDBUF in bytes. Default: the system's. Linux grants no more than `net.core.wmem_max`. */
+  sendBufferSize?: number | undefined
+  /**
+   * The bytes that may wait to be sent: those the kernel has refused so far, and before `listening`
+   * all of them. Past it a send rejects, because node:dgram's own queue has no bound. Default: 1 MiB.
+   */
+  maxQueuedBytes?: number | undefined
+  /** The messages that an async iterator holds for a slow loop; it drops the oldest. Default: 1024. */
+  queueLimit?: number | undefined
+  /** Aborting it closes, and rejects what is pending with its reason. Default: none. */
+  signal?: AbortSignal | undefined
+  /** Makes the sockets. Default: node:dgram's `createSocket`. Tests put another carrier here. */
+  createSocket?: CreateSocket | undefined
+  /** Lists the interfaces. Default: node:os's `networkInterfaces`. Goes with `createSocket`. */
+  networkInterfaces?: (() => NetworkInterfaces) | undefined
+}
+
+/** The options of a sender, beside its codecs. */
+export interface SenderOptions extends MulticastOptions {
+  /**
+   * IP_MULTICAST_TTL, for IPv6 IPV6_MULTICAST_HOPS: how many networks a message may cross, 0 to 255.
+   * Default: 1, because then nothing leaves the local network unless asked. 0 stays on the host.
+   */
+  ttl?: number | undefined
+  /**
+   * IP_MULTICAST_LOOP: whether receivers on this host hear the messages too. Default: true. On the
+   * loopback interface Linux delivers them all the same; on Windows it is the receiver's switch.
+   */
+  loopback?: boolean | undefined
+  /**
+   * IP_MULTICAST_IF: the interface to send through, by name (`eth0`) or by an address of it. Default:
+   * the interface of the system's route to the group.
+   */
+  interface?: string | undefined
+  /** The address to bind to, and so to hear replies on. Default: any. */
+  localAddress?: string | undefined
+  /** The port to bind to, and so to hear replies on. Default: 0, a free one. */
+  localPort?: number | undefined
+}
+
+/** The options of a receiver, beside its codecs. Its port may be 0: a free one, see `address()`. */
+export interface ReceiverOptions extends MulticastOptions {
+  /**
+   * The interfaces to join on: `'all'` with an address of the group's family; `'default'`, the one
+   * that the system picks (Python's `INADDR_ANY`); or a list of names and addresses. Default: `'all'`.
+   */
+  interfaces?: 'all' | 'default' | readonly string[] | undefined
+  /**
+   * IP_ADD_SOURCE_MEMBERSHIP: the senders to hear, and no others. Default: every sender,
+   * IP_ADD_MEMBERSHIP.
+   */
+  sources?: readonly string[] | undefined
+  /**
+   * `'group'`, `'any'` or an address of this host. Default on Linux: the group, because a socket bound
+   * to any address there hears every group that any process of the host has joined on the port.
+   * Elsewhere: any. A socket bound to the group does not hear unicast.
+   */
+  bindAddress?: string | undefined
+  /**
+   * SO_REUSEADDR: whether other sockets of this host may bind the port too, each of which then hears
+   * every message. Default: true.
+   */
+  reuseAddr?: boolean | undefined
+}
+
+/** What some rules need of the rules before them. */
+interface Surroundings {
+  readonly group: Group
+  readonly networkInterfaces: () => NetworkInterfaces
+}
+
+const shared = {
+  createSocket: rule({ default: createSocket, check: isFunction<CreateSocket> }),
+  networkInterfaces: rule({
+    default: networkInterfaces,
+    check: isFunction<() => NetworkInterfaces>,
+  }),
+  group: rule({ check: (value) => parseGroup(value) }),
+  timeout: rule({ check: optional(milliseconds) }),
+  codec: rule({ default: bytes, check: isCodec }),
+  replyCodec: rule({ check: optional(isCodec) }),
+  recvBufferSize: rule({
+    check: optional(integer(1, 2 ** 31 - 1)),
+    set: (socket, size: number) => socket.setRecvBufferSize(size),
+  }),
+  sendBufferSize: rule({
+    check: optional(integer(1, 2 ** 31 - 1)),
+    set: (socket, size: number) => socket.setSendBufferSize(size),
+  }),
+  maxQueuedBytes: rule({ default: 2 ** 20, check: integer(1, Number.MAX_SAFE_INTEGER) }),
+  queueLimit: rule({ default: 1024, check: integer(1, Number.MAX_SAFE_INTEGER) }),
+  signal: rule({ check: optional(isSignal) }),
+} satisfies Rules
+
+const senderRules = {
+  ...shared,
+  port: rule({ check: integer(1, 65535, 'ERR_MULTICAST_PORT') }),
+  localAddress: rule({
+    check: (value, option, { group }: Surroundings) =>
+      value === undefined ? wildcard(group) : parseUnicast(value, group, option),
+  }),
+  localPort: rule({ default: 0, check: integer(0, 65535, 'ERR_MULTICAST_PORT') }),
+  ttl: rule({
+    default: 1,
+    check: integer(0, 255, 'ERR_MULTICAST_TTL'),
+    set: (socket, ttl) => socket.setMulticastTTL(ttl),
+  }),
+  loopback: rule({
+    default: true,
+    check: isBoolean,
+    set: (socket, loopback) => socket.setMulticastLoopback(loopback),
+  }),
+  interface: rule({
+    check: (value, option, { group, networkInterfaces }: Surroundings) => {
+      const wanted = value ?? group.zone
+      if (wanted === undefined) return undefined
+      const found = findInterface(networkInterfaces(), group, wanted, option)
+      return inZone(group, [found], networkInterfaces(), option)[0]
+    },
+    set: (socket, { handle }) => socket.setMulticastInterface(handle),
+  }),
+} satisfies Rules
+
+const receiverRules = {
+  ...shared,
+  port: rule({ check: integer(0, 65535, 'ERR_MULTICAST_PORT') }),
+  interfaces: rule({ default: 'all', check: parseInterfaces }),
+  sources: rule({
+    check: optional((value, option, { group }: Surroundings) => {
+      const sources = isList(value, option, 'ERR_MULTICAST_SOURCE')
+      return [...new Set(sources.map((source) => parseSource(source, group)))]
+    }),
+  }),
+  bindAddress: rule({
+    default: process.platform === 'linux' ? 'group' : 'any',
+    check: (value, option, { group }: Surroundings) => {
+      if (value === 'group') return undefined
+      return value === 'any' ? wildcard(group) : parseUnicast(value, group, option)
+    },
+  }),
+  reuseAddr: rule({ default: true, check: isBoolean }),
+} satisfies Rules
+
+export type SenderSettings = Settings<typeof senderRules>
+export type ReceiverSettings = Settings<typeof receiverRules>
+
+export function senderSettings(options: unknown): SenderSettings {
+  return resolve(senderRules, options)
+}
+
+export function receiverSettings(options: unknown): ReceiverSettings {
+  const settings = resolve(receiverRules, options)
+  if (settings.interfaces === 'default') targetInterfaces(settings, 'default')
+  return settings
+}
+
+/** The interfaces to join on; `undefined` is the one that the system picks. */
+export function targetInterfaces(
+  { group, networkInterfaces, bindAddress }: ReceiverSettings,
+  wanted: ReceiverSettings['interfaces'],
+): readonly (Interface | undefined)[] {
+  if (wanted === 'all') return listInterfaces(networkInterfaces(), group)
+  if (wanted !== 'default') return wanted
+  if (!group.scoped || bindAddress !== undefined) return [undefined]
+  throw new MulticastError(
+    'ERR_MULTICAST_INTERFACE',
+    `${group.address} is another group on each link, and is bound together with an interface: name one behind the group (%eth0) or in interfaces, or set bindAddress to 'any'`,
+  )
+}
+
+/** Sets on an open socket what the settings ask for; the kernel's refusal names the option. */
+export function applySettings(
+  socket: DatagramSocket,
+  settings: SenderSettings | ReceiverSettings,
+): void {
+  const rules: Rules = 'ttl' in settings ? senderRules : receiverRules
+  for (const [option, value] of Object.entries(settings)) {
+    if (value === undefined) continue
+    try {
+      rules[option]?.set?.(socket, value as never)
+    } catch (cause) {
+      throw new MulticastError(
+        'ERR_MULTICAST_SOCKET',
+        `The system refused the option ${option}, ${shown(value)}: ${reasonOf(cause)}`,
+        { cause },
+      )
+    }
+  }
+}
+
+/** The options of one request, beside its message. */
+export interface RequestOptions {
+  /** The silence in ms, after the send or the last reply, that ends it. Default: the sender's timeout. */
+  timeout?: number | undefined
+  /** The replies after which it ends. Default: no limit. */
+  limit?: number | undefined
+  /** Aborting it ends the request with the signal's reason. Default: none. */
+  signal?: AbortSignal | undefined
+}
+
+const requestRules = {
+  timeout: rule({ check: optional(milliseconds) }),
+  limit: rule({ check: optional(integer(1, Number.MAX_SAFE_INTEGER)) }),
+  signal: rule({ check: optional(isSignal) }),
+} satisfies Rules
+
+export function requestSettings(
+  options: unknown,
+  timeout: number | undefined,
+): Settings<typeof requestRules> {
+  const settings = resolve(requestRules, options)
+  const end = settings.timeout ?? timeout
+  if (end === undefined && settings.limit === undefined && settings.signal === undefined) {
+    throw new MulticastError(
+      'ERR_MULTICAST_TIMEOUT',
+      'The request would never end: give it a timeout, a limit or a signal, or give the sender a timeout',
+    )
+  }
+  return { ...settings, timeout: end }
+}
+
+const membershipRules = {
+  interface: rule({ check: optional(isString) }),
+  source: rule({ check: optional(isString) }),
+} satisfies Rules
+
+/** The two members of a membership to join or leave. */
+export function membershipSettings(options: unknown): Settings<typeof membershipRules> {
+  return resolve(membershipRules, options)
+}
+
+/** The interfaces that `interfaces`, or a membership's `interface`, asks for. */
+export function parseInterfaces(
+  value: unknown,
+  option: string,
+  { group, networkInterfaces }: Surroundings,
+): 'all' | 'default' | readonly Interface[] {
+  if ((value === 'all' || value === 'default') && group.zone === undefined) return value
+  const table = networkInterfaces()
+  if (value === 'all' || value === 'default') {
+    return [findInterface(table, group, group.zone, 'group')]
+  }
+  const list = isList(value, `${option} must be 'all', 'default' or`, 'ERR_MULTICAST_INTERFACE')
+  const found = new Map<string, Interface>()
+  for (const wanted of list) {
+    const one = findInterface(table, group, wanted, option)
+    found.set(one.name, one)
+  }
+  return inZone(group, [...found.values()], table, option)
+}
+
+/** The interfaces, if the group's zone allows them. */
+function inZone(
+  group: Group,
+  interfaces: Interface[],
+  table: NetworkInterfaces,
+  option: string,
+): readonly Interface[] {
+  if (group.zone === undefined) return interfaces
+  const zone = findInterface(table, group, group.zone, 'group')
+  const other = interfaces.find(({ name }) => name !== zone.name)
+  if (other === undefined) return interfaces
+  throw new MulticastError(
+    'ERR_MULTICAST_INTERFACE',
+    `The group's zone is %${group.zone}, but ${option} asks for ${other.name}: leave one of the two out`,
+  )
+}
+
+function wildcard(group: Group): string {
+  return group.family === 'IPv4' ? '0.0.0.0' : '::'
+}
+
+/** Whom to reply to, as a received message's `remote` tells it. */
+export function checkRemote(remote: unknown, group: Group): void {
+  const { address, port } = (remote ?? {}) as Partial<RemoteInfo>
+  parseUnicast(address, group, 'remote.address')
+  integer(1, 65535, 'ERR_MULTICAST_PORT')(port, 'remote.port')
+}
+
+function isCodec(value: unknown, option: string): Codec<never, unknown> {
+  const codec = value as Partial<Codec<never, unknown>> | null
+  if (typeof codec?.encode === 'function' && typeof codec.decode === 'function') {
+    return codec as Codec<never, unknown>
+  }
+  throw wrongValue('ERR_MULTICAST_OPTION', option, 'an object with encode() and decode()', value)
+}

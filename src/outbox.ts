@@ -1,0 +1,182 @@
+import type { Debugger } from 'debug'
+import type { Group } from './address.js'
+import type { DatagramSocket } from './datagram.js'
+import { errno, MulticastError, reasonOf } from './errors.js'
+
+/** Picks the socket to send through, once there is one. */
+type Route = (address: string) => DatagramSocket
+
+interface Waiting {
+  readonly data: Uint8Array
+  readonly port: number
+  readonly address: string
+  readonly resolve: (bytes: number) => void
+  readonly reject: (reason: unknown) => void
+}
+
+/**
+ * What goes out. Before {@link open} sends wait here; afterwards the kernel takes them. It ends
+ * gently with {@link shut}, which lets accepted sends go out, or at once with {@link cut}.
+ */
+export class Outbox {
+  /** Datagrams that the kernel has taken, and their bytes. */
+  sent = 0
+  bytesSent = 0
+
+  readonly #limit: number
+  readonly #maxPayload: number
+  readonly #debug: Debugger
+  readonly #onSent: () => void
+  #route: Route | undefined
+  #waiting: Waiting[] = []
+  #waitingBytes = 0
+  #handed = 0
+  #handedBytes = 0
+  /** Why nothing more is accepted. */
+  #shut: { reason: unknown } | undefined
+  /** Why even what the kernel holds is given up. */
+  #cut: { reason: unknown } | undefined
+  #onDrained: (() => void) | undefined
+
+  constructor(limit: number, group: Group, debug: Debugger, onSent: () => void) {
+    this.#limit = limit
+    // 65,535 less the UDP header and, where the length field counts it, the IPv4 header.
+    this.#maxPayload = group.family === 'IPv4' ? 65_507 : 65_527
+    this.#debug = debug
+    this.#onSent = onSent
+  }
+
+  /** Resolves with the bytes once the kernel has taken them; every failure is a rejection. */
+  send(data: Uint8Array, port: number, address: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      if (this.#shut !== undefined) reject(this.#shut.reason)
+      else if (data.byteLength > this.#maxPayload) reject(this.#tooLarge(data.byteLength))
+      else if (this.#route !== undefined) {
+        const socket = this.#route(address)
+        if (this.#isFull(socket, data.byteLength)) reject(this.#full())
+        else this.#hand(socket, data, port, address, resolve, reject)
+      } else if (this.#waitingBytes + data.byteLength > this.#limit) reject(this.#full())
+      else {
+        this.#waitingBytes += data.byteLength
+        this.#waiting.push({ data, port, address, resolve, reject })
+      }
+    })
+  }
+
+  /** Hands over what waits, in its order, and from now on everything at once. */
+  open(route: Route): void {
+    this.#route = route
+    this.#waitingBytes = 0
+    for (const { data, port, address, resolve, reject } of this.#waiting.splice(0)) {
+      this.#hand(route(address), data, port, address, resolve, reject)
+    }
+  }
+
+  /** Accepts nothing more. */
+  shut(reason: unknown): void {
+    this.#shut ??= { reason }
+  }
+
+  /** Gives up what was accepted too; returns how many sends learn of it at once. */
+  cut(reason: unknown): number {
+    this.shut(reason)
+    this.#cut ??= { reason }
+    const waiting = this.#waiting.splice(0)
+    for (const { reject } of waiting) reject(reason)
+    this.#onDrained?.()
+    return waiting.length
+  }
+
+  get isEmpty(): boolean {
+    return this.#cut !== undefined || this.#handed + this.#waiting.length === 0
+  }
+
+  /** Resolves when all that was accepted has gone out or was given up. */
+  drained(): Promise<void> {
+    if (this.isEmpty) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#onDrained = resolve
+    })
+  }
+
+  #hand(
+    socket: DatagramSocket,
+    data: Uint8Array,
+    port: number,
+    address: string,
+    resolve: (bytes: number) => void,
+    reject: (reason: unknown) => void,
+  ): void {
+    const { byteLength } = data
+    const done = (cause: unknown): void => {
+      this.#handed -= 1
+      this.#handedBytes -= byteLength
+      if (this.#cut !== undefined) reject(this.#cut.reason)
+      else if (cause) reject(this.#sendError(cause, byteLength, port, address))
+      else {
+        this.sent += 1
+        this.bytesSent += byteLength
+        this.#onSent()
+        resolve(byteLength)
+      }
+      if (this.#handed === 0) this.#onDrained?.()
+    }
+    this.#handed += 1
+    this.#handedBytes += byteLength
+    if (this.#debug.enabled)
+      this.#debug('sending %d bytes to %s port %d', byteLength, address, port)
+    try {
+      socket.send(data, port, address, done)
+    } catch (cause) {
+      done(cause)
+    }
+  }
+
+  // The kernel has refused no more than what has no answer yet, so it is asked only when that could
+  // be too much. Deno's sockets do not tell.
+  #isFull(socket: DatagramSocket, byteLength: number): boolean {
+    if (this.#handedBytes + byteLength <= this.#limit) return false
+    const refused = socket.getSendQueueSize() ?? 0
+    return refused > 0 && refused + byteLength > this.#limit
+  }
+
+  #full(): MulticastError {
+    return new MulticastError(
+      'ERR_MULTICAST_QUEUE_FULL',
+      `${this.#limit} bytes wait to be sent, as many as maxQueuedBytes allows: await each send, or raise it`,
+    )
+  }
+
+  #tooLarge(byteLength: number, cause?: unknown): MulticastError {
+    return new MulticastError(
+      'ERR_MULTICAST_MESSAGE_SIZE',
+      cause === undefined
+        ? `The message has ${byteLength} bytes, and a datagram holds at most ${this.#maxPayload}: split it`
+        : `The system takes no message of ${byteLength} bytes (${reasonOf(cause)}): split it, or raise the system's limit (on macOS net.inet.udp.maxdgram)`,
+      { cause },
+    )
+  }
+
+  #sendError(cause: unknown, byteLength: number, port: number, address: string): MulticastError {
+    const code = errno(cause)
+    if (code === 'EMSGSIZE') return this.#tooLarge(byteLength, cause)
+    const hint = hints[code ?? ''] ?? 'see the cause'
+    return new MulticastError(
+      'ERR_MULTICAST_SEND',
+      `Could not send ${byteLength} bytes to ${address} port ${port}: ${reasonOf(cause)} (${hint})`,
+      { cause },
+    )
+  }
+}
+
+/** What to try, by errno. */
+const hints: Readonly<Record<string, string>> = {
+  EACCES: 'a firewall or the sandbox forbids it',
+  EADDRNOTAVAIL: 'the interface has lost its address: try again once it is back',
+  EHOSTUNREACH:
+    'the network has just changed, or on macOS the program is not allowed on the local network',
+  ENETDOWN: 'the interface is down',
+  ENETUNREACH:
+    'there is no route to it: name the interface to send through, by the option interface',
+  EPERM: 'a firewall forbids it',
+}

@@ -1,0 +1,85 @@
+/**
+ * What an async iterator reads from: it holds at most `limit` values that nobody has taken yet, and
+ * drops the oldest past that. Values that it holds when it ends are still read.
+ */
+export class Queue<Value extends object> implements AsyncIterableIterator<Value> {
+  readonly #limit: number
+  readonly #values: Value[] = []
+  readonly #readers: {
+    resolve: (result: IteratorResult<Value, undefined>) => void
+    reject: (reason: unknown) => void
+  }[] = []
+  readonly #onPush: () => void
+  readonly #onEnd: () => void
+  #end: { failure?: { reason: unknown } } | undefined
+
+  /** `onPush` is called for each value, `onEnd` once when no more will be taken. */
+  constructor(limit: number, onPush: () => void, onEnd: () => void) {
+    this.#limit = limit
+    this.#onPush = onPush
+    this.#onEnd = onEnd
+  }
+
+  /** Returns whether an older value had to be dropped for it. */
+  push(value: Value): boolean {
+    if (this.#end !== undefined) return false
+    this.#onPush()
+    const reader = this.#readers.shift()
+    if (reader !== undefined) {
+      reader.resolve({ done: false, value })
+      return false
+    }
+    const full = this.#values.length === this.#limit
+    if (full) this.#values.shift()
+    this.#values.push(value)
+    return full
+  }
+
+  /** Ends the iteration once what it holds has been read. */
+  end(): void {
+    this.#finish({})
+  }
+
+  /** The same, but the end is an error. */
+  fail(reason: unknown): void {
+    this.#finish({ failure: { reason } })
+  }
+
+  next(): Promise<IteratorResult<Value, undefined>> {
+    const value = this.#values.shift()
+    if (value !== undefined) return Promise.resolve({ done: false, value })
+    if (this.#end === undefined) {
+      return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
+    }
+    const { failure } = this.#end
+    this.#end = {}
+    if (failure !== undefined) return Promise.reject(failure.reason)
+    return Promise.resolve({ done: true, value: undefined })
+  }
+
+  /** Called when a `for await` loop is left: drops what nobody will read. */
+  return(): Promise<IteratorResult<Value, undefined>> {
+    this.#values.length = 0
+    if (this.#end === undefined) this.end()
+    else this.#end = {}
+    return Promise.resolve({ done: true, value: undefined })
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  #finish(end: { failure?: { reason: unknown } }): void {
+    if (this.#end !== undefined) return
+    this.#end = end
+    this.#onEnd()
+    const { failure } = end
+    // An error is told once, to whoever reads first; the others see the end.
+    const readers = this.#readers.splice(0)
+    if (failure !== undefined && readers.length > 0) this.#end = {}
+    readers.forEach((reader, index) => {
+      if (failure !== undefined && index === 0) reader.reject(failure.reason)
+      else reader.resolve({ done: true, value: undefined })
+    })
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * A clock that runs out after `ms` milliseconds without a `restart()`, once. It does not run before
+ * the first. The timer is the global one of the moment, so that fake timers replace it; it is set
+ * anew each time because not every fake timer can be refreshed.
+ */
+export class Silence {
+  readonly #ms: number
+  readonly #onEnd: () => void
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #held = true
+
+  constructor(ms: number, onEnd: () => void) {
+    this.#ms = ms
+    this.#onEnd = onEnd
+  }
+
+  restart(): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#onEnd()
+    }, this.#ms)
+    if (!this.#held) this.#timer.unref?.()
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Whether a running clock keeps the process alive, as it does at first. */
+  hold(held: boolean): void {
+    this.#held = held
+    if (held) this.#timer?.ref?.()
+    else this.#timer?.unref?.()
+  }
+}
