@@ -57,6 +57,21 @@ export function json<T>(): Codec<T> {
   }
 }
 
+/**
+ * Lets the option `Option` be left out where plain bytes are what the class's type parameter says, and
+ * otherwise asks for the codec: `new MulticastReceiver<string>({ group, port })` does not compile.
+ */
+export type SentAsBytes<Value, Option extends 'codec' | 'replyCodec'> = [Value] extends [
+  string | Uint8Array,
+]
+  ? { [Name in Option]?: undefined }
+  : { [Name in Option]: Codec<Value, unknown> }
+
+/** The same for what is received. */
+export type ReceivedAsBytes<Value, Option extends 'codec' | 'replyCodec'> = [Buffer] extends [Value]
+  ? { [Name in Option]?: undefined }
+  : { [Name in Option]: Codec<never, Value> }
+
 /** The bytes of `value`, or the one error that a send may reject with because of it. */
 export function encode<Value>(codec: Codec<Value, unknown>, value: Value): Uint8Array {
   let data: Uint8Array

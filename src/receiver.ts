@@ -1,6 +1,6 @@
 import type { RemoteInfo } from 'node:dgram'
 import { findInterface, type Group, groupAddress, type Interface, parseSource } from './address.js'
-import { type Codec, encode } from './codec.js'
+import { type Codec, encode, type ReceivedAsBytes, type SentAsBytes } from './codec.js'
 import type { DatagramSocket } from './datagram.js'
 import { Endpoint } from './endpoint.js'
 import { MulticastError, shown } from './errors.js'
@@ -35,16 +35,21 @@ export class MulticastReceiver<
   /** The same, once bound. */
   readonly #memberships: Memberships[] = []
 
-  /** Messages and replies are bytes. */
-  constructor(options: ReceiverOptions & { codec?: undefined; replyCodec?: undefined })
-  /** `codec` carries the messages and the replies. */
-  constructor(options: ReceiverOptions & { codec: Codec<Reply, Message>; replyCodec?: undefined })
   /** `codec` carries the messages, `replyCodec` the replies. */
   constructor(
     options: ReceiverOptions & { codec: Codec<never, Message>; replyCodec: Codec<Reply, unknown> },
   )
+  /** `codec` carries the messages and the replies. */
+  constructor(options: ReceiverOptions & { codec: Codec<Reply, Message>; replyCodec?: undefined })
   /** Messages are bytes, `replyCodec` carries the replies. */
-  constructor(options: ReceiverOptions & { codec?: undefined; replyCodec: Codec<Reply, unknown> })
+  constructor(
+    options: ReceiverOptions &
+      ReceivedAsBytes<Message, 'codec'> & { replyCodec: Codec<Reply, unknown> },
+  )
+  /** Messages and replies are bytes. */
+  constructor(
+    options: ReceiverOptions & ReceivedAsBytes<Message, 'codec'> & SentAsBytes<Reply, 'replyCodec'>,
+  )
   constructor(options: ReceiverOptions & { codec?: unknown; replyCodec?: unknown }) {
     const settings = receiverSettings(options)
     super('receiver', settings, settings.codec)

@@ -1,5 +1,5 @@
 import { groupAddress } from './address.js'
-import { type Codec, encode } from './codec.js'
+import { type Codec, encode, type ReceivedAsBytes, type SentAsBytes } from './codec.js'
 import type { DatagramSocket } from './datagram.js'
 import { Endpoint, type Received } from './endpoint.js'
 import {
@@ -29,16 +29,20 @@ export class MulticastSender<
   readonly #group: string
   #socket: DatagramSocket | undefined
 
-  /** Messages and replies are bytes. */
-  constructor(options: SenderOptions & { codec?: undefined; replyCodec?: undefined })
-  /** `codec` carries the messages and the replies. */
-  constructor(options: SenderOptions & { codec: Codec<Message, Reply>; replyCodec?: undefined })
   /** `codec` carries the messages, `replyCodec` the replies. */
   constructor(
     options: SenderOptions & { codec: Codec<Message, unknown>; replyCodec: Codec<never, Reply> },
   )
+  /** `codec` carries the messages and the replies. */
+  constructor(options: SenderOptions & { codec: Codec<Message, Reply>; replyCodec?: undefined })
   /** Messages are bytes, `replyCodec` carries the replies. */
-  constructor(options: SenderOptions & { codec?: undefined; replyCodec: Codec<never, Reply> })
+  constructor(
+    options: SenderOptions & SentAsBytes<Message, 'codec'> & { replyCodec: Codec<never, Reply> },
+  )
+  /** Messages and replies are bytes. */
+  constructor(
+    options: SenderOptions & SentAsBytes<Message, 'codec'> & ReceivedAsBytes<Reply, 'replyCodec'>,
+  )
   constructor(options: SenderOptions & { codec?: unknown; replyCodec?: unknown }) {
     const settings = senderSettings(options)
     super('sender', settings, settings.replyCodec ?? settings.codec)
