@@ -112,7 +112,7 @@ export function findInterface(
 
 /** The name of the interface that `wanted` names, or whose address or IPv6 zone number it is. */
 function nameOf(table: NetworkInterfaces, wanted: string): string | undefined {
-  if (table[wanted] !== undefined) return withoutLabel(wanted)
+  if (Object.hasOwn(table, wanted)) return withoutLabel(wanted)
   const [address, zone] = splitZone(wanted)
   if (address === '::' && zone !== undefined) return nameOf(table, zone)
   const canonical = isIP(address) === 6 ? canonicalIPv6(address) : address
@@ -168,5 +168,5 @@ function canonicalIPv6(address: string): string {
 }
 
 function isMulticast(address: string): boolean {
-  return address.includes(':') ? /^ff..:/.test(address) : /^2(2[4-9]|3\d)\./.test(address)
+  return address.includes(':') ? /^ff[0-9a-f]{2}:/.test(address) : /^2(2[4-9]|3\d)\./.test(address)
 }

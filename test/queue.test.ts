@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Queue } from '../src/queue.js'
+
+const value = (id: number): { id: number } => ({ id })
+const queueOf = (limit: number, onPush = () => {}, onEnd = () => {}): Queue<{ id: number }> =>
+  new Queue(limit, onPush, onEnd)
+
+async function drain(queue: Queue<{ id: number }>): Promise<number[]> {
+  const ids: number[] = []
+  for await (const { id } of queue) ids.push(id)
+  return ids
+}
+
+test('values are read in the order that they came, before and after their reader', async () => {
+  const queue = queueOf(10)
+  queue.push(value(1))
+  assert.deepEqual(await queue.next(), { done: false, value: value(1) })
+  const [second, third] = [queue.next(), queue.next()]
+  queue.push(value(2))
+  queue.push(value(3))
+  queue.push(value(4))
+  queue.end()
+  assert.deepEqual(
+    [await second, await third],
+    [
+      { done: false, value: value(2) },
+      { done: false, value: value(3) },
+    ],
+  )
+  assert.deepEqual(await drain(queue), [4])
+})
+
+test('past the limit the oldest value is dropped', async () => {
+  const queue = queueOf(3)
+  assert.deepEqual(
+    [1, 2, 3, 4, 5].map((id) => queue.push(value(id))),
+    [false, false, false, true, true],
+  )
+  queue.end()
+  assert.deepEqual(await drain(queue), [3, 4, 5])
+})
+
+test('the end lets waiting readers go', async () => {
+  const queue = queueOf(1)
+  const waiting = [queue.next(), queue.next()]
+  queue.end()
+  assert.deepEqual(await Promise.all(waiting), [
+    { done: true, value: undefined },
+    { done: true, value: undefined },
+  ])
+  assert.equal(queue.push(value(1)), false)
+  assert.deepEqual(await drain(queue), [])
+})
+
+test('a failure comes after what was held, once', async () => {
+  const queue = queueOf(2)
+  const reason = new Error('broken')
+  queue.push(value(1))
+  queue.fail(reason)
+  assert.deepEqual(await queue.next(), { done: false, value: value(1) })
+  await assert.rejects(queue.next(), reason)
+  assert.deepEqual(await queue.next(), { done: true, value: undefined })
+})
+
+test('a failure reaches one waiting reader, and the others end', async () => {
+  const queue = queueOf(2)
+  const [first, second] = [queue.next(), queue.next()]
+  const reason = new Error('broken')
+  queue.fail(reason)
+  await assert.rejects(first, reason)
+  assert.deepEqual(await second, { done: true, value: undefined })
+  assert.deepEqual(await queue.next(), { done: true, value: undefined })
+})
+
+test('leaving the loop lets go of what is held', async () => {
+  let ended = 0
+  const queue = queueOf(10, undefined, () => {
+    ended += 1
+  })
+  queue.push(value(1))
+  queue.push(value(2))
+  for await (const { id } of queue) {
+    assert.equal(id, 1)
+    break
+  }
+  assert.deepEqual(await queue.next(), { done: true, value: undefined })
+  await queue.return()
+  queue.end()
+  queue.fail(new Error('too late'))
+  assert.equal(ended, 1)
+})
+
+test('each value is announced before it can be read', () => {
+  let pushed = 0
+  const queue = queueOf(1, () => {
+    pushed += 1
+  })
+  queue.push(value(1))
+  queue.push(value(2))
+  queue.end()
+  queue.push(value(3))
+  assert.equal(pushed, 2)
+})
