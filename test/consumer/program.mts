@@ -1,0 +1,172 @@
+// A consumer's program. The package test compiles it against the packed package, with every
+// TypeScript that the declarations are for, as an ES module, as CommonJS and for a bundler, and runs
+// each of them.
+import type { RemoteInfo } from 'node:dgram'
+import {
+  bytes,
+  type Codec,
+  json,
+  type MulticastError,
+  MulticastReceiver,
+  MulticastSender,
+  text,
+} from 'typed-multicast'
+
+// The types of the public face: one that is renamed or lost does not compile.
+export type {
+  Codec,
+  CreateSocket,
+  DatagramSocket,
+  DatagramSocketOptions,
+  Membership,
+  MulticastEmitter,
+  MulticastErrorCode,
+  MulticastEvents,
+  MulticastOptions,
+  MulticastStats,
+  NetworkInterfaces,
+  Received,
+  ReceiverOptions,
+  RequestOptions,
+  SenderOptions,
+} from 'typed-multicast'
+
+const group = '239.255.71.1'
+const address = { group, port: 10_000 }
+const number: Codec<number> = {
+  encode: (value) => Buffer.from([value]),
+  decode: (data) => data.readUInt8(),
+}
+
+// What is inferred: the test reads these in the declarations that the compiler emits, where they are
+// written as a hover shows them. Functions, so that nothing is opened.
+export const plainSender = () => new MulticastSender(address)
+export const plainReceiver = () => new MulticastReceiver(address)
+export const bytesSender = () => new MulticastSender({ ...address, codec: bytes })
+export const bytesReceiver = () => new MulticastReceiver({ ...address, codec: bytes })
+export const textSender = () => new MulticastSender({ ...address, codec: text })
+export const textReceiver = () => new MulticastReceiver({ ...address, codec: text })
+export const jsonReceiver = () =>
+  new MulticastReceiver({ ...address, codec: json<{ id: string }>() })
+export const mixedSender = () =>
+  new MulticastSender({ ...address, codec: text, replyCodec: number })
+export const mixedReceiver = () =>
+  new MulticastReceiver({ ...address, codec: text, replyCodec: number })
+export const replySender = () => new MulticastSender({ ...address, replyCodec: number })
+export const replyReceiver = () => new MulticastReceiver({ ...address, replyCodec: number })
+export const inlineSender = () =>
+  new MulticastSender({
+    ...address,
+    codec: { encode: (value: number) => Buffer.from([value]), decode: (data: Buffer) => data[0] },
+  })
+export const inlineReceiver = () =>
+  new MulticastReceiver({
+    ...address,
+    codec: { encode: (value: bigint) => Buffer.from(`${value}`), decode: (data) => data.length },
+  })
+
+// What listeners and loops are given, without an annotation. `Same` does not hold for `any`.
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+const holds = <_ extends true>() => {}
+
+export function listeners() {
+  textReceiver().on('message', (message, remote) => {
+    holds<Same<typeof message, string>>()
+    holds<Same<typeof remote, RemoteInfo>>()
+  })
+  mixedSender().once('message', (reply) => holds<Same<typeof reply, number>>())
+  plainReceiver().on('malformed', (error, data, remote) => {
+    holds<Same<typeof error, MulticastError>>()
+    holds<Same<typeof data, Buffer>>()
+    holds<Same<typeof remote, RemoteInfo>>()
+  })
+  plainSender().on('error', (error) => holds<Same<typeof error, MulticastError>>())
+  plainSender().on('listening', () => {})
+  plainSender().on('timeout', () => {})
+  plainSender().on('close', () => {})
+}
+
+export async function loops() {
+  const receiver = await textReceiver().ready()
+  holds<Same<typeof receiver, MulticastReceiver<string, string>>>()
+  for await (const { message, remote } of receiver) {
+    holds<Same<typeof message, string>>()
+    holds<Same<typeof remote, RemoteInfo>>()
+  }
+  for await (const { message, remote } of mixedSender().request('?', { limit: 1 })) {
+    holds<Same<typeof message, number>>()
+    holds<Same<typeof remote, RemoteInfo>>()
+  }
+}
+
+// None of these may compile.
+export function mistakes(remote: RemoteInfo) {
+  const sender = new MulticastSender({ ...address, codec: text, replyCodec: number })
+  const receiver = new MulticastReceiver({ ...address, codec: text, replyCodec: number })
+  // @ts-expect-error: an event that does not exist
+  sender.on('mesage', () => {})
+  // @ts-expect-error: the same on a receiver
+  receiver.once('mesage', () => {})
+  // @ts-expect-error: the replies are numbers
+  sender.on('message', (reply: string) => reply)
+  // @ts-expect-error: the messages are strings
+  receiver.on('message', (message: number) => message)
+  // @ts-expect-error: the second argument is a RemoteInfo
+  receiver.on('message', (message, remote: string) => [message, remote])
+  // @ts-expect-error: an error is not a string
+  receiver.on('error', (error: string) => error)
+  // @ts-expect-error: `listening` carries nothing
+  receiver.on('listening', (port: number) => port)
+  // @ts-expect-error: a message of the wrong type
+  sender.send(1)
+  // @ts-expect-error: a request of the wrong type
+  sender.request(1, { limit: 1 })
+  // @ts-expect-error: an option of request() that does not exist
+  sender.request('?', { limits: 1 })
+  // @ts-expect-error: a reply of the wrong type
+  receiver.reply('one', remote)
+  // @ts-expect-error: a reply to nobody
+  receiver.reply(1)
+  // @ts-expect-error: a number is not bytes
+  plainSender().send(1)
+  // @ts-expect-error: no options
+  new MulticastSender()
+  // @ts-expect-error: no port
+  new MulticastSender({ group })
+  // @ts-expect-error: an option that does not exist
+  new MulticastSender({ ...address, tll: 2 })
+  // @ts-expect-error: the same beside a codec
+  new MulticastSender({ ...address, tll: 2, codec: text })
+  // @ts-expect-error: the same beside two codecs
+  new MulticastSender({ ...address, tll: 2, codec: text, replyCodec: number })
+  // @ts-expect-error: an option of the receiver
+  new MulticastSender({ ...address, sources: ['192.0.2.1'] })
+  // @ts-expect-error: an option of the sender
+  new MulticastReceiver({ ...address, ttl: 2 })
+  // @ts-expect-error: an option of the wrong type
+  new MulticastSender({ ...address, ttl: '2' })
+  // @ts-expect-error: a codec that cannot decode
+  new MulticastReceiver({ ...address, codec: { encode: (value: string) => Buffer.from(value) } })
+  // @ts-expect-error: a codec that does not encode to bytes
+  new MulticastSender({ ...address, codec: { encode: (value: string) => value, decode: String } })
+}
+
+async function main() {
+  await using receiver = new MulticastReceiver({
+    group,
+    port: 0,
+    interfaces: ['127.0.0.1'],
+    codec: text,
+  })
+  receiver.on('message', async (message, remote) => {
+    await receiver.reply(`${message.toUpperCase()}, said ${remote.address}`, remote)
+  })
+  await receiver.ready()
+  const { port } = receiver.address()
+  await using sender = new MulticastSender({ group, port, interface: '127.0.0.1', codec: text })
+  for await (const { message } of sender.request('heard', { limit: 1, timeout: 10_000 })) {
+    console.log(message)
+  }
+}
+
+main()
