@@ -1,0 +1,40 @@
+/**
+ * Graceful shutdown. SIGTERM aborts the receiver, whose loop then ends. `await using` closes the
+ * sender at the end of its block; closing waits for the sends that were accepted before it.
+ *
+ * Node 20 and 22 do not parse `await using`: a compiler turns it into code that they run, here tsx.
+ * Without one, call `await sender.close()` in a `finally` block.
+ *
+ * It prints:
+ *
+ *     received work
+ *     SIGTERM: the loop has ended
+ *     closed: sent 2 messages, received 1
+ */
+import { MulticastReceiver, MulticastSender, text } from 'typed-multicast'
+
+const network = { group: '239.255.29.71', port: 10004, codec: text }
+
+const stop = new AbortController()
+process.once('SIGTERM', () => stop.abort())
+
+const receiver = new MulticastReceiver({
+  ...network,
+  interfaces: ['127.0.0.1'],
+  signal: stop.signal,
+})
+const sender = new MulticastSender({ ...network, interface: '127.0.0.1' })
+{
+  await using open = sender
+  await receiver.ready()
+
+  open.send('work').catch(console.error)
+  for await (const { message } of receiver) {
+    console.log(`received ${message}`)
+    process.kill(process.pid, 'SIGTERM') // Here the program does it; elsewhere the system would.
+  }
+  console.log('SIGTERM: the loop has ended')
+
+  open.send('goodbye').catch(console.error) // Not awaited: closing waits for it.
+}
+console.log(`closed: sent ${sender.stats.sent} messages, received ${receiver.stats.received}`)
