@@ -235,8 +235,8 @@ export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
   }
 
   /**
-   * The messages from now on. Closing ends them; an abort does `onAbort`. `onPush` is called as each
-   * comes.
+   * The messages from now on. Closing ends them; an abort does `onAbort`, as does having closed before.
+   * `onPush` is called as each comes.
    * @internal
    */
   protected subscribe(
@@ -248,7 +248,7 @@ export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
     }
     const queue = new Queue<Received<Incoming>>(this.#settings.queueLimit, onPush, onEnd)
     if (this.#state === 'opening' || this.#state === 'listening') this.#queues.set(queue, onAbort)
-    else if (this.#failure !== undefined) queue.fail(this.#failure)
+    else if (onAbort === 'fail' || this.#failure !== undefined) queue.fail(this.#reason)
     else queue.end()
     return queue
   }

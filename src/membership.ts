@@ -46,6 +46,13 @@ export class Memberships {
     const name = on?.name ?? 'default'
     const same = this.list.filter((membership) => membership.interface === name)
     if (same.some((membership) => membership.source === source)) return undefined
+    // Asked for a source, Linux would turn a membership for every sender into one for that source.
+    if (same.some((membership) => (membership.source === undefined) !== (source === undefined))) {
+      throw new MulticastError(
+        'ERR_MULTICAST_JOIN',
+        `${this.#group.address} is joined on ${name} already, and cannot be both for every sender and for one: leave ${JSON.stringify(same[0])} first`,
+      )
+    }
     try {
       if (source === undefined) this.socket.addMembership(this.#group.address, on?.handle)
       else this.socket.addSourceSpecificMembership(source, this.#group.address, on?.handle)
@@ -104,12 +111,7 @@ export class Memberships {
         { cause },
       )
     }
-    const mixed = same.some(
-      (membership) => (membership.source === undefined) !== (source === undefined),
-    )
-    const hint = mixed
-      ? 'it has joined there both with and without a source, which one socket cannot: leave the other first'
-      : (hints[code ?? ''] ?? 'see the cause')
+    const hint = hints[code ?? ''] ?? 'see the cause'
     return new MulticastError(
       'ERR_MULTICAST_JOIN',
       `Could not join ${what}: ${reasonOf(cause)} (${hint})`,

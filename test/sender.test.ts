@@ -1,0 +1,369 @@
+import assert from 'node:assert/strict'
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { afterEach, mock, test } from 'node:test'
+import {
+  type CreateSocket,
+  json,
+  MulticastReceiver,
+  MulticastSender,
+  type Received,
+  type SenderOptions,
+  text,
+} from '../src/index.js'
+
+// Everything here is pinned to 127.0.0.1.
+const group = '239.255.41.2'
+const pin = { interface: '127.0.0.1' }
+const opened: { close(): Promise<void> }[] = []
+const keep = <Endpoint extends { close(): Promise<void> }>(endpoint: Endpoint): Endpoint => {
+  opened.push(endpoint)
+  return endpoint
+}
+
+afterEach(async () => {
+  mock.timers.reset()
+  await Promise.all(opened.splice(0).map((endpoint) => endpoint.close()))
+})
+
+/** Receivers of one port that answer each message with their name. */
+async function answering(...names: string[]): Promise<number> {
+  let port = 0
+  for (const name of names) {
+    const receiver = keep(
+      new MulticastReceiver({ group, port, interfaces: ['127.0.0.1'], codec: text }),
+    )
+    receiver.on('message', (message, remote) => receiver.reply(`${name}: ${message}`, remote))
+    await receiver.ready()
+    port = receiver.address().port
+  }
+  return port
+}
+
+function senderTo(
+  port: number,
+  options: Partial<SenderOptions> = {},
+): MulticastSender<string, string> {
+  return keep(new MulticastSender({ group, port, ...pin, codec: text, ...options }))
+}
+
+async function collect(replies: AsyncIterable<Received<string>>): Promise<string[]> {
+  const messages: string[] = []
+  for await (const { message } of replies) messages.push(message)
+  return messages.sort()
+}
+
+/** A port that nobody listens on. */
+const silent = 9
+
+test('a message is text or bytes, and resolves with its size', async () => {
+  const receiver = keep(new MulticastReceiver({ group, port: 0, interfaces: ['127.0.0.1'] }))
+  await receiver.ready()
+  const sender = keep(new MulticastSender({ group, port: receiver.address().port, ...pin }))
+  const heard = receiver[Symbol.asyncIterator]()
+  const binary = Uint8Array.from({ length: 256 }, (_, index) => index)
+  for (const message of ['群發的消息,你不必回', binary, '', binary.subarray(7, 9)]) {
+    assert.equal(await sender.send(message), Buffer.from(message as string).length)
+    assert.deepEqual((await heard.next()).value?.message, Buffer.from(message as string))
+  }
+})
+
+test('replies are message events, decoded by replyCodec or else by codec', async () => {
+  const receiver = keep(
+    new MulticastReceiver({
+      group,
+      port: 0,
+      interfaces: ['127.0.0.1'],
+      codec: text,
+      replyCodec: json<{ length: number }>(),
+    }),
+  )
+  receiver.on('message', (message, remote) => receiver.reply({ length: message.length }, remote))
+  await receiver.ready()
+  const { port } = receiver.address()
+  const sender = keep(
+    new MulticastSender({
+      group,
+      port,
+      ...pin,
+      codec: text,
+      replyCodec: json<{ length: number }>(),
+    }),
+  )
+  const reply = once(sender, 'message')
+  await sender.send('four')
+  const [message, remote] = await reply
+  assert.deepEqual(message, { length: 4 })
+  assert.deepEqual([remote.address, remote.port], ['127.0.0.1', port])
+})
+
+test('the largest message goes out, and a larger one is refused with both sizes', async () => {
+  const receiver = keep(
+    new MulticastReceiver({ group, port: 0, interfaces: ['127.0.0.1'], recvBufferSize: 2 ** 20 }),
+  )
+  await receiver.ready()
+  const sender = keep(new MulticastSender({ group, port: receiver.address().port, ...pin }))
+  const tooLarge = {
+    code: 'ERR_MULTICAST_MESSAGE_SIZE',
+    message: /65508 bytes, .* at most 65507/,
+  }
+  await assert.rejects(sender.send(Buffer.alloc(65_508)), tooLarge)
+  await sender.ready()
+  await assert.rejects(sender.send(Buffer.alloc(65_508)), tooLarge)
+  const heard = once(receiver, 'message')
+  assert.equal(await sender.send(Buffer.alloc(65_507, 7)), 65_507)
+  assert.equal((await heard)[0].length, 65_507)
+})
+
+test('a message of the wrong type rejects, before and after listening', async () => {
+  const sender = senderTo(silent)
+  for (const wrong of [7, undefined, null, {}, Buffer.from('x')]) {
+    await assert.rejects(sender.send(wrong as never), { code: 'ERR_MULTICAST_MESSAGE_TYPE' })
+  }
+})
+
+test('a codec that throws rejects that send and no other', async () => {
+  const cause = new Error('odd')
+  const sender = keep(
+    new MulticastSender({
+      group,
+      port: silent,
+      ...pin,
+      codec: {
+        encode(value: number) {
+          if (value % 2 === 1) throw cause
+          return Buffer.from([value])
+        },
+        decode: (data) => data.length,
+      },
+    }),
+  )
+  const [two, three, four] = [sender.send(2), sender.send(3), sender.send(4)]
+  assert.equal(await two, 1)
+  await assert.rejects(three, { code: 'ERR_MULTICAST_ENCODE', cause })
+  assert.equal(await four, 1)
+})
+
+test('sends before listening wait for it and keep their order', async () => {
+  const receiver = keep(
+    new MulticastReceiver({ group, port: 0, interfaces: ['127.0.0.1'], codec: text }),
+  )
+  await receiver.ready()
+  const heard = receiver[Symbol.asyncIterator]()
+  const sender = senderTo(receiver.address().port)
+  const sends = ['a', 'b'].map((message) => sender.send(message))
+  sender.on('listening', () => sends.push(sender.send('c')))
+  await sender.ready()
+  sends.push(sender.send('d'))
+  await Promise.all(sends)
+  for (const message of ['a', 'b', 'c', 'd'])
+    assert.equal((await heard.next()).value?.message, message)
+})
+
+/** node:dgram's socket with some members of its own. */
+function altered(members: Partial<Record<keyof Socket, unknown>>): CreateSocket {
+  return (options) => Object.assign(createSocket(options), members)
+}
+
+test('before listening no more than maxQueuedBytes wait', async () => {
+  const sender = senderTo(silent, { maxQueuedBytes: 10 })
+  const accepted = [sender.send('12345'), sender.send('67890')]
+  await assert.rejects(sender.send('x'), {
+    code: 'ERR_MULTICAST_QUEUE_FULL',
+    message: /10 bytes .*maxQueuedBytes/,
+  })
+  assert.deepEqual(await Promise.all(accepted), [5, 5])
+  assert.equal(await sender.send('more than ten'), 13)
+})
+
+test('a send rejects while the kernel has refused maxQueuedBytes', async () => {
+  const callbacks: (() => void)[] = []
+  let refused = 0
+  const createSocket = altered({
+    send: (_data: unknown, _port: unknown, _address: unknown, done: () => void) => {
+      callbacks.push(done)
+    },
+    getSendQueueSize: () => refused,
+  })
+  const sender = await senderTo(silent, { maxQueuedBytes: 10, createSocket }).ready()
+  const first = [sender.send('1234567890'), sender.send('1234567890')]
+  // Only their callbacks are outstanding: the kernel has taken both.
+  const third = sender.send('x')
+  refused = 10
+  await assert.rejects(sender.send('y'), { code: 'ERR_MULTICAST_QUEUE_FULL' })
+  refused = 0
+  for (const done of callbacks.splice(0)) done()
+  assert.deepEqual(await Promise.all([...first, third]), [10, 10, 1])
+})
+
+test('20,000 sends in one tick are none too many, because the kernel takes each at once', async () => {
+  const sender = await senderTo(silent, { maxQueuedBytes: 1000 }).ready()
+  const sends = Array.from({ length: 20_000 }, () => sender.send('x'.repeat(100)))
+  assert.equal((await Promise.all(sends)).length, 20_000)
+  assert.equal(sender.stats.bytesSent, 2_000_000)
+})
+
+test("the system's refusal to send is the cause, with what to try", async () => {
+  const cases = [
+    ['ENETUNREACH', 'ERR_MULTICAST_SEND', /no route.*option interface/],
+    ['EPERM', 'ERR_MULTICAST_SEND', /firewall/],
+    ['EWEIRD', 'ERR_MULTICAST_SEND', /see the cause/],
+    ['EMSGSIZE', 'ERR_MULTICAST_MESSAGE_SIZE', /takes no message of 1 bytes/],
+  ] as const
+  for (const [errno, code, message] of cases) {
+    const cause = Object.assign(new Error(`send ${errno}`), { code: errno })
+    for (const send of [
+      (_data: unknown, _port: unknown, _address: unknown, done: (error: Error) => void) =>
+        setImmediate(done, cause),
+      () => {
+        throw cause
+      },
+    ]) {
+      const sender = senderTo(silent, { createSocket: altered({ send }) })
+      await assert.rejects(sender.send('x'), { code, message, cause })
+      assert.equal(sender.stats.sent, 0)
+    }
+  }
+})
+
+test('a port in use rejects, also where node:dgram would hide it', async () => {
+  const blocker = createSocket('udp4').bind(0)
+  await once(blocker, 'listening')
+  const sender = senderTo(silent, { localPort: blocker.address().port })
+  await assert.rejects(sender.ready(), { code: 'ERR_MULTICAST_PORT_IN_USE' })
+  blocker.close()
+})
+
+test('it binds where it is told to', async () => {
+  const sender = await senderTo(silent, { localAddress: '127.0.0.1' }).ready()
+  assert.equal(sender.address().address, '127.0.0.1')
+})
+
+test('a request gathers replies until its silence', async () => {
+  const sender = senderTo(await answering('one', 'two'))
+  const replies = await collect(sender.request('hello', { timeout: 200 }))
+  assert.deepEqual(replies, ['one: hello', 'two: hello'])
+})
+
+test('a request without replies ends after its silence, or after that of the sender', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  const sender = await senderTo(silent, { timeout: 500 }).ready()
+  let timeouts = 0
+  sender.on('timeout', () => {
+    timeouts += 1
+  })
+  for (const options of [{ timeout: 500 }, {}, undefined]) {
+    const collected = collect(sender.request('hello', options))
+    // The send has gone out when another, later one has.
+    await sender.send('later')
+    mock.timers.tick(500)
+    assert.deepEqual(await collected, [])
+  }
+  assert.equal(timeouts, 3)
+})
+
+test("a request does not touch the sender's own timeout", async () => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  const sender = await senderTo(silent).ready()
+  sender.on('timeout', () => assert.fail('the sender has no clock'))
+  const collected = collect(sender.request('hello', { timeout: 100 }))
+  await sender.send('later')
+  mock.timers.tick(100)
+  assert.deepEqual(await collected, [])
+})
+
+test('each reply begins the silence anew', async () => {
+  const port = await answering('one')
+  mock.timers.enable({ apis: ['setTimeout'] })
+  const sender = await senderTo(port).ready()
+  const replies = sender.request('first', { timeout: 100 })
+  assert.equal((await replies.next()).value?.message, 'one: first')
+  mock.timers.tick(99)
+  await sender.send('second')
+  assert.equal((await replies.next()).value?.message, 'one: second')
+  mock.timers.tick(99)
+  await sender.send('third')
+  assert.equal((await replies.next()).value?.message, 'one: third')
+  const end = replies.next()
+  mock.timers.tick(100)
+  assert.deepEqual(await end, { done: true, value: undefined })
+})
+
+test('a request ends after its limit of replies', async () => {
+  const sender = senderTo(await answering('one', 'two', 'three'))
+  const replies = await collect(sender.request('hello', { limit: 2 }))
+  assert.equal(replies.length, 2)
+})
+
+test('requests that overlap each see every reply, and message fires as always', async () => {
+  const sender = senderTo(await answering('one'))
+  const heard: string[] = []
+  sender.on('message', (message) => heard.push(message))
+  const [a, b] = await Promise.all([
+    collect(sender.request('a', { timeout: 200 })),
+    collect(sender.request('b', { timeout: 200 })),
+  ])
+  assert.deepEqual(a, ['one: a', 'one: b'])
+  assert.deepEqual(b, ['one: a', 'one: b'])
+  assert.deepEqual(heard.sort(), ['one: a', 'one: b'])
+})
+
+test("an aborted request throws the signal's reason, and the sender goes on", async () => {
+  const sender = senderTo(silent)
+  const reason = new Error('enough')
+  await assert.rejects(collect(sender.request('x', { signal: AbortSignal.abort(reason) })), reason)
+  assert.equal(sender.stats.sent, 0)
+  const controller = new AbortController()
+  const collected = collect(sender.request('x', { signal: controller.signal }))
+  await sender.send('later')
+  controller.abort(reason)
+  await assert.rejects(collected, reason)
+  assert.equal(await sender.send('x'), 1)
+})
+
+test('a request whose message cannot be sent throws that error', async () => {
+  const sender = senderTo(silent)
+  await assert.rejects(collect(sender.request(7 as never, { timeout: 100 })), {
+    code: 'ERR_MULTICAST_MESSAGE_TYPE',
+  })
+  await sender.close()
+  await assert.rejects(collect(sender.request('x', { timeout: 100 })), {
+    code: 'ERR_MULTICAST_CLOSED',
+  })
+})
+
+test('closing the sender ends a request quietly', async () => {
+  const sender = senderTo(silent)
+  const collected = collect(sender.request('x', { limit: 1 }))
+  await sender.send('later')
+  await sender.close()
+  assert.deepEqual(await collected, [])
+})
+
+test('a request with no end, or with a wrong option, throws at once and sends nothing', async () => {
+  const sender = await senderTo(silent).ready()
+  assert.throws(() => sender.request('x'), {
+    code: 'ERR_MULTICAST_TIMEOUT',
+    message: /would never end/,
+  })
+  for (const timeout of [0, -1, Number.NaN]) {
+    assert.throws(() => sender.request('x', { timeout }), { code: 'ERR_MULTICAST_TIMEOUT' })
+  }
+  assert.throws(() => sender.request('x', { timeut: 1 } as never), {
+    code: 'ERR_MULTICAST_UNKNOWN_OPTION',
+  })
+  await sender.send('later')
+  assert.equal(sender.stats.sent, 1)
+})
+
+test('a loop that leaves a request leaves nothing behind', async () => {
+  const sender = senderTo(await answering('one'))
+  const { signal } = new AbortController()
+  const added = mock.method(signal, 'addEventListener')
+  const removed = mock.method(signal, 'removeEventListener')
+  for await (const { message } of sender.request('x', { signal })) {
+    assert.equal(message, 'one: x')
+    break
+  }
+  assert.equal(added.mock.callCount(), removed.mock.callCount())
+})

@@ -1,0 +1,151 @@
+import { createSocket, type RemoteInfo } from 'node:dgram'
+import { once } from 'node:events'
+import { networkInterfaces } from 'node:os'
+import {
+  type Codec,
+  type CreateSocket,
+  json,
+  type Membership,
+  MulticastError,
+  type MulticastErrorCode,
+  MulticastReceiver,
+  MulticastSender,
+  type Received,
+  text,
+} from '../src/index.js'
+
+// Nothing here runs: types.test.ts compiles it. Each @ts-expect-error is an error itself where the line
+// below it compiles.
+
+type Equal<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+function is<_Holds extends true>(): void {}
+
+const where = { group: '239.1.2.3', port: 10000 }
+
+interface Fix {
+  readonly latitude: number
+}
+
+export async function program(remote: RemoteInfo): Promise<void> {
+  // Without a codec: bytes.
+  const receiver = new MulticastReceiver(where)
+  is<Equal<typeof receiver, MulticastReceiver<Buffer, string | Uint8Array>>>()
+  const sender = new MulticastSender(where)
+  is<Equal<typeof sender, MulticastSender<string | Uint8Array, Buffer>>>()
+
+  // With one: it carries both.
+  const texts = new MulticastReceiver({ ...where, codec: text })
+  is<Equal<typeof texts, MulticastReceiver<string, string>>>()
+  const fixes = new MulticastSender({ ...where, codec: json<Fix>() })
+  is<Equal<typeof fixes, MulticastSender<Fix, Fix>>>()
+
+  // With two, or with one for the replies alone.
+  const both = new MulticastReceiver({ ...where, codec: json<Fix>(), replyCodec: text })
+  is<Equal<typeof both, MulticastReceiver<Fix, string>>>()
+  const toBoth = new MulticastSender({ ...where, codec: json<Fix>(), replyCodec: text })
+  is<Equal<typeof toBoth, MulticastSender<Fix, string>>>()
+  const replies = new MulticastReceiver({ ...where, replyCodec: text })
+  is<Equal<typeof replies, MulticastReceiver<Buffer, string>>>()
+  const toReplies = new MulticastSender({ ...where, replyCodec: text })
+  is<Equal<typeof toReplies, MulticastSender<string | Uint8Array, string>>>()
+
+  // A codec written in place, and one whose sides differ.
+  const inline = new MulticastSender({
+    ...where,
+    codec: { encode: (value: number) => Buffer.from([value]), decode: (data) => data.length > 1 },
+  })
+  is<Equal<typeof inline, MulticastSender<number, boolean>>>()
+  const uneven: Codec<readonly [number], [number, number]> = {
+    encode: ([first]) => Buffer.from([first]),
+    decode: (data) => [data.readUInt8(0), data.length],
+  }
+  const unevenReceiver = new MulticastReceiver({ ...where, codec: uneven })
+  is<Equal<typeof unevenReceiver, MulticastReceiver<[number, number], readonly [number]>>>()
+
+  // Type parameters that no codec backs.
+  // @ts-expect-error Buffers come, not strings
+  new MulticastReceiver<string>(where)
+  // @ts-expect-error numbers cannot be sent as bytes
+  new MulticastSender<number>(where)
+  // @ts-expect-error text does not carry numbers
+  new MulticastSender<number, number>({ ...where, codec: text })
+  const narrower: MulticastSender<Uint8Array> = new MulticastSender(where)
+
+  // Events.
+  texts.on('message', (message, from) => {
+    is<Equal<typeof message, string>>()
+    is<Equal<typeof from, RemoteInfo>>()
+  })
+  texts.on('malformed', (error, data, from) => {
+    is<Equal<typeof error, MulticastError>>()
+    is<Equal<typeof data, Buffer>>()
+    is<Equal<typeof from, RemoteInfo>>()
+  })
+  texts.on('error', (error) => is<Equal<typeof error.code, MulticastErrorCode>>())
+  texts.once('listening', () => {}).off('timeout', () => {})
+  await once(texts, 'close')
+  // @ts-expect-error no such event
+  texts.on('messages', () => {})
+  // @ts-expect-error a message is a string
+  texts.on('message', (message: Buffer) => message)
+  // @ts-expect-error timeout has no arguments
+  texts.on('timeout', (ms: number) => ms)
+
+  // Methods.
+  is<Equal<Awaited<ReturnType<typeof texts.ready>>, MulticastReceiver<string, string>>>()
+  is<Equal<ReturnType<typeof fixes.send>, Promise<number>>>()
+  await fixes.send({ latitude: 1 })
+  // @ts-expect-error a misspelt member
+  await fixes.send({ lattitude: 1 })
+  // @ts-expect-error bytes need a codec that takes them
+  await fixes.send(Buffer.alloc(1))
+  await both.reply('thanks', remote)
+  // @ts-expect-error replies are text
+  await both.reply({ latitude: 1 }, remote)
+  // @ts-expect-error a reply goes to somebody
+  await both.reply('thanks')
+  for await (const reply of toBoth.request({ latitude: 1 }, { timeout: 1, limit: 1 })) {
+    is<Equal<typeof reply, Received<string>>>()
+  }
+  // @ts-expect-error no such option
+  toBoth.request({ latitude: 1 }, { time: 1 })
+  for await (const { message } of fixes) is<Equal<typeof message, Fix>>()
+  await receiver.join({ interface: 'lo', source: '192.0.2.1' })
+  for (const membership of receiver.memberships) {
+    is<Equal<typeof membership, Membership>>()
+    await receiver.leave(membership)
+  }
+  // @ts-expect-error memberships are read
+  receiver.memberships = []
+  // @ts-expect-error counts are read
+  receiver.stats.sent = 1
+  await using _scoped = narrower
+
+  // Options.
+  new MulticastSender({ ...where, ttl: undefined, codec: undefined, replyCodec: undefined })
+  new MulticastSender({ ...where, createSocket, networkInterfaces })
+  const seam: CreateSocket = createSocket
+  new MulticastReceiver({ ...where, interfaces: 'default', createSocket: seam })
+  new MulticastReceiver({ ...where, interfaces: ['lo'] as const })
+  // @ts-expect-error no such option
+  new MulticastSender({ ...where, tll: 1 })
+  // @ts-expect-error an option of the receiver
+  new MulticastSender({ ...where, interfaces: 'all' })
+  // @ts-expect-error an option of the sender
+  new MulticastReceiver({ ...where, ttl: 1 })
+  // @ts-expect-error a number
+  new MulticastSender({ ...where, ttl: '1' })
+  // @ts-expect-error a list
+  new MulticastReceiver({ ...where, interfaces: 'lo' })
+  // @ts-expect-error the group is required
+  new MulticastSender({ port: 1 })
+  // @ts-expect-error half a codec
+  new MulticastReceiver({ ...where, codec: { decode: String } })
+
+  // Errors.
+  const error: unknown = undefined
+  if (error instanceof MulticastError && error.code === 'ERR_MULTICAST_TTL') return
+  // @ts-expect-error no such code
+  if (error instanceof MulticastError && error.code === 'ERR_MULTICAST_TLL') return
+}
