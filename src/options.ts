@@ -119,10 +119,7 @@ interface Surroundings {
 
 const shared = {
   createSocket: rule({ default: createSocket, check: isFunction<CreateSocket> }),
-  networkInterfaces: rule({
-    default: networkInterfaces,
-    check: isFunction<() => NetworkInterfaces>,
-  }),
+  networkInterfaces: rule({ default: networkInterfaces, check: isInterfaceList }),
   group: rule({ check: (value) => parseGroup(value) }),
   timeout: rule({ check: optional(milliseconds) }),
   codec: rule({ default: bytes, check: isCodec }),
@@ -316,6 +313,18 @@ function inZone(
 
 function wildcard(group: Group): string {
   return group.family === 'IPv4' ? '0.0.0.0' : '::'
+}
+
+function isInterfaceList(value: unknown, option: string): () => NetworkInterfaces {
+  const list = isFunction<() => NetworkInterfaces>(value, option)
+  return () => {
+    try {
+      return list()
+    } catch (cause) {
+      const why = `The network interfaces could not be listed: ${reasonOf(cause)}`
+      throw new MulticastError('ERR_MULTICAST_INTERFACE', why, { cause })
+    }
+  }
 }
 
 /** Whom to reply to, as a received message's `remote` tells it. */
