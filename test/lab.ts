@@ -1,0 +1,278 @@
+/**
+ * Real networks for the tests: hosts are network namespaces, cables are veth pairs.
+ *
+ * A test file that imports this module is started a second time, in a network and a mount
+ * namespace of its own, and takes over the result of that second run. So nothing a test sends can
+ * leave the machine, and everything it builds vanishes with its process, even a killed one. Where
+ * that is not possible, `scenario` skips with the reason; under CI=true it fails instead.
+ */
+import assert from 'node:assert/strict'
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import test, { after } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { Peer } from './peer.js'
+
+const INSIDE = 'TYPED_MULTICAST_LAB'
+const BOUND = 10_000
+
+/** What a mount and a network namespace must allow for the tests to run in them. */
+const PROBE = 'mount -t tmpfs lab /run && ip link set lo up && ip netns add probe'
+
+/** Why there is no lab here, if there is none. */
+const unavailable = process.env[INSIDE] === undefined ? enter() : undefined
+
+if (unavailable === undefined) {
+  // Names of namespaces and smcroute's files live in /run: these are the lab's own.
+  run('mount', ['-t', 'tmpfs', 'lab', '/run'])
+  run('ip', ['link', 'set', 'lo', 'up'])
+}
+
+/** Runs this test file again inside of new namespaces, or tells why that cannot be. */
+function enter(): string {
+  if (process.platform !== 'linux')
+    return `needs Linux's network namespaces, not ${process.platform}`
+  let reason = ''
+  // A plain user is root of a user namespace; so is a root whom a container has taken the right.
+  const tries = process.getuid?.() === 0 ? [[], ['-r']] : [['-r']]
+  for (const asRoot of tries) {
+    const flags = [...asRoot, '-n', '-m']
+    const probe = spawnSync('unshare', [...flags, 'sh', '-c', PROBE], { encoding: 'utf8' })
+    if (probe.status === 0) {
+      const again = [process.execPath, '--import', import.meta.resolve('tsx'), `${process.argv[1]}`]
+      const { status } = spawnSync('unshare', [...flags, ...mortal(again)], {
+        stdio: 'inherit',
+        env: { ...process.env, [INSIDE]: 'inside' },
+      })
+      process.exit(status ?? 1)
+    }
+    reason = probe.error?.message ?? probe.stderr.trim()
+  }
+  return `needs a network namespace (unshare and iproute2): ${reason}`
+}
+
+/** A command that dies with the process that started it. */
+function mortal(command: string[]): string[] {
+  return ['setpriv', '--pdeathsig', 'KILL', ...command]
+}
+
+function run(command: string, args: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })
+  if (error) throw error
+  assert.equal(status, 0, `${command} ${args.join(' ')}: ${stderr}`)
+  return stdout
+}
+
+function lacks(command: string): boolean {
+  return spawnSync('sh', ['-c', `command -v ${command}`]).status !== 0
+}
+
+/** Asks again until the answer is yes: for what the kernel or a daemon gives no event for. */
+async function until(what: string, answer: () => boolean): Promise<void> {
+  for (const end = Date.now() + BOUND; !answer(); await delay(5)) {
+    assert.ok(Date.now() < end, `not within ${BOUND} ms: ${what}`)
+  }
+}
+
+/** A program in a host, whose standard output is lines of JSON. */
+export class Program<Line> {
+  readonly #child: ChildProcess
+  readonly #lines: AsyncIterableIterator<Line>
+
+  constructor(child: ChildProcess) {
+    this.#child = child
+    this.#lines = lines(child)
+  }
+
+  /** The next line, or a failure if the program ends before. */
+  async next(): Promise<Line> {
+    const { value, done } = await this.#lines.next()
+    assert.ok(!done, 'the program has ended')
+    return value
+  }
+
+  /** All the lines that are left, once the program has ended well. */
+  async rest(): Promise<Line[]> {
+    const rest: Line[] = []
+    for await (const line of this.#lines) rest.push(line)
+    if (this.#child.exitCode === null) await once(this.#child, 'exit')
+    assert.equal(this.#child.exitCode, 0)
+    return rest
+  }
+}
+
+async function* lines(child: ChildProcess): AsyncIterableIterator<never> {
+  assert.ok(child.stdout)
+  let text = ''
+  for await (const chunk of child.stdout.setEncoding('utf8')) {
+    text += chunk
+    const complete = text.split('\n')
+    text = complete.pop() ?? ''
+    for (const line of complete) yield JSON.parse(line) as never
+  }
+}
+
+/** One machine: a network namespace, or, without a name, the lab's own, where the tests run. */
+export class Host {
+  readonly #name: string | undefined
+  readonly #defer: (cleanup: () => unknown) => void
+
+  constructor(defer: (cleanup: () => unknown) => void, name?: string) {
+    this.#defer = defer
+    this.#name = name
+    if (name === undefined) return
+    run('ip', ['netns', 'add', name])
+    defer(() => run('ip', ['netns', 'del', name]))
+    this.ip('link set lo up')
+  }
+
+  /** Where `ip link` can put a device so that it is this host's. */
+  get netns(): string[] {
+    return this.#name === undefined ? [] : ['netns', this.#name]
+  }
+
+  ip(command: string): string {
+    const netns = this.#name === undefined ? [] : ['-n', this.#name]
+    return run('ip', [...netns, ...command.split(' ')])
+  }
+
+  /** Sets what `/proc/sys/net` holds for this host. */
+  sysctl(...settings: `${string}=${string}`[]): void {
+    for (const setting of settings) {
+      const [name, value] = setting.split('=')
+      run(...this.#within(['sh', '-c', `echo ${value} > /proc/sys/net/${name}`]))
+    }
+  }
+
+  /** Whether the kernel has found the cable of this interface plugged in at both ends. */
+  up(device: string): boolean {
+    return this.ip(`-o link show dev ${device}`).includes('state UP')
+  }
+
+  spawn(command: string[], options: SpawnOptions): ChildProcess {
+    const child = spawn(...this.#within(mortal(command)), options)
+    this.#defer(async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    })
+    return child
+  }
+
+  /** One of the programs of test/python. */
+  python<Line>(program: string, ...args: (string | number)[]): Program<Line> {
+    const path = fileURLToPath(new URL(`python/${program}.py`, import.meta.url))
+    const command = ['python3', path, ...args.map(String)]
+    return new Program(this.spawn(command, { stdio: ['ignore', 'pipe', 2] }))
+  }
+
+  /** Another process on this host, with senders and receivers of its own. */
+  async peer(): Promise<Peer> {
+    // Standard output belongs to the test runner.
+    const child = this.spawn(
+      [process.execPath, '--import', import.meta.resolve('tsx'), Peer.program],
+      { stdio: ['ignore', 2, 2, 'ipc'], serialization: 'advanced' },
+    )
+    return Peer.started(child)
+  }
+
+  /** Makes this host a multicast router: smcroute forwards what `rules` say. */
+  async route(rules: string[]): Promise<void> {
+    const [conf, pid, socket] = ['conf', 'pid', 'sock'].map((end) => `/run/${this.#name}.${end}`)
+    assert.ok(conf && pid && socket)
+    writeFileSync(conf, `${rules.join('\n')}\n`)
+    this.sysctl('ipv4/ip_forward=1', 'ipv4/conf/all/rp_filter=0', 'ipv6/conf/all/forwarding=1')
+    const command = ['smcrouted', '-n', '-N', '-l', 'err', '-f', conf, '-P', pid, '-u', socket]
+    this.spawn(command, { stdio: ['ignore', 2, 2] })
+    await until('smcrouted has started', () => existsSync(pid) && readFileSync(pid).length > 0)
+  }
+
+  #within(command: string[]): [string, string[]] {
+    const [first = '', ...rest] = command
+    return this.#name === undefined
+      ? [first, rest]
+      : ['nsenter', [`--net=/run/netns/${this.#name}`, ...command]]
+  }
+}
+
+/** One end of a cable: `[host, device, ...addresses with their prefix length]`. */
+type End = [host: Host, device: string, ...addresses: string[]]
+
+/** The hosts and cables of one scenario. */
+export class Lab {
+  static #hosts = 0
+  readonly #cleanups: (() => unknown)[] = []
+  readonly #defer = (cleanup: () => unknown): void => {
+    this.#cleanups.push(cleanup)
+  }
+
+  /** The host that the test itself runs on. */
+  readonly here = new Host(this.#defer)
+
+  host(): Host {
+    Lab.#hosts += 1
+    return new Host(this.#defer, `h${Lab.#hosts}`)
+  }
+
+  /** Plugs a cable in between two hosts; both ends have their addresses and are up. */
+  async cable(one: End, other: End): Promise<void> {
+    const [a, b] = [one, other].map(([host, device]) => [device, ...host.netns])
+    assert.ok(a && b)
+    run('ip', ['link', 'add', 'dev', ...a, 'type', 'veth', 'peer', 'name', ...b])
+    this.#defer(() => one[0].ip(`link del dev ${one[1]}`))
+    for (const end of [one, other]) dress(...end)
+    for (const [host, device] of [one, other]) await until(`${device} up`, () => host.up(device))
+  }
+
+  /** Plugs hosts into a switch that floods, so that any number of them share one network. */
+  async lan(...ends: End[]): Promise<void> {
+    const hub = this.host()
+    hub.ip('link add dev hub type bridge mcast_snooping 0')
+    dress(hub, 'hub')
+    for (const [port, end] of ends.entries()) {
+      await this.cable(end, [hub, `p${port}`])
+      hub.ip(`link set dev p${port} master hub`)
+    }
+    for (const port of ends.keys()) {
+      const forwards = () => hub.ip(`-o -d link show dev p${port}`).includes('state forwarding')
+      await until(`p${port} forwards`, forwards)
+    }
+  }
+
+  /** Undoes everything, the last first. */
+  async close(): Promise<void> {
+    for (const cleanup of this.#cleanups.reverse()) await cleanup()
+  }
+}
+
+/** Gives an interface its addresses. None of IPv6's waiting: the lab knows them to be unique. */
+function dress(host: Host, device: string, ...addresses: string[]): void {
+  host.ip(`link set dev ${device} addrgenmode none`)
+  for (const address of addresses) {
+    host.ip(`addr add ${address} dev ${device}${address.includes(':') ? ' nodad' : ''}`)
+  }
+  host.ip(`link set dev ${device} up`)
+}
+
+/** A test that has a lab. `needs` names the commands without which it cannot run. */
+export function scenario(name: string, needs: string[], body: (lab: Lab) => Promise<void>): void {
+  const lacking = needs.filter(lacks)
+  const reason = unavailable ?? (lacking.length > 0 ? `needs ${lacking.join(', ')}` : undefined)
+  const skip = reason !== undefined && process.env.CI !== 'true' ? reason : false
+  test(name, { skip, timeout: 60_000 }, async () => {
+    assert.equal(reason, undefined)
+    // The runner goes on at an unhandled rejection, while the test is still at work.
+    await previous
+    const lab = new Lab()
+    const done = body(lab).finally(() => lab.close())
+    previous = done.catch(() => {})
+    await done
+  })
+}
+
+let previous: Promise<void> | undefined
+
+// What a failed test has left open must not keep the run from ending.
+after(() => setTimeout(() => process.exit(1), BOUND).unref())
