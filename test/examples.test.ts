@@ -1,0 +1,152 @@
+/**
+ * Runs every example, and compares what it prints with what the comment at its top says; the demo's
+ * output is in the README. Importing the lab puts all of it into a network of its own.
+ */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { scenario } from './lab.js'
+
+const root = fileURLToPath(new URL('../', import.meta.url))
+const tsx = ['--import', import.meta.resolve('tsx')]
+
+function start(example: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  return spawn(process.execPath, [...tsx, `examples/${example}.ts`, ...args], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 60_000,
+  })
+}
+
+/** What the program printed, once it has ended. */
+async function outcome(child: ChildProcess) {
+  assert.ok(child.stdout && child.stderr)
+  const [stdout, stderr] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ])
+  return { stdout, stderr, code: child.exitCode }
+}
+
+/** The same, line by line, of a program that has to end well. */
+async function printed(child: ChildProcess): Promise<string[]> {
+  const { stdout, stderr, code } = await outcome(child)
+  assert.equal(code, 0, stderr)
+  return linesOf(stdout)
+}
+
+/** A port that the system picks is another each time. */
+function linesOf(output: string): string[] {
+  return output
+    .trimEnd()
+    .replace(/(127\.0\.0\.1):[3-6]\d{4}\b/g, '$1:port')
+    .split('\n')
+}
+
+/** What the comment at the top of an example says that it prints: its indented lines. */
+function promised(example: string): string[] {
+  const source = readFileSync(`${root}/examples/${example}.ts`, 'utf8')
+  const [comment = ''] = /^\/\*\*[\s\S]*?\*\//.exec(source) ?? []
+  const lines = [...comment.matchAll(/^ \* {5}(.*)$/gm)].map(([, line = '']) => line)
+  assert.notEqual(lines.length, 0, `examples/${example}.ts does not say at its top what it prints`)
+  return linesOf(lines.join('\n'))
+}
+
+/** The lines of each process of the demo; how the processes' lines mix is chance. */
+function byProcess(output: string): Map<string, string[]> {
+  const processes = new Map<string, string[]>()
+  for (const line of linesOf(output)) {
+    const name = line.slice(0, line.indexOf('|'))
+    processes.set(name, [...(processes.get(name) ?? []), line])
+  }
+  return new Map([...processes].sort())
+}
+
+/** These are the two programs: they need each other, and the demo takes the same port. */
+const together = ['sender', 'receiver', 'demo']
+
+const alone = readdirSync(`${root}/examples`)
+  .map((file) => file.replace(/\.ts$/, ''))
+  .filter((example) => !together.includes(example))
+
+describe('the examples', { concurrency: true }, () => {
+  for (const example of alone) {
+    test(`${example}.ts prints what it says`, async () => {
+      const lines = [await printed(start(example)), promised(example)]
+      // Which service answers first is chance.
+      if (example === 'discovery') for (const list of lines) list.sort()
+      assert.deepEqual(lines[0], lines[1])
+    })
+  }
+
+  test('the demo and the two programs', async (t) => {
+    await t.test(
+      'npm run demo prints what the README shows, in less than ten seconds',
+      async () => {
+        const readme = readFileSync(`${root}/README.md`, 'utf8')
+        const [, shown = ''] = /npm run demo\n```[^`]*```text\n([^`]*)```/.exec(readme) ?? []
+        const began = performance.now()
+        const demo = spawn('npm', ['run', '--silent', 'demo'], {
+          cwd: root,
+          stdio: ['ignore', 'pipe', 'pipe'],
+        })
+        const { stdout, stderr, code } = await outcome(demo)
+        const took = performance.now() - began
+        assert.equal(code, 0, stdout + stderr)
+        assert.deepEqual(byProcess(stdout), byProcess(shown))
+        assert.ok(took < 10_000, `it took ${took} ms`)
+      },
+    )
+
+    await t.test('sender.ts and receiver.ts print what they say', async () => {
+      const receiver = start('receiver')
+      const heard = printed(receiver)
+      assert.ok(receiver.stdout)
+      await Promise.race([once(receiver.stdout, 'data'), heard])
+      assert.deepEqual(await printed(start('sender')), promised('sender'))
+      assert.deepEqual(await heard, promised('receiver'))
+    })
+  })
+})
+
+test('DEBUG shows opening, joining, sending, receiving and closing', async () => {
+  const { stderr, code } = await outcome(
+    start('binary', [], { DEBUG: 'typed-multicast:*', DEBUG_COLORS: 'no' }),
+  )
+  assert.equal(code, 0)
+  for (const step of ['opening', 'listening', 'sending', 'received', 'closing', 'closed']) {
+    assert.match(stderr, new RegExp(`typed-multicast:sender ${step}|:receiver ${step}`))
+  }
+  assert.match(stderr, /typed-multicast:receiver joining on lo/)
+})
+
+scenario('interfaces.ts joins on all interfaces and hears each', [], async (lab) => {
+  const far = lab.host()
+  await lab.cable([lab.here, 'e1', '10.0.1.1/24'], [far, 'far', '10.0.1.2/24'])
+  assert.deepEqual(await printed(start('interfaces', ['all'])), [
+    'joined on lo, e1',
+    'heard "through lo" from 127.0.0.1',
+    'heard "through e1" from 10.0.1.1',
+    'left lo, still joined on e1',
+    'joined on e1, lo',
+  ])
+})
+
+scenario('the demo fails where it cannot run', [], async (lab) => {
+  const host = lab.host()
+  host.ip('link set lo down')
+  const command = [process.execPath, ...tsx, `${root}/examples/demo.ts`]
+  const { stdout, stderr, code } = await outcome(
+    host.spawn(command, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] }),
+  )
+  assert.equal(code, 1)
+  assert.match(stdout, /0 messages heard, 0 replies, 0 time-out/)
+  assert.match(stderr, /interfaces is '127\.0\.0\.1', which is no interface here/)
+  assert.match(stderr, /Something is missing/)
+})
