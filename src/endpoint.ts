@@ -130,7 +130,7 @@ export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
    * for a slow loop, then drops the oldest and counts it in `stats`. Leaving the loop does not close.
    * Where opening fails, the loop throws that error.
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Received<Incoming>> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Received<Incoming>, undefined, undefined> {
     return this.subscribe('end')
   }
 

@@ -2,7 +2,9 @@
  * What an async iterator reads from: it holds at most `limit` values that nobody has taken yet, and
  * drops the oldest past that. Values that it holds when it ends are still read.
  */
-export class Queue<Value extends object> implements AsyncIterableIterator<Value> {
+export class Queue<Value extends object>
+  implements AsyncIterableIterator<Value, undefined, undefined>
+{
   readonly #limit: number
   readonly #values: Value[] = []
   readonly #readers: {

@@ -73,14 +73,17 @@ export class MulticastSender<
    * UDP does not tell which message a reply answers: while requests overlap, each sees every reply.
    * They are `message` events as well.
    */
-  request(message: Message, options: RequestOptions = {}): AsyncIterableIterator<Received<Reply>> {
+  request(
+    message: Message,
+    options: RequestOptions = {},
+  ): AsyncIterableIterator<Received<Reply>, undefined, undefined> {
     return this.#request(message, requestSettings(options, this.#settings.timeout))
   }
 
   async *#request(
     message: Message,
     { timeout, limit, signal }: ReturnType<typeof requestSettings>,
-  ): AsyncGenerator<Received<Reply>, void, undefined> {
+  ): AsyncGenerator<Received<Reply>, undefined, undefined> {
     signal?.throwIfAborted()
     let sent = false
     const replies = this.subscribe('fail', () => {
