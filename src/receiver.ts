@@ -3,7 +3,7 @@ import { findInterface, type Group, groupAddress, type Interface, parseSource } 
 import { type Codec, encode, type ReceivedAsBytes, type SentAsBytes } from './codec.js'
 import type { DatagramSocket } from './datagram.js'
 import { Endpoint } from './endpoint.js'
-import { MulticastError, shown } from './errors.js'
+import { MulticastError, reasonOf, shown } from './errors.js'
 import { type Membership, Memberships } from './membership.js'
 import {
   checkRemote,
@@ -64,17 +64,13 @@ export class MulticastReceiver<
 
   /**
    * Sends a message to the sender of another, from the group's port. `remote` is what came with that
-   * message. Resolves with the bytes once the kernel has taken them; every failure is a rejection.
+   * message. Resolves with the bytes once the kernel has taken them; every failure is a rejection. One
+   * that nobody handles is only shown by DEBUG: a forged sender must not end the process.
    */
   reply(message: Reply, remote: Pick<RemoteInfo, 'address' | 'port'>): Promise<number> {
-    let data: Uint8Array
-    try {
-      checkRemote(remote, this.#settings.group)
-      data = encode(this.#replyCodec, message)
-    } catch (error) {
-      return Promise.reject(error)
-    }
-    return this.transmit(data, remote.port, remote.address)
+    const sent = this.#reply(message, remote)
+    sent.catch((error: unknown) => this.debug('not replied: %s', reasonOf(error)))
+    return sent
   }
 
   /**
@@ -132,6 +128,11 @@ export class MulticastReceiver<
     // A socket that is bound in a zone reaches no other: a link-local address names its own.
     const zone = this.#memberships.find(({ zone }) => address.endsWith(`%${zone}`))
     return (zone ?? (this.#memberships[0] as Memberships)).socket
+  }
+
+  async #reply(message: Reply, remote: Pick<RemoteInfo, 'address' | 'port'>): Promise<number> {
+    checkRemote(remote, this.#settings.group)
+    return this.transmit(encode(this.#replyCodec, message), remote.port, remote.address)
   }
 
   async #join(

@@ -10,6 +10,7 @@ import {
   type ReceiverOptions,
   text,
 } from '../src/index.js'
+import { runProgram } from './child.js'
 
 // Everything here is pinned to 127.0.0.1. What takes several interfaces or hosts is tested in
 // namespaces: see interfaces.test.ts, isolation.test.ts and ipv6.test.ts.
@@ -93,6 +94,23 @@ test('a reply to what is no sender rejects, and a reply of the wrong type', asyn
   })
   await receiver.close()
   await assert.rejects(receiver.reply('x', { address, port: 9 }), { code: 'ERR_MULTICAST_CLOSED' })
+})
+
+test('a reply to a forged sender does not end the process of a listener that does not look', async () => {
+  const { code, stdout } = await runProgram(`
+    const where = { group: '${group}', codec: text }
+    const receiver = new MulticastReceiver({ ...where, port: 0, interfaces: ['${address}'] })
+    await receiver.ready()
+    const { port } = receiver.address()
+    const sender = new MulticastSender({ ...where, port, interface: '${address}' })
+    receiver.once('message', (message, remote) => {
+      receiver.reply(message, { ...remote, port: 0 })
+      receiver.reply(message, remote)
+    })
+    for await (const { message } of sender.request('alive', { limit: 1 })) console.log(message)
+    await Promise.all([sender.close(), receiver.close()])
+  `)
+  assert.deepEqual([code, stdout], [0, 'alive\n'])
 })
 
 test('it joins on what it is told to, once for each interface', async () => {
