@@ -18,8 +18,17 @@ import { Peer } from './peer.js'
 const INSIDE = 'TYPED_MULTICAST_LAB'
 const BOUND = 10_000
 
-/** What a mount and a network namespace must allow for the tests to run in them. */
-const PROBE = 'mount -t tmpfs lab /run && ip link set lo up && ip netns add probe'
+/** What must work in new namespaces for the tests to run in them. */
+const PROBE = [
+  'mount -t tmpfs lab /run',
+  'ip link set lo up',
+  'ip netns add probe',
+  'ip link add dev probe type veth peer name eborp netns probe',
+  'setpriv --pdeathsig KILL nsenter --net=/run/netns/probe true',
+].join(' && ')
+
+// Where Debian keeps ip and smcrouted, which is not in every user's path.
+process.env.PATH += ':/usr/sbin:/sbin'
 
 /** Why there is no lab here, if there is none. */
 const unavailable = process.env[INSIDE] === undefined ? enter() : undefined
@@ -65,8 +74,10 @@ function run(command: string, args: string[]): string {
   return stdout
 }
 
-function lacks(command: string): boolean {
-  return spawnSync('sh', ['-c', `command -v ${command}`]).status !== 0
+/** Whether a command, or a file of the kernel's, is not there. */
+function lacks(need: string): boolean {
+  if (need.startsWith('/')) return !existsSync(need)
+  return spawnSync('sh', ['-c', `command -v ${need}`]).status !== 0
 }
 
 /** Asks again until the answer is yes: for what the kernel or a daemon gives no event for. */
@@ -256,13 +267,13 @@ function dress(host: Host, device: string, ...addresses: string[]): void {
   host.ip(`link set dev ${device} up`)
 }
 
-/** A test that has a lab. `needs` names the commands without which it cannot run. */
+/** A test that has a lab. `needs` are the commands and files without which it cannot run. */
 export function scenario(name: string, needs: string[], body: (lab: Lab) => Promise<void>): void {
   const lacking = needs.filter(lacks)
   const reason = unavailable ?? (lacking.length > 0 ? `needs ${lacking.join(', ')}` : undefined)
   const skip = reason !== undefined && process.env.CI !== 'true' ? reason : false
   test(name, { skip, timeout: 60_000 }, async () => {
-    assert.equal(reason, undefined)
+    if (reason !== undefined) throw new Error(reason)
     // The runner goes on at an unhandled rejection, while the test is still at work.
     await previous
     const lab = new Lab()

@@ -4,9 +4,22 @@ import { Inbox } from './inbox.js'
 import { type Host, type Lab, scenario } from './lab.js'
 
 const port = 10000
+/** `kernel` is the file by which the kernel shows that it can route multicast. */
 const networks = [
-  { family: 'IPv4', group: '239.1.2.3', via: ['10.1.0.1', '10.2.0.1'], far: '10.2.0.2' },
-  { family: 'IPv6', group: 'ff05::1:3', via: ['fd01::1', 'fd02::1'], far: 'fd02::2' },
+  {
+    family: 'IPv4',
+    kernel: '/proc/net/ip_mr_vif',
+    group: '239.1.2.3',
+    via: ['10.1.0.1', '10.2.0.1'],
+    far: '10.2.0.2',
+  },
+  {
+    family: 'IPv6',
+    kernel: '/proc/net/ip6_mr_vif',
+    group: 'ff05::1:3',
+    via: ['fd01::1', 'fd02::1'],
+    far: 'fd02::2',
+  },
 ]
 
 /** Here, a router, and a host behind it. */
@@ -33,10 +46,10 @@ async function routed(lab: Lab): Promise<{ router: Host; far: Host }> {
   return { router, far }
 }
 
-for (const { family, group, far: farAddress } of networks) {
+for (const { family, kernel, group, far: farAddress } of networks) {
   scenario(
     `over ${family}, TTL 1 stays on the network, TTL 2 crosses the router`,
-    ['smcrouted'],
+    ['smcrouted', kernel],
     async (lab) => {
       const { router, far } = await routed(lab)
       const near = await (await router.peer()).receiver({ group, port, interfaces: ['r1'] })
@@ -53,19 +66,23 @@ for (const { family, group, far: farAddress } of networks) {
     },
   )
 
-  scenario(`over ${family}, a reply comes back through the router`, ['smcrouted'], async (lab) => {
-    const { far } = await routed(lab)
-    await (await far.peer()).receiver({ group, port }, 'heard: ')
-    await using sender = new MulticastSender({ group, port, interface: 'e0', ttl: 2 })
+  scenario(
+    `over ${family}, a reply comes back through the router`,
+    ['smcrouted', kernel],
+    async (lab) => {
+      const { far } = await routed(lab)
+      await (await far.peer()).receiver({ group, port }, 'heard: ')
+      await using sender = new MulticastSender({ group, port, interface: 'e0', ttl: 2 })
 
-    const replies: string[] = []
-    for await (const { message, remote } of sender.request('hello', {
-      limit: 1,
-      timeout: 10_000,
-    })) {
-      replies.push(`${message} from ${remote.address} port ${remote.port}`)
-    }
+      const replies: string[] = []
+      for await (const { message, remote } of sender.request('hello', {
+        limit: 1,
+        timeout: 10_000,
+      })) {
+        replies.push(`${message} from ${remote.address} port ${remote.port}`)
+      }
 
-    assert.deepEqual(replies, [`heard: hello from ${farAddress} port ${port}`])
-  })
+      assert.deepEqual(replies, [`heard: hello from ${farAddress} port ${port}`])
+    },
+  )
 }
