@@ -1,7 +1,6 @@
 /** Senders and receivers in another process, which may be on another host of the lab. */
 import type { ChildProcess } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { ReceiverOptions, RequestOptions, SenderOptions } from '../src/index.js'
 import type { News, Order } from './peer-program.js'
@@ -49,8 +48,8 @@ export class Peer {
   }
 
   /** A receiver there, once it is ready; it replies to each message with `answer` and the message. */
-  async receiver(options: ReceiverOptions, answer?: string): Promise<FarReceiver> {
-    const receiver = new FarReceiver(this.#tell(this.#endpoints.length))
+  async receiver(options: ReceiverOptions, answer?: string): Promise<Far> {
+    const receiver = new Far(this.#tell(this.#endpoints.length))
     this.#endpoints.push(receiver)
     await receiver.tell({ make: 'receiver', options, answer })
     return receiver
@@ -73,6 +72,7 @@ export class Peer {
   }
 }
 
+/** A receiver elsewhere; its `message` events come along. */
 class Far extends EventEmitter {
   /** @internal */
   readonly tell: Tell
@@ -92,12 +92,5 @@ class FarSender extends Far {
   /** The texts of the replies. */
   async request(message: string, options: RequestOptions): Promise<string[]> {
     return (await this.tell({ request: message, options })) as string[]
-  }
-}
-
-/** What a test needs of a `MulticastReceiver` elsewhere; `message` events come along. */
-class FarReceiver extends Far {
-  async address(): Promise<AddressInfo> {
-    return (await this.tell({ call: 'address', args: [] })) as AddressInfo
   }
 }
