@@ -41,11 +41,14 @@ export class Memberships {
     // A link-local sender comes with its zone, which a source may leave out.
     (address.includes('%') && this.#sources.has(address.replace(/%.*/, '')))
 
-  /** IP_ADD_MEMBERSHIP, with a source IP_ADD_SOURCE_MEMBERSHIP. Returns it if it is new. */
+  /**
+   * IP_ADD_MEMBERSHIP, with a source IP_ADD_SOURCE_MEMBERSHIP. Returns it if it is new; one that the
+   * kernel has lost is renewed.
+   */
   join(on: Interface | undefined, source: string | undefined): Membership | undefined {
     const name = on?.name ?? 'default'
     const same = this.list.filter((membership) => membership.interface === name)
-    if (same.some((membership) => membership.source === source)) return undefined
+    const isJoined = same.some((membership) => membership.source === source)
     // Asked for a source, Linux would turn a membership for every sender into one for that source.
     if (same.some((membership) => (membership.source === undefined) !== (source === undefined))) {
       throw new MulticastError(
@@ -57,8 +60,11 @@ export class Memberships {
       if (source === undefined) this.socket.addMembership(this.#group.address, on?.handle)
       else this.socket.addSourceSpecificMembership(source, this.#group.address, on?.handle)
     } catch (cause) {
-      throw this.#joinError(cause, name, source, same)
+      // What is joined is asked for all the same, and refused: the kernel forgets it without a word
+      // where an interface is deleted and created again, and then grants it.
+      if (!isJoined) throw this.#joinError(cause, name, source, same)
     }
+    if (isJoined) return undefined
     const membership = Object.freeze(
       source === undefined ? { interface: name } : { interface: name, source },
     )

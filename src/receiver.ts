@@ -76,7 +76,8 @@ export class MulticastReceiver<
   /**
    * Joins the group on a further interface, by name or address, or for a further source; waits for
    * `listening` first. What is left out is as in the receiver's options, with the interfaces of
-   * `'all'` listed anew. Joining what is joined already changes nothing. If one of several cannot be
+   * `'all'` listed anew. Joining what is joined already changes nothing, but renews what the system has
+   * lost because its interface was deleted and created again. If one of several cannot be
    * joined, none is (of `'all'`, only if none can).
    */
   async join(membership: { interface?: string; source?: string } = {}): Promise<void> {

@@ -179,3 +179,29 @@ scenario("'default' joins where the system's route points", [], async (lab) => {
   await receiver.leave({ interface: 'default' })
   assert.deepEqual(receiver.memberships, [])
 })
+
+scenario('join renews what a deleted and recreated interface took away', [], async (lab) => {
+  const plug = async (host: Host) => {
+    await lab.cable([lab.here, 'e0', '10.0.0.1/24'], [host, 'far', '10.0.0.2/24'])
+    return (await host.peer()).sender({ group, port, interface: 'far' })
+  }
+  for (const options of [{}, { sources: ['10.0.0.2'] }]) {
+    await using receiver = await new MulticastReceiver({ group, port, ...options }).ready()
+    const inbox = new Inbox(receiver)
+    const joined = receiver.memberships
+    const sender = await plug(lab.host())
+    await receiver.join()
+    await sender.send('first')
+    assert.equal((await inbox.next()).text, 'first')
+    const { memberships } = receiver
+    assert.equal(memberships.length, joined.length + 1)
+
+    lab.here.unplug('e0')
+    const again = await plug(lab.host())
+    await receiver.join()
+    assert.deepEqual(receiver.memberships, memberships)
+    await again.send('second')
+    assert.equal((await inbox.next()).text, 'second')
+    lab.here.unplug('e0')
+  }
+})

@@ -162,6 +162,11 @@ export class Host {
     return this.ip(`-o link show dev ${device}`).includes('state UP')
   }
 
+  /** Deletes an interface, and so its cable, unless it is gone already. */
+  unplug(device: string): void {
+    if (this.ip('-o link show').includes(` ${device}@`)) this.ip(`link del dev ${device}`)
+  }
+
   spawn(command: string[], options: SpawnOptions): ChildProcess {
     const child = spawn(...this.#within(mortal(command)), options)
     this.#defer(async () => {
@@ -232,7 +237,7 @@ export class Lab {
     const [a, b] = [one, other].map(([host, device]) => [device, ...host.netns])
     assert.ok(a && b)
     run('ip', ['link', 'add', 'dev', ...a, 'type', 'veth', 'peer', 'name', ...b])
-    this.#defer(() => one[0].ip(`link del dev ${one[1]}`))
+    this.#defer(() => one[0].unplug(one[1]))
     for (const end of [one, other]) dress(...end)
     for (const [host, device] of [one, other]) await until(`${device} up`, () => host.up(device))
   }
