@@ -9,13 +9,15 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import test, { after } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Peer } from './peer.js'
 
+/** Tells the second run which network the first one is in. */
 const INSIDE = 'TYPED_MULTICAST_LAB'
+/** Milliseconds that anything may take. */
 const BOUND = 10_000
 
 /** What must work in new namespaces for the tests to run in them. */
@@ -31,7 +33,7 @@ const PROBE = [
 process.env.PATH += ':/usr/sbin:/sbin'
 
 /** Why there is no lab here, if there is none. */
-const unavailable = process.env[INSIDE] === undefined ? enter() : undefined
+const unavailable = inside() ? undefined : enter()
 
 if (unavailable === undefined) {
   // Names of namespaces and smcroute's files live in /run: these are the lab's own.
@@ -39,10 +41,19 @@ if (unavailable === undefined) {
   run('ip', ['link', 'set', 'lo', 'up'])
 }
 
+/** Whether this is the second run: it has been told the first one's network, and has another. */
+function inside(): boolean {
+  const outside = process.env[INSIDE] ?? ''
+  return outside.startsWith('net:') && outside !== network()
+}
+
+function network(): string {
+  return readlinkSync('/proc/self/ns/net')
+}
+
 /** Runs this test file again inside of new namespaces, or tells why that cannot be. */
 function enter(): string {
-  if (process.platform !== 'linux')
-    return `needs Linux's network namespaces, not ${process.platform}`
+  if (process.platform !== 'linux') return "needs Linux's network namespaces"
   let reason = ''
   // A plain user is root of a user namespace; so is a root whom a container has taken the right.
   const tries = process.getuid?.() === 0 ? [[], ['-r']] : [['-r']]
@@ -53,7 +64,7 @@ function enter(): string {
       const again = [process.execPath, '--import', import.meta.resolve('tsx'), `${process.argv[1]}`]
       const { status } = spawnSync('unshare', [...flags, ...mortal(again)], {
         stdio: 'inherit',
-        env: { ...process.env, [INSIDE]: 'inside' },
+        env: { ...process.env, [INSIDE]: network() },
       })
       process.exit(status ?? 1)
     }
