@@ -11,6 +11,11 @@ export interface Membership {
   readonly source?: string
 }
 
+export function toMembership(on: Interface | undefined, source: string | undefined): Membership {
+  const name = on?.name ?? 'default'
+  return Object.freeze(source === undefined ? { interface: name } : { interface: name, source })
+}
+
 /** What one socket has joined, and so which senders it may hear. */
 export class Memberships {
   readonly socket: DatagramSocket
@@ -65,9 +70,7 @@ export class Memberships {
       if (!isJoined) throw this.#joinError(cause, name, source, same)
     }
     if (isJoined) return undefined
-    const membership = Object.freeze(
-      source === undefined ? { interface: name } : { interface: name, source },
-    )
+    const membership = toMembership(on, source)
     this.#joined.push({ on, membership })
     this.#readSources()
     return membership

@@ -3,8 +3,8 @@ import { findInterface, type Group, groupAddress, type Interface, parseSource } 
 import { type Codec, encode, type ReceivedAsBytes, type SentAsBytes } from './codec.js'
 import type { DatagramSocket } from './datagram.js'
 import { Endpoint } from './endpoint.js'
-import { MulticastError, reasonOf, shown } from './errors.js'
-import { type Membership, Memberships } from './membership.js'
+import { MulticastError, type MulticastErrorCode, reasonOf, shown } from './errors.js'
+import { type Membership, Memberships, toMembership } from './membership.js'
 import {
   checkRemote,
   membershipSettings,
@@ -34,6 +34,8 @@ export class MulticastReceiver<
   readonly #bound = new Map<string, Promise<Memberships>>()
   /** The same, once bound. */
   readonly #memberships: Memberships[] = []
+  /** With a socket for each zone: the zone that a message came in, which its address may not tell. */
+  readonly #zones = new WeakMap<object, string>()
 
   /** `codec` carries the messages, `replyCodec` the replies. */
   constructor(
@@ -101,21 +103,22 @@ export class MulticastReceiver<
     await this.whenListening()
     const on = name === undefined ? undefined : this.#nameOf(name)
     const from = source === undefined ? undefined : parseSource(source, this.#settings.group)
-    let left = 0
-    for (const memberships of this.#memberships) {
-      for (const joined of memberships.list) {
-        if (on !== undefined && joined.interface !== on) continue
-        if (from !== undefined && joined.source !== from) continue
-        this.debug('leaving %o', joined)
-        memberships.leave(joined)
-        left += 1
-      }
-    }
-    if (left === 0 && (name !== undefined || source !== undefined)) {
+    const leaving = this.memberships.filter(
+      (joined) =>
+        (on === undefined || joined.interface === on) &&
+        (from === undefined || joined.source === from),
+    )
+    if (leaving.length === 0 && (name !== undefined || source !== undefined)) {
       throw new MulticastError(
         'ERR_MULTICAST_LEAVE',
         `Nothing joined is like ${shown(membership)}: the memberships are ${JSON.stringify(this.memberships)}`,
       )
+    }
+    const staying = this.memberships.filter((joined) => !leaving.includes(joined))
+    this.#checkSources(staying, 'ERR_MULTICAST_LEAVE')
+    for (const joined of leaving) {
+      this.debug('leaving %o', joined)
+      for (const memberships of this.#memberships) memberships.leave(joined)
     }
   }
 
@@ -126,24 +129,34 @@ export class MulticastReceiver<
 
   /** @internal */
   protected override route(address: string): DatagramSocket {
-    // A socket that is bound in a zone reaches no other: a link-local address names its own.
-    const zone = this.#memberships.find(({ zone }) => address.endsWith(`%${zone}`))
-    return (zone ?? (this.#memberships[0] as Memberships)).socket
+    // A socket that is bound in a zone reaches no other.
+    const inZone = this.#memberships.find(({ zone }) => address.endsWith(`%${zone}`))
+    return (inZone ?? (this.#memberships[0] as Memberships)).socket
   }
 
   async #reply(message: Reply, remote: Pick<RemoteInfo, 'address' | 'port'>): Promise<number> {
     checkRemote(remote, this.#settings.group)
-    return this.transmit(encode(this.#replyCodec, message), remote.port, remote.address)
+    const zone = remote.address.includes('%') ? undefined : this.#zones.get(remote)
+    const address = zone === undefined ? remote.address : `${remote.address}%${zone}`
+    return this.transmit(encode(this.#replyCodec, message), remote.port, address)
+  }
+
+  /** Whether there is a socket for each interface: the group is bound, and only with a zone. */
+  get #hasZones(): boolean {
+    return this.#settings.group.scoped && this.#settings.bindAddress === undefined
   }
 
   async #join(
     wanted: ReceiverSettings['interfaces'],
     sources: readonly (string | undefined)[] = [undefined],
   ): Promise<void> {
+    const targets = targetInterfaces(this.#settings, wanted)
+    const planned = targets.flatMap((on) => sources.map((source) => toMembership(on, source)))
+    this.#checkSources([...this.memberships, ...planned], 'ERR_MULTICAST_JOIN')
     const added: (() => void)[] = []
     let joined = 0
     let failure: unknown
-    for (const on of targetInterfaces(this.#settings, wanted)) {
+    for (const on of targets) {
       for (const source of sources) {
         try {
           this.debug('joining on %s, source %s', on?.name ?? 'the default', source ?? 'any')
@@ -183,8 +196,29 @@ export class MulticastReceiver<
     const socket = await this.openSocket(shared, address, reuseAddr)
     const memberships = new Memberships(socket, group, on?.zone)
     this.#memberships.push(memberships)
-    this.hear(socket, memberships.admits)
+    this.hear(socket, (remote) => {
+      if (this.#hasZones && on !== undefined) this.#zones.set(remote, on.zone)
+      return memberships.admits(remote)
+    })
     return memberships
+  }
+
+  /**
+   * Linux filters an IPv6 group by the sources of its last join, whatever the interface: other sources
+   * elsewhere would be refused without a word.
+   */
+  #checkSources(memberships: readonly Membership[], code: MulticastErrorCode): void {
+    if (this.#settings.group.family === 'IPv4' || this.#hasZones) return
+    const sources = new Map<string, Set<string>>()
+    for (const { interface: name, source = 'any' } of memberships) {
+      sources.set(name, (sources.get(name) ?? new Set()).add(source))
+    }
+    const distinct = new Set([...sources.values()].map((some) => [...some].sort().join()))
+    if (distinct.size < 2) return
+    throw new MulticastError(
+      code,
+      `An IPv6 group must have the same sources on each interface, and would have ${JSON.stringify(memberships)}: use a receiver for each interface`,
+    )
   }
 
   #nameOf(wanted: string): string {

@@ -15,11 +15,10 @@ export class Silence {
   }
 
   restart(): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      this.#onEnd()
-    }, this.#ms)
+    const previous = this.#timer
+    this.#timer = setTimeout(this.#expire, this.#ms)
+    // Only now: Node sets up anew what it keeps for each duration when the last timer of it goes.
+    clearTimeout(previous)
     if (!this.#held) this.#timer.unref?.()
   }
 
@@ -33,5 +32,10 @@ export class Silence {
     this.#held = held
     if (held) this.#timer?.ref?.()
     else this.#timer?.unref?.()
+  }
+
+  readonly #expire = (): void => {
+    this.#timer = undefined
+    this.#onEnd()
   }
 }

@@ -108,6 +108,29 @@ scenario(
   },
 )
 
+scenario(
+  'a sender with a global address is replied to on the interface that it was heard on',
+  [],
+  async (lab) => {
+    const hosts = await fork(lab)
+    await using receiver = new MulticastReceiver({ group: linkLocal, port })
+    const heard = new Inbox(receiver)
+    await receiver.ready()
+
+    for (const [at, host] of hosts.entries()) {
+      const group = `${linkLocal}%far`
+      const localAddress = `fd0${at}::2`
+      const sender = await (await host.peer()).sender({ group, port, localAddress })
+      const replies = new Inbox(sender)
+      await sender.send('hello')
+      const { remote } = await heard.next()
+      assert.equal(remote.address, localAddress)
+      await receiver.reply('heard', remote)
+      assert.equal((await replies.next()).text, 'heard')
+    }
+  },
+)
+
 scenario('a zone in the group hears its interface alone', [], async (lab) => {
   const hosts = await fork(lab)
   await using zoned = new MulticastReceiver({ group: `${linkLocal}%e0`, port })

@@ -137,8 +137,7 @@ for (const { family, group, addresses, dropped } of [
   )
 }
 
-// IPv4 alone: for IPv6 the kernel takes the sources of a socket's last join of the group, wherever.
-scenario('each interface can have a source of its own', [], async (lab) => {
+scenario('over IPv4, each interface can have a source of its own', [], async (lab) => {
   const peer = await (await twoCables(lab)).peer()
   const addresses = ['10.0.0.2', '10.0.1.3']
   await using receiver = new MulticastReceiver({
@@ -159,6 +158,45 @@ scenario('each interface can have a source of its own', [], async (lab) => {
     (await heard.take(2)).map(({ text }) => text),
     addresses,
   )
+})
+
+// The kernel takes the sources of a socket's last join of the group, on whichever interface.
+scenario('over IPv6, sources that differ between interfaces are refused', [], async (lab) => {
+  const far = await (await twoCables(lab)).peer()
+  const group = 'ff35::1:3'
+  const [one, other] = ['fd00::2', 'fd00::3']
+  await using receiver = new MulticastReceiver({
+    group,
+    port,
+    interfaces: ['e0', 'e1'],
+    sources: [one],
+  })
+  const heard = new Inbox(receiver)
+  await receiver.ready()
+  const joined = [
+    { interface: 'e0', source: one },
+    { interface: 'e1', source: one },
+  ]
+  await assert.rejects(receiver.join({ interface: 'e1', source: other }), {
+    code: 'ERR_MULTICAST_JOIN',
+    message: /same sources on each interface/,
+  })
+  assert.deepEqual(receiver.memberships, joined)
+  await receiver.join({ source: other })
+  await assert.rejects(receiver.leave({ interface: 'e0', source: other }), {
+    code: 'ERR_MULTICAST_LEAVE',
+    message: /same sources on each interface/,
+  })
+  await receiver.leave({ source: other })
+  assert.deepEqual(receiver.memberships, joined)
+  const sender = await far.sender({ group, port, interface: 'far0', localAddress: one })
+  await sender.send('hello')
+  assert.equal((await heard.next()).text, 'hello')
+
+  await using everySender = new MulticastReceiver({ group: 'ff05::1:3', port, interfaces: ['e0'] })
+  await assert.rejects(everySender.join({ interface: 'e1', source: one }), {
+    code: 'ERR_MULTICAST_JOIN',
+  })
 })
 
 scenario('a source can be joined and left while running', [], async (lab) => {
