@@ -6,6 +6,7 @@ export { MulticastError, type MulticastErrorCode } from './errors.js'
 export type { MulticastEmitter, MulticastEvents } from './events.js'
 export type { Membership } from './membership.js'
 export type {
+  MembershipOptions,
   MulticastOptions,
   ReceiverOptions,
   RequestOptions,

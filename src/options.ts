@@ -264,6 +264,14 @@ export function requestSettings(
   return { ...settings, timeout: end }
 }
 
+/** What to join or to leave. `MulticastReceiver` tells what each means where it is left out. */
+export interface MembershipOptions {
+  /** An interface's name or address, or `'default'`; to join also `'all'`. */
+  interface?: string | undefined
+  /** A sender's address. */
+  source?: string | undefined
+}
+
 const membershipRules = {
   interface: rule({ check: optional(isString) }),
   source: rule({ check: optional(isString) }),

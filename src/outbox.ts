@@ -53,10 +53,13 @@ export class Outbox {
       else if (data.byteLength > this.#maxPayload) reject(this.#tooLarge(data.byteLength))
       else if (this.#route !== undefined) {
         const socket = this.#route(address)
-        if (this.#isFull(socket, data.byteLength)) reject(this.#full())
-        else this.#hand(socket, data, port, address, resolve, reject)
-      } else if (this.#waitingBytes + data.byteLength > this.#limit) reject(this.#full())
-      else {
+        const refused = this.#refused(socket, data.byteLength)
+        if (refused > 0 && refused + data.byteLength > this.#limit) {
+          reject(this.#full(refused, data.byteLength))
+        } else this.#hand(socket, data, port, address, resolve, reject)
+      } else if (this.#waitingBytes + data.byteLength > this.#limit) {
+        reject(this.#full(this.#waitingBytes, data.byteLength))
+      } else {
         this.#waitingBytes += data.byteLength
         this.#waiting.push({ data, port, address, resolve, reject })
       }
@@ -134,16 +137,14 @@ export class Outbox {
 
   // The kernel has refused no more than what has no answer yet, so it is asked only when that could
   // be too much. Deno's sockets do not tell.
-  #isFull(socket: DatagramSocket, byteLength: number): boolean {
-    if (this.#handedBytes + byteLength <= this.#limit) return false
-    const refused = socket.getSendQueueSize() ?? 0
-    return refused > 0 && refused + byteLength > this.#limit
+  #refused(socket: DatagramSocket, byteLength: number): number {
+    return this.#handedBytes + byteLength > this.#limit ? (socket.getSendQueueSize() ?? 0) : 0
   }
 
-  #full(): MulticastError {
+  #full(waiting: number, byteLength: number): MulticastError {
     return new MulticastError(
       'ERR_MULTICAST_QUEUE_FULL',
-      `${this.#limit} bytes wait to be sent, as many as maxQueuedBytes allows: await each send, or raise it`,
+      `${waiting} bytes wait to be sent, and ${byteLength} more would be over maxQueuedBytes, ${this.#limit}: await each send, or raise it`,
     )
   }
 
@@ -153,7 +154,7 @@ export class Outbox {
       cause === undefined
         ? `The message has ${byteLength} bytes, and a datagram holds at most ${this.#maxPayload}: split it`
         : `The system takes no message of ${byteLength} bytes (${reasonOf(cause)}): split it, or raise the system's limit (on macOS net.inet.udp.maxdgram)`,
-      { cause },
+      cause === undefined ? undefined : { cause },
     )
   }
 

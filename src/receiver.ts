@@ -7,6 +7,7 @@ import { MulticastError, type MulticastErrorCode, reasonOf, shown } from './erro
 import { type Membership, Memberships, toMembership } from './membership.js'
 import {
   checkRemote,
+  type MembershipOptions,
   membershipSettings,
   parseInterfaces,
   type ReceiverOptions,
@@ -82,7 +83,7 @@ export class MulticastReceiver<
    * lost because its interface was deleted and created again. If one of several cannot be
    * joined, none is (of `'all'`, only if none can).
    */
-  async join(membership: { interface?: string; source?: string } = {}): Promise<void> {
+  async join(membership: MembershipOptions = {}): Promise<void> {
     const { interface: name, source } = membershipSettings(membership)
     const { group, interfaces, sources } = this.#settings
     const from = source === undefined ? sources : [parseSource(source, group)]
@@ -98,7 +99,7 @@ export class MulticastReceiver<
    * Rejects with `ERR_MULTICAST_LEAVE` if nothing joined is like it. After the last membership is left
    * the receiver stays open, and drops and counts what still comes.
    */
-  async leave(membership: { interface?: string; source?: string } = {}): Promise<void> {
+  async leave(membership: MembershipOptions = {}): Promise<void> {
     const { interface: name, source } = membershipSettings(membership)
     await this.whenListening()
     const on = name === undefined ? undefined : this.#nameOf(name)

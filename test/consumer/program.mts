@@ -19,6 +19,7 @@ export type {
   DatagramSocket,
   DatagramSocketOptions,
   Membership,
+  MembershipOptions,
   MulticastEmitter,
   MulticastErrorCode,
   MulticastEvents,
