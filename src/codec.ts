@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { MulticastError, shown } from './errors.js'
+import { isUint8Array } from 'node:util/types'
+import { MulticastError, reasonOf, shown } from './errors.js'
 
 /**
  * Turns messages into datagrams and back. Any object with these two functions will do.
@@ -20,7 +21,7 @@ export interface Codec<Value, Decoded = Value> {
  */
 export const bytes: Codec<string | Uint8Array, Buffer> = {
   encode(value) {
-    if (value instanceof Uint8Array) return value
+    if (isUint8Array(value)) return value
     if (typeof value === 'string') return Buffer.from(value)
     throw wrongType('a string or a Uint8Array', value)
   },
@@ -46,7 +47,7 @@ export const text: Codec<string> = {
  * JSON as UTF-8. `T` is what you expect the peers to send: nothing checks it, so look at what comes
  * from a network that you do not trust.
  */
-export function json<T>(): Codec<T> {
+export function json<T = unknown>(): Codec<T> {
   return {
     encode(value) {
       const encoded: string | undefined = JSON.stringify(value)
@@ -59,18 +60,21 @@ export function json<T>(): Codec<T> {
 
 /**
  * Lets the option `Option` be left out where plain bytes are what the class's type parameter says, and
- * otherwise asks for the codec: `new MulticastReceiver<string>({ group, port })` does not compile.
+ * otherwise asks for the codec, whose other side is `Decoded`: `new MulticastSender<number>({ group,
+ * port })` does not compile.
  */
-export type SentAsBytes<Value, Option extends 'codec' | 'replyCodec'> = [Value] extends [
-  string | Uint8Array,
-]
+export type SentAsBytes<Value, Option extends 'codec' | 'replyCodec', Decoded = unknown> = [
+  Value,
+] extends [string | Uint8Array]
   ? { [Name in Option]?: undefined }
-  : { [Name in Option]: Codec<Value, unknown> }
+  : { [Name in Option]: Codec<Value, Decoded> }
 
 /** The same for what is received. */
-export type ReceivedAsBytes<Value, Option extends 'codec' | 'replyCodec'> = [Buffer] extends [Value]
+export type ReceivedAsBytes<Decoded, Option extends 'codec' | 'replyCodec', Value = never> = [
+  Buffer,
+] extends [Decoded]
   ? { [Name in Option]?: undefined }
-  : { [Name in Option]: Codec<never, Value> }
+  : { [Name in Option]: Codec<Value, Decoded> }
 
 /** The bytes of `value`, or the one error that a send may reject with because of it. */
 export function encode<Value>(codec: Codec<Value, unknown>, value: Value): Uint8Array {
@@ -81,11 +85,11 @@ export function encode<Value>(codec: Codec<Value, unknown>, value: Value): Uint8
     if (cause instanceof MulticastError) throw cause
     throw new MulticastError(
       'ERR_MULTICAST_ENCODE',
-      'The codec threw while encoding the message: see the cause',
+      `The codec threw while encoding the message: ${reasonOf(cause)}`,
       { cause },
     )
   }
-  if (data instanceof Uint8Array) return data
+  if (isUint8Array(data)) return data
   throw new MulticastError(
     'ERR_MULTICAST_MESSAGE_TYPE',
     `The codec's encode() must return a Uint8Array, but returned ${shown(data)}`,
@@ -95,6 +99,6 @@ export function encode<Value>(codec: Codec<Value, unknown>, value: Value): Uint8
 function wrongType(wanted: string, value: unknown): MulticastError {
   return new MulticastError(
     'ERR_MULTICAST_MESSAGE_TYPE',
-    `The message must be ${wanted}, but is ${shown(value)}: convert it, or give a codec`,
+    `The message must be ${wanted}, but is ${shown(value)}: convert it, or give another codec`,
   )
 }

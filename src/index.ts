@@ -1,9 +1,9 @@
-export type { NetworkInterfaces } from './address.js'
 export { bytes, type Codec, json, text } from './codec.js'
 export type { CreateSocket, DatagramSocket, DatagramSocketOptions } from './datagram.js'
-export type { MulticastStats, Received } from './endpoint.js'
 export { MulticastError, type MulticastErrorCode } from './errors.js'
 export type { MulticastEmitter, MulticastEvents } from './events.js'
+export type { NetworkInterfaces } from './interfaces.js'
+export type { MulticastStats, Received } from './lifecycle.js'
 export type { Membership } from './membership.js'
 export type {
   MembershipOptions,

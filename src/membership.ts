@@ -1,7 +1,8 @@
 import type { RemoteInfo } from 'node:dgram'
-import type { Group, Interface } from './address.js'
+import type { Group } from './address.js'
 import type { DatagramSocket } from './datagram.js'
 import { errno, MulticastError, reasonOf } from './errors.js'
+import type { Interface } from './interfaces.js'
 
 /** One membership of a receiver, in the form that `leave` takes. */
 export interface Membership {
@@ -16,8 +17,8 @@ export function toMembership(on: Interface | undefined, source: string | undefin
   return Object.freeze(source === undefined ? { interface: name } : { interface: name, source })
 }
 
-/** What one socket has joined, and so which senders it may hear. */
-export class Memberships {
+/** A bound socket together with what it has joined, and so which senders it may hear. */
+export class MemberSocket {
   readonly socket: DatagramSocket
   /** The zone that the socket was opened for. */
   readonly zone: string | undefined
@@ -32,7 +33,7 @@ export class Memberships {
     this.#group = group
   }
 
-  get list(): readonly Membership[] {
+  get memberships(): readonly Membership[] {
     return this.#joined.map(({ membership }) => membership)
   }
 
@@ -52,7 +53,7 @@ export class Memberships {
    */
   join(on: Interface | undefined, source: string | undefined): Membership | undefined {
     const name = on?.name ?? 'default'
-    const same = this.list.filter((membership) => membership.interface === name)
+    const same = this.memberships.filter((membership) => membership.interface === name)
     const isJoined = same.some((membership) => membership.source === source)
     // Asked for a source, Linux would turn a membership for every sender into one for that source.
     if (same.some((membership) => (membership.source === undefined) !== (source === undefined))) {
@@ -95,7 +96,7 @@ export class Memberships {
   #readSources(): void {
     this.#sources.clear()
     this.#anySource = false
-    for (const { source } of this.list) {
+    for (const { source } of this.memberships) {
       if (source === undefined) this.#anySource = true
       else this.#sources.add(source)
     }

@@ -1,19 +1,17 @@
-import type { RemoteInfo } from 'node:dgram'
 import { createSocket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
-import {
-  findInterface,
-  type Group,
-  type Interface,
-  listInterfaces,
-  type NetworkInterfaces,
-  parseGroup,
-  parseSource,
-  parseUnicast,
-} from './address.js'
+import { type Group, parseGroup, parseSource, parseUnicast } from './address.js'
 import { bytes, type Codec } from './codec.js'
 import type { CreateSocket, DatagramSocket } from './datagram.js'
 import { MulticastError, reasonOf, shown } from './errors.js'
+import {
+  interfaceLister,
+  type Network,
+  type NetworkInterfaces,
+  parseInterface,
+  parseInterfaces,
+  targetInterfaces,
+} from './interfaces.js'
 import {
   integer,
   isBoolean,
@@ -103,7 +101,8 @@ export interface ReceiverOptions extends MulticastOptions {
    * to any address there hears every group that any process of the host has joined on the port.
    * Elsewhere: any. A socket bound to the group does not hear unicast.
    */
-  bindAddress?: string | undefined
+  // The intersection lets an editor offer the two words beside any other string.
+  bindAddress?: 'group' | 'any' | (string & {}) | undefined
   /**
    * SO_REUSEADDR: whether other sockets of this host may bind the port too, each of which then hears
    * every message. Default: true.
@@ -111,16 +110,9 @@ export interface ReceiverOptions extends MulticastOptions {
   reuseAddr?: boolean | undefined
 }
 
-/** What some rules need of the rules before them. */
-interface Surroundings {
-  readonly group: Group
-  readonly networkInterfaces: () => NetworkInterfaces
-}
+const group = rule({ check: (value) => parseGroup(value) })
 
 const shared = {
-  createSocket: rule({ default: createSocket, check: isFunction<CreateSocket> }),
-  networkInterfaces: rule({ default: networkInterfaces, check: isInterfaceList }),
-  group: rule({ check: (value) => parseGroup(value) }),
   timeout: rule({ check: optional(milliseconds) }),
   codec: rule({ default: bytes, check: isCodec }),
   replyCodec: rule({ check: optional(isCodec) }),
@@ -135,13 +127,16 @@ const shared = {
   maxQueuedBytes: rule({ default: 2 ** 20, check: integer(1, Number.MAX_SAFE_INTEGER) }),
   queueLimit: rule({ default: 1024, check: integer(1, Number.MAX_SAFE_INTEGER) }),
   signal: rule({ check: optional(isSignal) }),
+  createSocket: rule({ default: createSocket, check: isFunction<CreateSocket> }),
+  networkInterfaces: rule({ default: networkInterfaces, check: interfaceLister }),
 } satisfies Rules
 
 const senderRules = {
-  ...shared,
+  group,
   port: rule({ check: integer(1, 65535, 'ERR_MULTICAST_PORT') }),
+  ...shared,
   localAddress: rule({
-    check: (value, option, { group }: Surroundings) =>
+    check: (value, option, { group }: Network) =>
       value === undefined ? wildcard(group) : parseUnicast(value, group, option),
   }),
   localPort: rule({ default: 0, check: integer(0, 65535, 'ERR_MULTICAST_PORT') }),
@@ -156,29 +151,30 @@ const senderRules = {
     set: (socket, loopback) => socket.setMulticastLoopback(loopback),
   }),
   interface: rule({
-    check: (value, option, { group, networkInterfaces }: Surroundings) => {
-      const wanted = value ?? group.zone
-      if (wanted === undefined) return undefined
-      const found = findInterface(networkInterfaces(), group, wanted, option)
-      return inZone(group, [found], networkInterfaces(), option)[0]
-    },
+    check: parseInterface,
     set: (socket, { handle }) => socket.setMulticastInterface(handle),
   }),
 } satisfies Rules
 
 const receiverRules = {
-  ...shared,
+  group,
   port: rule({ check: integer(0, 65535, 'ERR_MULTICAST_PORT') }),
+  ...shared,
   interfaces: rule({ default: 'all', check: parseInterfaces }),
   sources: rule({
-    check: optional((value, option, { group }: Surroundings) => {
-      const sources = isList(value, option, 'ERR_MULTICAST_SOURCE')
+    check: optional((value, option, { group }: Network) => {
+      const sources = isList(
+        value,
+        option,
+        'a list with at least one address',
+        'ERR_MULTICAST_SOURCE',
+      )
       return [...new Set(sources.map((source) => parseSource(source, group)))]
     }),
   }),
   bindAddress: rule({
     default: process.platform === 'linux' ? 'group' : 'any',
-    check: (value, option, { group }: Surroundings) => {
+    check: (value, option, { group }: Network) => {
       if (value === 'group') return undefined
       return value === 'any' ? wildcard(group) : parseUnicast(value, group, option)
     },
@@ -199,30 +195,17 @@ export function receiverSettings(options: unknown): ReceiverSettings {
   return settings
 }
 
-/** The interfaces to join on; `undefined` is the one that the system picks. */
-export function targetInterfaces(
-  { group, networkInterfaces, bindAddress }: ReceiverSettings,
-  wanted: ReceiverSettings['interfaces'],
-): readonly (Interface | undefined)[] {
-  if (wanted === 'all') return listInterfaces(networkInterfaces(), group)
-  if (wanted !== 'default') return wanted
-  if (!group.scoped || bindAddress !== undefined) return [undefined]
-  throw new MulticastError(
-    'ERR_MULTICAST_INTERFACE',
-    `${group.address} is another group on each link, and is bound together with an interface: name one behind the group (%eth0) or in interfaces, or set bindAddress to 'any'`,
-  )
-}
-
 /** Sets on an open socket what the settings ask for; the kernel's refusal names the option. */
 export function applySettings(
+  kind: 'sender' | 'receiver',
   socket: DatagramSocket,
   settings: SenderSettings | ReceiverSettings,
 ): void {
-  const rules: Rules = 'ttl' in settings ? senderRules : receiverRules
+  const rules: Rules = kind === 'sender' ? senderRules : receiverRules
   for (const [option, value] of Object.entries(settings)) {
     if (value === undefined) continue
     try {
-      rules[option]?.set?.(socket, value as never)
+      rules[option]?.set?.(socket, value)
     } catch (cause) {
       throw new MulticastError(
         'ERR_MULTICAST_SOCKET',
@@ -282,64 +265,8 @@ export function membershipSettings(options: unknown): Settings<typeof membership
   return resolve(membershipRules, options)
 }
 
-/** The interfaces that `interfaces`, or a membership's `interface`, asks for. */
-export function parseInterfaces(
-  value: unknown,
-  option: string,
-  { group, networkInterfaces }: Surroundings,
-): 'all' | 'default' | readonly Interface[] {
-  if ((value === 'all' || value === 'default') && group.zone === undefined) return value
-  const table = networkInterfaces()
-  if (value === 'all' || value === 'default') {
-    return [findInterface(table, group, group.zone, 'group')]
-  }
-  const list = isList(value, `${option} must be 'all', 'default' or`, 'ERR_MULTICAST_INTERFACE')
-  const found = new Map<string, Interface>()
-  for (const wanted of list) {
-    const one = findInterface(table, group, wanted, option)
-    found.set(one.name, one)
-  }
-  return inZone(group, [...found.values()], table, option)
-}
-
-/** The interfaces, if the group's zone allows them. */
-function inZone(
-  group: Group,
-  interfaces: Interface[],
-  table: NetworkInterfaces,
-  option: string,
-): readonly Interface[] {
-  if (group.zone === undefined) return interfaces
-  const zone = findInterface(table, group, group.zone, 'group')
-  const other = interfaces.find(({ name }) => name !== zone.name)
-  if (other === undefined) return interfaces
-  throw new MulticastError(
-    'ERR_MULTICAST_INTERFACE',
-    `The group's zone is %${group.zone}, but ${option} asks for ${other.name}: leave one of the two out`,
-  )
-}
-
 function wildcard(group: Group): string {
   return group.family === 'IPv4' ? '0.0.0.0' : '::'
-}
-
-function isInterfaceList(value: unknown, option: string): () => NetworkInterfaces {
-  const list = isFunction<() => NetworkInterfaces>(value, option)
-  return () => {
-    try {
-      return list()
-    } catch (cause) {
-      const why = `The network interfaces could not be listed: ${reasonOf(cause)}`
-      throw new MulticastError('ERR_MULTICAST_INTERFACE', why, { cause })
-    }
-  }
-}
-
-/** Whom to reply to, as a received message's `remote` tells it. */
-export function checkRemote(remote: unknown, group: Group): void {
-  const { address, port } = (remote ?? {}) as Partial<RemoteInfo>
-  parseUnicast(address, group, 'remote.address')
-  integer(1, 65535, 'ERR_MULTICAST_PORT')(port, 'remote.port')
 }
 
 function isCodec(value: unknown, option: string): Codec<never, unknown> {

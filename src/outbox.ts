@@ -3,6 +3,9 @@ import type { Group } from './address.js'
 import type { DatagramSocket } from './datagram.js'
 import { errno, MulticastError, reasonOf } from './errors.js'
 
+/** Makes what to reject with, anew each time, so that its stack shows the call that was rejected. */
+export type Reason = () => unknown
+
 /** Picks the socket to send through, once there is one. */
 type Route = (address: string) => DatagramSocket
 
@@ -33,9 +36,9 @@ export class Outbox {
   #handed = 0
   #handedBytes = 0
   /** Why nothing more is accepted. */
-  #shut: { reason: unknown } | undefined
+  #shut: Reason | undefined
   /** Why even what the kernel holds is given up. */
-  #cut: { reason: unknown } | undefined
+  #cut: Reason | undefined
   #onDrained: (() => void) | undefined
 
   constructor(limit: number, group: Group, debug: Debugger, onSent: () => void) {
@@ -49,7 +52,7 @@ export class Outbox {
   /** Resolves with the bytes once the kernel has taken them; every failure is a rejection. */
   send(data: Uint8Array, port: number, address: string): Promise<number> {
     return new Promise((resolve, reject) => {
-      if (this.#shut !== undefined) reject(this.#shut.reason)
+      if (this.#shut !== undefined) reject(this.#shut())
       else if (data.byteLength > this.#maxPayload) reject(this.#tooLarge(data.byteLength))
       else if (this.#route !== undefined) {
         const socket = this.#route(address)
@@ -76,16 +79,16 @@ export class Outbox {
   }
 
   /** Accepts nothing more. */
-  shut(reason: unknown): void {
-    this.#shut ??= { reason }
+  shut(reason: Reason): void {
+    this.#shut ??= reason
   }
 
   /** Gives up what was accepted too; returns how many sends learn of it at once. */
-  cut(reason: unknown): number {
+  cut(reason: Reason): number {
     this.shut(reason)
-    this.#cut ??= { reason }
+    this.#cut ??= reason
     const waiting = this.#waiting.splice(0)
-    for (const { reject } of waiting) reject(reason)
+    for (const { reject } of waiting) reject(reason())
     this.#onDrained?.()
     return waiting.length
   }
@@ -114,7 +117,7 @@ export class Outbox {
     const done = (cause: unknown): void => {
       this.#handed -= 1
       this.#handedBytes -= byteLength
-      if (this.#cut !== undefined) reject(this.#cut.reason)
+      if (this.#cut !== undefined) reject(this.#cut())
       else if (cause) reject(this.#sendError(cause, byteLength, port, address))
       else {
         this.sent += 1
@@ -178,6 +181,6 @@ const hints: Readonly<Record<string, string>> = {
     'the network has just changed, or on macOS the program is not allowed on the local network',
   ENETDOWN: 'the interface is down',
   ENETUNREACH:
-    'there is no route to it: name the interface to send through, by the option interface',
+    'there is no route to it: add one, or name an interface in the options of the sender',
   EPERM: 'a firewall forbids it',
 }

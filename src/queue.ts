@@ -1,3 +1,13 @@
+/** What somebody else does as a queue goes on. */
+interface Hooks {
+  /** At the first read. */
+  readonly onStart?: () => void
+  /** When a value has been taken in. */
+  readonly onPush?: () => void
+  /** Once, when no more will be taken in, also because nobody reads any more. */
+  readonly onEnd?: () => void
+}
+
 /**
  * What an async iterator reads from: it holds at most `limit` values that nobody has taken yet, and
  * drops the oldest past that. Values that it holds when it ends are still read.
@@ -11,30 +21,27 @@ export class Queue<Value extends object>
     resolve: (result: IteratorResult<Value, undefined>) => void
     reject: (reason: unknown) => void
   }[] = []
-  readonly #onPush: () => void
-  readonly #onEnd: () => void
+  readonly #hooks: Hooks
+  #hasStarted = false
   #end: { failure?: { reason: unknown } } | undefined
 
-  /** `onPush` is called for each value, `onEnd` once when no more will be taken. */
-  constructor(limit: number, onPush: () => void, onEnd: () => void) {
+  constructor(limit: number, hooks: Hooks = {}) {
     this.#limit = limit
-    this.#onPush = onPush
-    this.#onEnd = onEnd
+    this.#hooks = hooks
   }
 
   /** Returns whether an older value had to be dropped for it. */
   push(value: Value): boolean {
     if (this.#end !== undefined) return false
-    this.#onPush()
     const reader = this.#readers.shift()
-    if (reader !== undefined) {
-      reader.resolve({ done: false, value })
-      return false
+    const isFull = this.#values.length === this.#limit
+    if (reader !== undefined) reader.resolve({ done: false, value })
+    else {
+      if (isFull) this.#values.shift()
+      this.#values.push(value)
     }
-    const full = this.#values.length === this.#limit
-    if (full) this.#values.shift()
-    this.#values.push(value)
-    return full
+    this.#hooks.onPush?.()
+    return isFull && reader === undefined
   }
 
   /** Ends the iteration once what it holds has been read. */
@@ -48,6 +55,10 @@ export class Queue<Value extends object>
   }
 
   next(): Promise<IteratorResult<Value, undefined>> {
+    if (!this.#hasStarted) {
+      this.#hasStarted = true
+      if (this.#end === undefined) this.#hooks.onStart?.()
+    }
     const value = this.#values.shift()
     if (value !== undefined) return Promise.resolve({ done: false, value })
     if (this.#end === undefined) {
@@ -67,6 +78,10 @@ export class Queue<Value extends object>
     return Promise.resolve({ done: true, value: undefined })
   }
 
+  get hasEnded(): boolean {
+    return this.#end !== undefined
+  }
+
   [Symbol.asyncIterator](): this {
     return this
   }
@@ -74,7 +89,7 @@ export class Queue<Value extends object>
   #finish(end: { failure?: { reason: unknown } }): void {
     if (this.#end !== undefined) return
     this.#end = end
-    this.#onEnd()
+    this.#hooks.onEnd?.()
     const { failure } = end
     // An error is told once, to whoever reads first; the others see the end.
     const readers = this.#readers.splice(0)

@@ -1,20 +1,29 @@
 import type { RemoteInfo } from 'node:dgram'
-import { findInterface, type Group, groupAddress, type Interface, parseSource } from './address.js'
+import createDebug from 'debug'
+import { type Group, groupAddress, parseSource, parseUnicast } from './address.js'
 import { type Codec, encode, type ReceivedAsBytes, type SentAsBytes } from './codec.js'
 import type { DatagramSocket } from './datagram.js'
 import { Endpoint } from './endpoint.js'
 import { MulticastError, type MulticastErrorCode, reasonOf, shown } from './errors.js'
-import { type Membership, Memberships, toMembership } from './membership.js'
 import {
-  checkRemote,
+  findInterface,
+  type Interface,
+  parseInterfaces,
+  targetInterfaces,
+  type Wanted,
+} from './interfaces.js'
+import { Lifecycle } from './lifecycle.js'
+import { MemberSocket, type Membership, toMembership } from './membership.js'
+import {
   type MembershipOptions,
   membershipSettings,
-  parseInterfaces,
   type ReceiverOptions,
   type ReceiverSettings,
   receiverSettings,
-  targetInterfaces,
 } from './options.js'
+import { integer } from './rules.js'
+
+const debug = createDebug('typed-multicast:receiver')
 
 /**
  * Joins a multicast group, hears its messages and replies to their senders.
@@ -27,23 +36,24 @@ import {
  */
 export class MulticastReceiver<
   Message = Buffer,
-  Reply = string | Uint8Array,
+  in Reply = string | Uint8Array,
 > extends Endpoint<Message> {
+  readonly #lifecycle: Lifecycle<Message>
   readonly #settings: ReceiverSettings
   readonly #replyCodec: Codec<Reply, unknown>
-  /** The sockets by the address that each is bound to: one, or one for each zone of the group. */
-  readonly #bound = new Map<string, Promise<Memberships>>()
-  /** The same, once bound. */
-  readonly #memberships: Memberships[] = []
+  /** By the address that each is bound to: one socket, or one for each zone of the group. */
+  readonly #sockets = new Map<string, MemberSocket>()
   /** With a socket for each zone: the zone that a message came in, which its address may not tell. */
   readonly #zones = new WeakMap<object, string>()
+  /** Settles when the last join or leave that was asked for is done: they take turns. */
+  #turn: Promise<void> = Promise.resolve()
 
+  /** `codec` carries the messages and the replies. */
+  constructor(options: ReceiverOptions & { codec: Codec<Reply, Message>; replyCodec?: undefined })
   /** `codec` carries the messages, `replyCodec` the replies. */
   constructor(
     options: ReceiverOptions & { codec: Codec<never, Message>; replyCodec: Codec<Reply, unknown> },
   )
-  /** `codec` carries the messages and the replies. */
-  constructor(options: ReceiverOptions & { codec: Codec<Reply, Message>; replyCodec?: undefined })
   /** Messages are bytes, `replyCodec` carries the replies. */
   constructor(
     options: ReceiverOptions &
@@ -51,18 +61,27 @@ export class MulticastReceiver<
   )
   /** Messages and replies are bytes. */
   constructor(
-    options: ReceiverOptions & ReceivedAsBytes<Message, 'codec'> & SentAsBytes<Reply, 'replyCodec'>,
+    options: ReceiverOptions &
+      ReceivedAsBytes<Message, 'codec', Reply> &
+      SentAsBytes<Reply, 'replyCodec'>,
   )
   constructor(options: ReceiverOptions & { codec?: unknown; replyCodec?: unknown }) {
     const settings = receiverSettings(options)
-    super('receiver', settings, settings.codec)
+    const lifecycle = new Lifecycle<Message>('receiver', debug, settings, settings.codec)
+    super(lifecycle)
+    this.#lifecycle = lifecycle
     this.#settings = settings
     this.#replyCodec = (settings.replyCodec ?? settings.codec) as Codec<Reply, unknown>
+    lifecycle.begin(this, {
+      open: () => this.#join(settings.interfaces, settings.sources),
+      route: (address) => this.#route(address),
+    })
   }
 
   /** What is joined now. Interfaces of `'all'` that could not be joined are missing. */
   get memberships(): readonly Membership[] {
-    return this.#memberships.flatMap(({ list }) => list)
+    if (this.#lifecycle.state === 'closed') return []
+    return [...this.#sockets.values()].flatMap(({ memberships }) => memberships)
   }
 
   /**
@@ -72,7 +91,8 @@ export class MulticastReceiver<
    */
   reply(message: Reply, remote: Pick<RemoteInfo, 'address' | 'port'>): Promise<number> {
     const sent = this.#reply(message, remote)
-    sent.catch((error: unknown) => this.debug('not replied: %s', reasonOf(error)))
+    // Before listening nobody can have sent anything, so there such an error is no stranger's doing.
+    if (this.#lifecycle.state !== 'opening') sent.catch(notReplied)
     return sent
   }
 
@@ -87,11 +107,12 @@ export class MulticastReceiver<
     const { interface: name, source } = membershipSettings(membership)
     const { group, interfaces, sources } = this.#settings
     const from = source === undefined ? sources : [parseSource(source, group)]
-    await this.whenListening()
-    const named = name === 'all' || name === 'default' ? name : [name]
-    const wanted =
-      name === undefined ? interfaces : parseInterfaces(named, 'interface', this.#settings)
-    await this.#join(wanted, from)
+    await this.#inTurn(() => {
+      const named = name === 'all' || name === 'default' ? name : [name]
+      const wanted =
+        name === undefined ? interfaces : parseInterfaces(named, 'interface', this.#settings)
+      return this.#join(wanted, from)
+    })
   }
 
   /**
@@ -101,45 +122,59 @@ export class MulticastReceiver<
    */
   async leave(membership: MembershipOptions = {}): Promise<void> {
     const { interface: name, source } = membershipSettings(membership)
-    await this.whenListening()
-    const on = name === undefined ? undefined : this.#nameOf(name)
     const from = source === undefined ? undefined : parseSource(source, this.#settings.group)
+    await this.#inTurn(async () => this.#leave(name, from))
+  }
+
+  /** Does it when it is listening and what was asked for before is done. */
+  async #inTurn(task: () => Promise<void>): Promise<void> {
+    await this.#lifecycle.whenListening()
+    const turn = this.#turn.then(async () => {
+      this.#lifecycle.checkListening()
+      await task().catch((error: unknown) => {
+        // What the closing of the socket has made impossible failed for that reason.
+        this.#lifecycle.checkListening()
+        throw error
+      })
+    })
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
+  #leave(name: string | undefined, from: string | undefined): void {
+    const on = name === undefined ? undefined : this.#nameOf(name)
     const leaving = this.memberships.filter(
       (joined) =>
         (on === undefined || joined.interface === on) &&
         (from === undefined || joined.source === from),
     )
-    if (leaving.length === 0 && (name !== undefined || source !== undefined)) {
+    if (leaving.length === 0 && (name !== undefined || from !== undefined)) {
       throw new MulticastError(
         'ERR_MULTICAST_LEAVE',
-        `Nothing joined is like ${shown(membership)}: the memberships are ${JSON.stringify(this.memberships)}`,
+        `Nothing joined is like ${shown({ interface: name, source: from })}: the memberships are ${JSON.stringify(this.memberships)}`,
       )
     }
     const staying = this.memberships.filter((joined) => !leaving.includes(joined))
     this.#checkSources(staying, 'ERR_MULTICAST_LEAVE')
     for (const joined of leaving) {
-      this.debug('leaving %o', joined)
-      for (const memberships of this.#memberships) memberships.leave(joined)
+      debug('leaving %o', joined)
+      for (const socket of this.#sockets.values()) socket.leave(joined)
     }
   }
 
-  /** @internal */
-  protected override async openSockets(): Promise<void> {
-    await this.#join(this.#settings.interfaces, this.#settings.sources)
-  }
-
-  /** @internal */
-  protected override route(address: string): DatagramSocket {
+  #route(address: string): DatagramSocket {
+    const sockets = [...this.#sockets.values()]
     // A socket that is bound in a zone reaches no other.
-    const inZone = this.#memberships.find(({ zone }) => address.endsWith(`%${zone}`))
-    return (inZone ?? (this.#memberships[0] as Memberships)).socket
+    const inZone = sockets.find(({ zone }) => zone !== undefined && address.endsWith(`%${zone}`))
+    return (inZone ?? (sockets[0] as MemberSocket)).socket
   }
 
   async #reply(message: Reply, remote: Pick<RemoteInfo, 'address' | 'port'>): Promise<number> {
     checkRemote(remote, this.#settings.group)
     const zone = remote.address.includes('%') ? undefined : this.#zones.get(remote)
     const address = zone === undefined ? remote.address : `${remote.address}%${zone}`
-    return this.transmit(encode(this.#replyCodec, message), remote.port, address)
+    const data = encode(this.#replyCodec, message)
+    return this.#lifecycle.transmit(data, remote.port, address)
   }
 
   /** Whether there is a socket for each interface: the group is bound, and only with a zone. */
@@ -148,7 +183,7 @@ export class MulticastReceiver<
   }
 
   async #join(
-    wanted: ReceiverSettings['interfaces'],
+    wanted: Wanted,
     sources: readonly (string | undefined)[] = [undefined],
   ): Promise<void> {
     const targets = targetInterfaces(this.#settings, wanted)
@@ -160,14 +195,14 @@ export class MulticastReceiver<
     for (const on of targets) {
       for (const source of sources) {
         try {
-          this.debug('joining on %s, source %s', on?.name ?? 'the default', source ?? 'any')
-          const memberships = await this.#boundFor(on)
-          const membership = memberships.join(on, source)
-          if (membership !== undefined) added.push(() => memberships.leave(membership))
+          debug('joining on %s, source %s', on?.name ?? 'the default', source ?? 'any')
+          const socket = await this.#socketFor(on)
+          const membership = socket.join(on, source)
+          if (membership !== undefined) added.push(() => socket.leave(membership))
           joined += 1
         } catch (error) {
           failure ??= error
-          this.debug('not joined: %s', (error as Error).message)
+          debug('not joined: %s', reasonOf(error))
           if (wanted === 'all') continue
           for (const undo of added) undo()
           throw error
@@ -177,31 +212,23 @@ export class MulticastReceiver<
     if (joined === 0) throw failure ?? noInterface(this.#settings.group)
   }
 
-  /** The socket that joins on that interface, bound if it is not yet. */
-  #boundFor(on: Interface | undefined): Promise<Memberships> {
-    const { group, bindAddress } = this.#settings
+  /** The socket that joins on that interface, opened if it is not yet. */
+  async #socketFor(on: Interface | undefined): Promise<MemberSocket> {
+    const { group, bindAddress, port, reuseAddr } = this.#settings
     const address = bindAddress ?? groupAddress(group, on)
-    let bound = this.#bound.get(address)
-    if (bound === undefined) {
-      bound = this.#bind(address, on)
-      this.#bound.set(address, bound)
-      bound.catch(() => this.#bound.delete(address))
-    }
-    return bound
-  }
-
-  async #bind(address: string, on: Interface | undefined): Promise<Memberships> {
-    const { group, port, reuseAddr } = this.#settings
+    const open = this.#sockets.get(address)
+    if (open !== undefined) return open
     // With port 0 the first socket picks it, and the others follow.
-    const shared = this.#memberships[0]?.socket.address().port ?? port
-    const socket = await this.openSocket(shared, address, reuseAddr)
-    const memberships = new Memberships(socket, group, on?.zone)
-    this.#memberships.push(memberships)
-    this.hear(socket, (remote) => {
+    const [first] = this.#sockets.values()
+    const shared = first === undefined ? port : first.socket.address().port
+    const socket = await this.#lifecycle.openSocket(shared, address, reuseAddr)
+    const member = new MemberSocket(socket, group, on?.zone)
+    this.#sockets.set(address, member)
+    this.#lifecycle.hear(socket, (remote) => {
       if (this.#hasZones && on !== undefined) this.#zones.set(remote, on.zone)
-      return memberships.admits(remote)
+      return member.admits(remote)
     })
-    return memberships
+    return member
   }
 
   /**
@@ -227,6 +254,17 @@ export class MulticastReceiver<
     const { networkInterfaces, group } = this.#settings
     return findInterface(networkInterfaces(), group, wanted, 'interface').name
   }
+}
+
+function notReplied(error: unknown): void {
+  debug('not replied: %s', reasonOf(error))
+}
+
+/** Whether that is somebody to reply to. */
+function checkRemote(remote: unknown, group: Group): void {
+  const { address, port } = (remote ?? {}) as Partial<RemoteInfo>
+  parseUnicast(address, group, 'remote.address')
+  integer(1, 65535, 'ERR_MULTICAST_PORT')(port, 'remote.port')
 }
 
 function noInterface({ family }: Group): MulticastError {

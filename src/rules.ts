@@ -8,6 +8,7 @@ import { MulticastError, type MulticastErrorCode, shown } from './errors.js'
 export interface Rule<Value> {
   /** Checked in place of `undefined`. */
   readonly default?: unknown
+  /** `settled` is never here, so that each check can say what it needs of the settings before. */
   check(value: unknown, option: string, settled: never): Value
   set?(socket: DatagramSocket, value: NonNullable<Value>): unknown
 }
@@ -48,9 +49,10 @@ function unknownOption(name: string, known: string[]): MulticastError {
   const nearest = known.reduce((best, candidate) =>
     distance(name, candidate) < distance(name, best) ? candidate : best,
   )
+  const isClose = distance(name, nearest) <= Math.max(2, name.length / 3)
   return new MulticastError(
     'ERR_MULTICAST_UNKNOWN_OPTION',
-    `There is no option ${shown(name)}; did you mean '${nearest}'? The options are: ${known.join(', ')}`,
+    `There is no option ${shown(name)} here; ${isClose ? `did you mean '${nearest}'?` : `the nearest is '${nearest}'.`} The options are: ${known.join(', ')}`,
   )
 }
 
@@ -118,17 +120,21 @@ export function isFunction<Value>(value: unknown, option: string): Value {
 
 export function isSignal(value: unknown, option: string): AbortSignal {
   // Not instanceof: a test environment may bring an AbortSignal of its own.
-  if (typeof (value as AbortSignal | null)?.aborted === 'boolean') return value as AbortSignal
+  const signal = value as Partial<AbortSignal> | null
+  if (typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function') {
+    return value as AbortSignal
+  }
   throw wrongValue('ERR_MULTICAST_OPTION', option, 'an AbortSignal', value)
 }
 
 export function isList(
   value: unknown,
   option: string,
+  wanted: string,
   code: MulticastErrorCode,
 ): readonly unknown[] {
   if (Array.isArray(value) && value.length > 0) return value
-  throw wrongValue(code, option, 'a list with at least one entry', value)
+  throw wrongValue(code, option, wanted, value)
 }
 
 /** The error for a value that an option cannot have. */

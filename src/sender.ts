@@ -1,7 +1,9 @@
+import createDebug from 'debug'
 import { groupAddress } from './address.js'
 import { type Codec, encode, type ReceivedAsBytes, type SentAsBytes } from './codec.js'
 import type { DatagramSocket } from './datagram.js'
-import { Endpoint, type Received } from './endpoint.js'
+import { Endpoint } from './endpoint.js'
+import { Lifecycle, type Received } from './lifecycle.js'
 import {
   type RequestOptions,
   requestSettings,
@@ -9,7 +11,10 @@ import {
   type SenderSettings,
   senderSettings,
 } from './options.js'
+import { Queue } from './queue.js'
 import { Silence } from './silence.js'
+
+const debug = createDebug('typed-multicast:sender')
 
 /**
  * Sends messages to a multicast group and hears the replies, which are its `message` events.
@@ -21,34 +26,49 @@ import { Silence } from './silence.js'
  * what comes back, as `replyCodec` decodes it, or else `codec`: a `Buffer` by default.
  */
 export class MulticastSender<
-  Message = string | Uint8Array,
+  in Message = string | Uint8Array,
   Reply = Buffer,
 > extends Endpoint<Reply> {
+  readonly #lifecycle: Lifecycle<Reply>
   readonly #settings: SenderSettings
   readonly #codec: Codec<Message, unknown>
   readonly #group: string
-  #socket: DatagramSocket | undefined
 
+  /** `codec` carries the messages and the replies. */
+  constructor(options: SenderOptions & { codec: Codec<Message, Reply>; replyCodec?: undefined })
   /** `codec` carries the messages, `replyCodec` the replies. */
   constructor(
     options: SenderOptions & { codec: Codec<Message, unknown>; replyCodec: Codec<never, Reply> },
   )
-  /** `codec` carries the messages and the replies. */
-  constructor(options: SenderOptions & { codec: Codec<Message, Reply>; replyCodec?: undefined })
   /** Messages are bytes, `replyCodec` carries the replies. */
   constructor(
     options: SenderOptions & SentAsBytes<Message, 'codec'> & { replyCodec: Codec<never, Reply> },
   )
   /** Messages and replies are bytes. */
   constructor(
-    options: SenderOptions & SentAsBytes<Message, 'codec'> & ReceivedAsBytes<Reply, 'replyCodec'>,
+    options: SenderOptions &
+      SentAsBytes<Message, 'codec', Reply> &
+      ReceivedAsBytes<Reply, 'replyCodec'>,
   )
   constructor(options: SenderOptions & { codec?: unknown; replyCodec?: unknown }) {
     const settings = senderSettings(options)
-    super('sender', settings, settings.replyCodec ?? settings.codec)
+    const incoming = settings.replyCodec ?? settings.codec
+    const lifecycle = new Lifecycle<Reply>('sender', debug, settings, incoming)
+    super(lifecycle)
+    this.#lifecycle = lifecycle
     this.#settings = settings
     this.#codec = settings.codec as Codec<Message, unknown>
     this.#group = groupAddress(settings.group, settings.interface)
+    let socket: DatagramSocket
+    lifecycle.begin(this, {
+      open: async () => {
+        const { localPort, localAddress } = settings
+        // Without SO_REUSEADDR, or another program could take the port that the replies come to.
+        socket = await lifecycle.openSocket(localPort, localAddress, false)
+        lifecycle.hear(socket, () => true)
+      },
+      route: () => socket,
+    })
   }
 
   /**
@@ -62,7 +82,7 @@ export class MulticastSender<
     } catch (error) {
       return Promise.reject(error)
     }
-    return this.transmit(data, this.#settings.port, this.#group)
+    return this.#lifecycle.transmit(data, this.#settings.port, this.#group)
   }
 
   /**
@@ -77,52 +97,35 @@ export class MulticastSender<
     message: Message,
     options: RequestOptions = {},
   ): AsyncIterableIterator<Received<Reply>, undefined, undefined> {
-    return this.#request(message, requestSettings(options, this.#settings.timeout))
-  }
-
-  async *#request(
-    message: Message,
-    { timeout, limit, signal }: ReturnType<typeof requestSettings>,
-  ): AsyncGenerator<Received<Reply>, undefined, undefined> {
-    signal?.throwIfAborted()
-    let sent = false
-    const replies = this.subscribe('fail', () => {
-      if (sent) silence?.restart()
-    })
+    const { timeout, limit, signal } = requestSettings(options, this.#settings.timeout)
+    let isSent = false
+    let left = limit ?? Number.POSITIVE_INFINITY
     const silence = timeout === undefined ? undefined : new Silence(timeout, () => replies.end())
     const abort = (): void => replies.fail(signal?.reason)
-    signal?.addEventListener('abort', abort)
-    try {
-      this.send(message).then(
-        () => {
-          sent = true
-          silence?.restart()
-        },
-        (error: unknown) => replies.fail(error),
-      )
-      let left = limit ?? Number.POSITIVE_INFINITY
-      for await (const reply of replies) {
-        yield reply
+    const replies = new Queue<Received<Reply>>(this.#settings.queueLimit, {
+      onStart: () => {
+        if (signal?.aborted) return abort()
+        signal?.addEventListener('abort', abort)
+        this.#lifecycle.feed(replies, 'fail')
+        this.send(message).then(
+          () => {
+            isSent = true
+            if (!replies.hasEnded) silence?.restart()
+          },
+          (error: unknown) => replies.fail(error),
+        )
+      },
+      onPush: () => {
         left -= 1
-        if (left === 0) return
-      }
-    } finally {
-      signal?.removeEventListener('abort', abort)
-      replies.return()
-      silence?.stop()
-    }
-  }
-
-  /** @internal */
-  protected override async openSockets(): Promise<void> {
-    const { localPort, localAddress } = this.#settings
-    // Without SO_REUSEADDR, or another program could take the port that the replies come to.
-    this.#socket = await this.openSocket(localPort, localAddress, false)
-    this.hear(this.#socket, () => true)
-  }
-
-  /** @internal */
-  protected override route(): DatagramSocket {
-    return this.#socket as DatagramSocket
+        if (left === 0) replies.end()
+        else if (isSent) silence?.restart()
+      },
+      onEnd: () => {
+        this.#lifecycle.unfeed(replies)
+        signal?.removeEventListener('abort', abort)
+        silence?.stop()
+      },
+    })
+    return replies
   }
 }

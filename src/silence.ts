@@ -16,10 +16,16 @@ export class Silence {
 
   restart(): void {
     const previous = this.#timer
-    this.#timer = setTimeout(this.#expire, this.#ms)
+    const timer = setTimeout(() => {
+      // One that a fake clock could not clear is none of ours any more.
+      if (this.#timer !== timer) return
+      this.#timer = undefined
+      this.#onEnd()
+    }, this.#ms)
+    this.#timer = timer
     // Only now: Node sets up anew what it keeps for each duration when the last timer of it goes.
     clearTimeout(previous)
-    if (!this.#held) this.#timer.unref?.()
+    if (!this.#held) timer.unref?.()
   }
 
   stop(): void {
@@ -32,10 +38,5 @@ export class Silence {
     this.#held = held
     if (held) this.#timer?.ref?.()
     else this.#timer?.unref?.()
-  }
-
-  readonly #expire = (): void => {
-    this.#timer = undefined
-    this.#onEnd()
   }
 }

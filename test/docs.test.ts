@@ -246,12 +246,12 @@ const socketOptions: Record<string, string> = {
 const buffers = { recvBufferSize: 1, sendBufferSize: 1 }
 for (const { side, defaults, given } of [
   {
-    side: 'sender',
+    side: 'sender' as const,
     defaults: senderSettings(where),
     given: senderSettings({ ...where, ...buffers, interface: '127.0.0.1' }),
   },
   {
-    side: 'receiver',
+    side: 'receiver' as const,
     defaults: receiverSettings(where),
     given: receiverSettings({ ...where, ...buffers }),
   },
@@ -281,7 +281,7 @@ for (const { side, defaults, given } of [
       const socket = new Proxy({}, { get: (_, method: string) => () => calls.push(method) })
       const others = Object.keys(given).filter((other) => other !== name)
       const alone = { ...given, ...Object.fromEntries(others.map((other) => [other, undefined])) }
-      applySettings(socket as DatagramSocket, alone)
+      applySettings(side, socket as DatagramSocket, alone)
       const [, , shown = ''] = described.get(name) ?? []
       for (const call of calls) assert.ok(shown.includes(`\`${socketOptions[call]}\``), name)
       const set = Object.values(socketOptions).filter((option) => shown.includes(`\`${option}\``))

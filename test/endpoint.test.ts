@@ -244,6 +244,52 @@ for (const [kind, make] of Object.entries(kinds)) {
   })
 }
 
+test('a createSocket that returns no socket fails the opening', async () => {
+  await assert.rejects(makeSender(9, { createSocket: () => undefined as never }).ready(), {
+    code: 'ERR_MULTICAST_SOCKET',
+    message: /must return a socket, but returned undefined/,
+  })
+})
+
+test('a socket that somebody else closes closes it too', async () => {
+  const { sockets, createSocket } = spied()
+  const receiver = await makeReceiver({ createSocket }).ready()
+  const closed = once(receiver, 'close')
+  sockets[0]?.close()
+  await closed
+  await assert.rejects(receiver.ready(), {
+    code: 'ERR_MULTICAST_CLOSED',
+    message: /closed by somebody else/,
+  })
+})
+
+test('a ready() that nobody awaits is no unhandled rejection after close or abort', async () => {
+  const { code, stdout } = await runProgram(`
+    process.on('unhandledRejection', () => console.log('unhandled'))
+    const where = { group: '${group}', port: 0, interfaces: ['127.0.0.1'] }
+    const first = new MulticastReceiver(where)
+    first.ready()
+    await first.close()
+    const controller = new AbortController()
+    const second = new MulticastReceiver({ ...where, signal: controller.signal })
+    second.ready()
+    controller.abort()
+    await second.close()
+  `)
+  assert.deepEqual([code, stdout], [0, ''])
+})
+
+test('an error of opening is not lost where only a reply was asked for', async () => {
+  const { code, stderr } = await runProgram(`
+    const receiver = new MulticastReceiver({
+      group: '${group}', port: 0, interfaces: ['127.0.0.1'], bindAddress: '192.0.2.99',
+    })
+    receiver.reply('x', { address: '127.0.0.1', port: 9 })
+  `)
+  assert.equal(code, 1)
+  assert.match(stderr, /ERR_MULTICAST_BIND/)
+})
+
 test('await using closes', async () => {
   let receiver: MulticastReceiver<string, string>
   {
@@ -290,7 +336,7 @@ test('a port in use fails a receiver without reuseAddr, and one with it where th
   for (const reuseAddr of [true, false]) {
     await assert.rejects(makeReceiver({ port, reuseAddr }).ready(), {
       code: 'ERR_MULTICAST_PORT_IN_USE',
-      message: /reuseAddr/,
+      message: /reuseAddr, SO_REUSEADDR/,
     })
   }
   await new Promise<void>((resolve) => blocker.close(() => resolve()))
@@ -310,6 +356,15 @@ test('an abort rejects sends, requests and ready, and ends the loops', async () 
   for (const one of pending) await assert.rejects(one, reason)
   assert.deepEqual(await loop, { done: true, value: undefined })
   await assert.rejects(sender.send('late'), reason)
+})
+
+test('what is rejected because it is closed shows who called', async () => {
+  const sender = await makeSender(9).ready()
+  await sender.close()
+  await (async function lateCaller() {
+    const error = await sender.send('late').catch((reason: Error) => reason)
+    assert.match((error as Error).stack ?? '', /lateCaller/)
+  })()
 })
 
 test('an abort rejects what the kernel was just handed', async () => {
@@ -440,6 +495,24 @@ test('a datagram that cannot be decoded is malformed, never an error', async () 
   assert.equal(receiver.stats.received, 2)
 })
 
+test('a decode that returns a promise is malformed, whatever becomes of the promise', async () => {
+  const { code, stdout } = await runProgram(`
+    const receiver = new MulticastReceiver({
+      group: '${group}', port: 0, interfaces: ['127.0.0.1'],
+      codec: { encode: Buffer.from, decode: async (data) => JSON.parse(data.toString()) },
+    })
+    await receiver.ready()
+    const { port } = receiver.address()
+    const sender = new MulticastSender({ group: '${group}', port, interface: '127.0.0.1' })
+    receiver.on('malformed', async (error) => {
+      console.log(error.code, error.message.includes('returned a promise'))
+      await Promise.all([receiver.close(), sender.close()])
+    })
+    await sender.send('{')
+  `)
+  assert.deepEqual([code, stdout], [0, 'ERR_MULTICAST_DECODE true\n'])
+})
+
 test('without a malformed listener such a datagram is only counted', async () => {
   const { receiver, sender } = await makePair({}, {})
   const raw = new MulticastSender({
@@ -508,6 +581,51 @@ test('the sender counts its silence from a send, and a malformed reply does not 
   } finally {
     mock.timers.reset()
   }
+})
+
+test("a reply is not the receiver's silence, nor a stranger's message the sender's", async () => {
+  const { receiver, sender } = await makePair()
+  const heard = once(receiver, 'message')
+  await sender.send('x')
+  const [, remote] = await heard
+  mock.timers.enable({ apis: ['setTimeout'] })
+  try {
+    const timed = await makeReceiver({ timeout: 1000 }).ready()
+    const idle = await makeSender(9, { timeout: 1000 }).ready()
+    const events = { timed: record(timed), idle: record(idle) }
+    mock.timers.tick(900)
+    await timed.reply('x', remote)
+    const stranger = once(idle, 'message')
+    await receiver.reply('x', { address: '127.0.0.1', port: idle.address().port })
+    await stranger
+    mock.timers.tick(100)
+    assert.deepEqual(events, { timed: ['timeout'], idle: ['message'] })
+    mock.timers.tick(5000)
+    assert.deepEqual(events, { timed: ['timeout'], idle: ['message'] })
+  } finally {
+    mock.timers.reset()
+  }
+})
+
+test('sends that waited are answered by a carrier that is at once', async () => {
+  const timeouts = mock.fn()
+  const sender = makeSender(9, {
+    timeout: 20,
+    createSocket(options) {
+      const socket = createSocket(options)
+      // In memory all can happen within the call.
+      const send = (data: Buffer, port: number, address: string, done: (e: null) => void) => {
+        socket.emit('message', data, { address, port, family: 'IPv4', size: data.length })
+        done(null)
+      }
+      return Object.assign(socket, { send })
+    },
+  })
+  sender.on('timeout', timeouts)
+  const request = sender.request('echo', { limit: 1 })
+  assert.equal((await request.next()).value?.message, 'echo')
+  await once(sender, 'timeout')
+  assert.equal(timeouts.mock.callCount(), 1)
 })
 
 test('an error that nobody awaits or listens for ends the process, as of any EventEmitter', async () => {

@@ -1,207 +1,91 @@
 import assert from 'node:assert/strict'
-import { MulticastReceiver, MulticastSender } from '../src/index.js'
-import { Inbox } from './inbox.js'
-import { type Host, type Lab, scenario } from './lab.js'
+import type { NetworkInterfaceInfo } from 'node:os'
+import { test } from 'node:test'
+import { parseGroup } from '../src/address.js'
+import { findInterface, listInterfaces, type NetworkInterfaces } from '../src/interfaces.js'
 
-const port = 10000
-const group = '239.1.2.3'
+const group = parseGroup('239.1.2.3')
+const group6 = parseGroup('ff02::1')
 
-/** Cables from here to as many hosts. */
-async function hosts(lab: Lab, count: number): Promise<Host[]> {
-  const hosts = Array.from({ length: count }, () => lab.host())
-  for (const [at, host] of hosts.entries()) {
-    await lab.cable(
-      [lab.here, `e${at}`, `10.0.${at}.1/24`, `fd0${at}::1/64`],
-      [host, 'far', `10.0.${at}.2/24`, `fd0${at}::2/64`],
-    )
-  }
-  return hosts
-}
-
-for (const { family, group, addresses, joined } of [
-  {
-    family: 'IPv4',
-    group: '239.1.2.3',
-    addresses: ['10.0.0.2', '10.0.1.2'],
-    joined: [{ interface: 'lo' }, { interface: 'e0' }, { interface: 'e1' }],
-  },
-  {
-    family: 'IPv6',
-    group: 'ff05::1:3',
-    addresses: ['fd00::2', 'fd01::2'],
-    joined: [{ interface: 'lo' }, { interface: 'e0' }, { interface: 'e1' }],
-  },
-]) {
-  scenario(`over ${family}, 'all' hears and replies on each of two interfaces`, [], async (lab) => {
-    const far = await hosts(lab, 2)
-    await using receiver = new MulticastReceiver({ group, port, interfaces: 'all' })
-    receiver.on('message', (message, remote) => {
-      receiver.reply(`${message} from ${remote.address}`, remote)
-    })
-    await receiver.ready()
-    assert.deepEqual(receiver.memberships, joined)
-
-    for (const [at, host] of far.entries()) {
-      const sender = await (await host.peer()).sender({ group, port, interface: 'far' })
-      const replies = await sender.request(`host ${at}`, { limit: 1, timeout: 10_000 })
-      assert.deepEqual(replies, [`host ${at} from ${addresses[at]}`])
-    }
-  })
-}
-
-scenario('a sender goes out of the interface that it names, and of no other', [], async (lab) => {
-  const far = await hosts(lab, 2)
-  const heard: Inbox[] = []
-  for (const host of far) {
-    heard.push(new Inbox(await (await host.peer()).receiver({ group, port })))
-  }
-  await using byName = new MulticastSender({ group, port, interface: 'e1' })
-  await using byAddress = new MulticastSender({ group, port, interface: '10.0.1.1' })
-  await using other = new MulticastSender({ group, port, interface: 'e0' })
-
-  await byName.send('by name')
-  await byAddress.send('by address')
-  await other.send('end')
-  await byName.send('end')
-
-  assert.deepEqual(await heard[1]?.until('end'), ['by name', 'by address', 'end'])
-  assert.deepEqual(await heard[0]?.until('end'), ['end'])
+const v4 = (address: string): NetworkInterfaceInfo => ({
+  address,
+  netmask: '255.255.255.0',
+  family: 'IPv4',
+  mac: '00:00:00:00:00:00',
+  internal: false,
+  cidr: `${address}/24`,
+})
+const v6 = (address: string, scopeid = 0): NetworkInterfaceInfo => ({
+  address,
+  netmask: 'ffff:ffff:ffff:ffff::',
+  family: 'IPv6',
+  mac: '00:00:00:00:00:00',
+  internal: false,
+  cidr: `${address}/64`,
+  scopeid,
 })
 
-scenario('an interface is left and joined again while running', [], async (lab) => {
-  const far = await hosts(lab, 2)
-  await using receiver = new MulticastReceiver({ group, port, interfaces: ['e0', '10.0.1.1'] })
-  const heard = new Inbox(receiver)
-  await receiver.ready()
-  assert.deepEqual(receiver.memberships, [{ interface: 'e0' }, { interface: 'e1' }])
-  const [on0, on1] = await Promise.all(
-    far.map(async (host) => (await host.peer()).sender({ group, port, interface: 'far' })),
+const table: NetworkInterfaces = {
+  lo: [v4('127.0.0.1'), v6('::1')],
+  eth0: [v4('192.0.2.7'), v4('192.0.2.8'), v6('2001:db8::7'), v6('fe80::7', 2)],
+  'eth0:1': [v4('192.0.2.9')],
+  tun0: [v4('198.51.100.1')],
+}
+
+test('interfaces are listed once each, with what node:dgram takes for them', () => {
+  assert.deepEqual(listInterfaces(table, group), [
+    { name: 'lo', handle: '127.0.0.1', zone: 'lo' },
+    { name: 'eth0', handle: '192.0.2.7', zone: 'eth0' },
+    ...(process.platform === 'linux'
+      ? []
+      : [{ name: 'eth0:1', handle: '192.0.2.9', zone: 'eth0:1' }]),
+    { name: 'tun0', handle: '198.51.100.1', zone: 'tun0' },
+  ])
+  assert.deepEqual(
+    listInterfaces(table, group6).map(({ name }) => name),
+    ['lo', 'eth0'],
   )
-
-  await receiver.leave({ interface: '10.0.0.1' })
-  assert.deepEqual(receiver.memberships, [{ interface: 'e1' }])
-  await on0?.send('while left')
-  await on1?.send('on the other')
-  await receiver.join({ interface: 'e0' })
-  await on0?.send('joined again')
-
-  assert.deepEqual(await heard.until('joined again'), ['on the other', 'joined again'])
 })
 
-scenario('the name and the addresses of one interface are one membership', [], async (lab) => {
-  await hosts(lab, 1)
-  lab.here.ip('addr add 10.0.9.1/24 dev e0')
-  await using receiver = new MulticastReceiver({
-    group,
-    port,
-    interfaces: ['10.0.0.1', 'e0', '10.0.9.1', 'e0'],
-  })
-  await receiver.ready()
-  assert.deepEqual(receiver.memberships, [{ interface: 'e0' }])
-
-  await receiver.join({ interface: '10.0.9.1' })
-  assert.deepEqual(receiver.memberships, [{ interface: 'e0' }])
-  await receiver.leave({ interface: '10.0.9.1' })
-  assert.deepEqual(receiver.memberships, [])
-})
-
-scenario('an unknown interface is refused with those that exist', [], async (lab) => {
-  await hosts(lab, 1)
-  const refusal = {
-    name: 'MulticastError',
-    code: 'ERR_MULTICAST_INTERFACE',
-    message: /e7.*\be0\b/s,
+test('an interface is found by its name, by each of its addresses and by its IPv6 zone', () => {
+  for (const wanted of ['eth0', '192.0.2.7', '192.0.2.8']) {
+    assert.equal(findInterface(table, group, wanted, 'interface').name, 'eth0', wanted)
   }
-  assert.throws(() => new MulticastReceiver({ group, port, interfaces: ['e7'] }), refusal)
-  assert.throws(() => new MulticastSender({ group, port, interface: 'e7' }), refusal)
-  await using receiver = new MulticastReceiver({ group, port })
-  await assert.rejects(receiver.join({ interface: 'e7' }), refusal)
+  for (const wanted of [
+    'eth0',
+    'fe80::7',
+    'FE80:0::7',
+    'fe80::7%eth0',
+    '::%eth0',
+    '2',
+    '192.0.2.8',
+  ]) {
+    assert.equal(findInterface(table, group6, wanted, 'interface').name, 'eth0', wanted)
+  }
 })
 
-scenario('twenty memberships are granted, the twenty-first is refused', [], async (lab) => {
-  const host = lab.host()
-  const names = Array.from({ length: 21 }, (_, at) => `e${at}`)
-  for (const [at, name] of names.entries()) {
-    await lab.cable([lab.here, name, `10.0.${at}.1/24`], [host, name, `10.0.${at}.2/24`])
+test("Linux's label of an address is the interface that has it", {
+  skip: process.platform !== 'linux' && 'only Linux lists labels',
+}, () => {
+  for (const wanted of ['eth0:1', '192.0.2.9']) {
+    assert.equal(findInterface(table, group, wanted, 'interface').name, 'eth0', wanted)
   }
-  const limit = {
-    name: 'MulticastError',
-    code: 'ERR_MULTICAST_MEMBERSHIP_LIMIT',
-    message: /\b20\b/,
-  }
-
-  await using receiver = new MulticastReceiver({ group, port, interfaces: names.slice(0, 20) })
-  await receiver.ready()
-  assert.equal(receiver.memberships.length, 20)
-  await assert.rejects(receiver.join({ interface: 'e20' }), limit)
-  assert.equal(receiver.memberships.length, 20)
-  await receiver.leave({ interface: 'e0' })
-  await receiver.join({ interface: 'e20' })
-  assert.equal(receiver.memberships.length, 20)
-
-  await using tooMany = new MulticastReceiver({ group, port, interfaces: names })
-  await assert.rejects(tooMany.ready(), limit)
-
-  // Loopback is the first of 22.
-  await using all = new MulticastReceiver({ group, port })
-  await all.ready()
-  assert.equal(all.memberships.length, 20)
 })
 
-scenario('a send without a route rejects with ENETUNREACH as the cause', [], async () => {
-  for (const group of ['239.1.2.3', 'ff05::1:3']) {
-    await using sender = new MulticastSender({ group, port })
-    await assert.rejects(sender.send('nowhere'), (error) => {
-      assert.ok(error instanceof Error)
-      assert.deepEqual(
-        { ...error, name: error.name },
-        { name: 'MulticastError', code: 'ERR_MULTICAST_SEND' },
-      )
-      assert.equal((error.cause as NodeJS.ErrnoException).code, 'ENETUNREACH')
-      return true
+test('an unknown interface is refused with those that exist', () => {
+  for (const wanted of ['eth1', '192.0.2.1', 'fe80::7%lo', '0', '', undefined, 7, 'toString']) {
+    assert.throws(() => findInterface(table, group, wanted, 'interface'), {
+      code: 'ERR_MULTICAST_INTERFACE',
+      message:
+        /lo \(127\.0\.0\.1\), eth0 \(192\.0\.2\.7, 192\.0\.2\.8.*\), .*tun0 \(198\.51\.100\.1\)$/,
     })
   }
+  assert.throws(() => findInterface({}, group, 'lo', 'interface'), /there are: none$/)
 })
 
-scenario("'default' joins where the system's route points", [], async (lab) => {
-  const far = await hosts(lab, 2)
-  lab.here.ip('route add 239.0.0.0/8 dev e1')
-  await using receiver = new MulticastReceiver({ group, port, interfaces: 'default' })
-  const heard = new Inbox(receiver)
-  await receiver.ready()
-  assert.deepEqual(receiver.memberships, [{ interface: 'default' }])
-  for (const [at, host] of far.entries()) {
-    const sender = await (await host.peer()).sender({ group, port, interface: 'far' })
-    await sender.send(`host ${at}`)
-  }
-
-  assert.deepEqual(await heard.until('host 1'), ['host 1'])
-  await receiver.leave({ interface: 'default' })
-  assert.deepEqual(receiver.memberships, [])
-})
-
-scenario('join renews what a deleted and recreated interface took away', [], async (lab) => {
-  const plug = async (host: Host) => {
-    await lab.cable([lab.here, 'e0', '10.0.0.1/24'], [host, 'far', '10.0.0.2/24'])
-    return (await host.peer()).sender({ group, port, interface: 'far' })
-  }
-  for (const options of [{}, { sources: ['10.0.0.2'] }]) {
-    await using receiver = await new MulticastReceiver({ group, port, ...options }).ready()
-    const inbox = new Inbox(receiver)
-    const joined = receiver.memberships
-    const sender = await plug(lab.host())
-    await receiver.join()
-    await sender.send('first')
-    assert.equal((await inbox.next()).text, 'first')
-    const { memberships } = receiver
-    assert.equal(memberships.length, joined.length + 1)
-
-    lab.here.unplug('e0')
-    const again = await plug(lab.host())
-    await receiver.join()
-    assert.deepEqual(receiver.memberships, memberships)
-    await again.send('second')
-    assert.equal((await inbox.next()).text, 'second')
-    lab.here.unplug('e0')
-  }
+test('an interface without an address of the family says so', () => {
+  assert.throws(() => findInterface(table, group6, 'tun0', 'interface'), {
+    code: 'ERR_MULTICAST_INTERFACE',
+    message: /'tun0', which has no IPv6 address\. With IPv6 there are: lo \(::1\), eth0/,
+  })
 })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { MulticastReceiver, MulticastSender } from '../src/index.js'
 import { Inbox } from './inbox.js'
 import { type Host, type Lab, scenario } from './lab.js'
@@ -178,3 +179,27 @@ scenario('an interface without an IPv6 address is refused', [], async (lab) => {
     message: /e0/,
   })
 })
+
+scenario(
+  'a join of another link that closing overtakes rejects, and leaves no socket',
+  [],
+  async (lab) => {
+    await fork(lab)
+    for (const end of ['close', 'abort']) {
+      const controller = new AbortController()
+      const { signal } = controller
+      const receiver = new MulticastReceiver({ group: linkLocal, port, interfaces: ['e0'], signal })
+      await receiver.ready()
+      const late = receiver.join({ interface: 'e1' })
+      await Promise.resolve()
+      if (end === 'abort') controller.abort()
+      const closed = receiver.close()
+      await assert.rejects(
+        late,
+        end === 'abort' ? { name: 'AbortError' } : { code: 'ERR_MULTICAST_CLOSED' },
+      )
+      await closed
+      assert.doesNotMatch(readFileSync('/proc/net/udp6', 'utf8'), /:2710 /)
+    }
+  },
+)

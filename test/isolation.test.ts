@@ -193,6 +193,16 @@ scenario('over IPv6, sources that differ between interfaces are refused', [], as
   await sender.send('hello')
   assert.equal((await heard.next()).text, 'hello')
 
+  await receiver.leave()
+  const both = await Promise.allSettled([
+    receiver.join({ interface: 'e0', source: one }),
+    receiver.join({ interface: 'e1', source: other }),
+  ])
+  assert.deepEqual(
+    both.map(({ status }) => status),
+    ['fulfilled', 'rejected'],
+  )
+
   await using everySender = new MulticastReceiver({ group: 'ff05::1:3', port, interfaces: ['e0'] })
   await assert.rejects(everySender.join({ interface: 'e1', source: one }), {
     code: 'ERR_MULTICAST_JOIN',

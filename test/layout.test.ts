@@ -11,11 +11,13 @@ const order = [
   'codec',
   'datagram',
   'rules',
+  'interfaces',
   'options',
   'events',
   'queue',
   'silence',
   'outbox',
+  'lifecycle',
   'endpoint',
   'membership',
   'sender',
@@ -51,5 +53,8 @@ test('what is not in src or in Node is imported in one place each', async () => 
       foreign[specifier] = [...(foreign[specifier] ?? []), name]
     }
   }
-  assert.deepEqual(foreign, { debug: ['outbox', 'endpoint'], 'typed-emitter': ['events'] })
+  assert.deepEqual(foreign, {
+    debug: ['outbox', 'lifecycle', 'sender', 'receiver'],
+    'typed-emitter': ['events'],
+  })
 })

@@ -60,7 +60,11 @@ const common: [option: string, code: MulticastErrorCode, values: unknown[]][] = 
   ['sendBufferSize', 'ERR_MULTICAST_OPTION', [0, -1, 1.5, '1', 2 ** 31]],
   ['maxQueuedBytes', 'ERR_MULTICAST_OPTION', [0, -1, 1.5, Number.POSITIVE_INFINITY, '1']],
   ['queueLimit', 'ERR_MULTICAST_OPTION', [0, -1, 1.5, Number.POSITIVE_INFINITY, '1']],
-  ['signal', 'ERR_MULTICAST_OPTION', [null, {}, 'abort', new AbortController()]],
+  [
+    'signal',
+    'ERR_MULTICAST_OPTION',
+    [null, {}, { aborted: false }, 'abort', new AbortController()],
+  ],
   ['codec', 'ERR_MULTICAST_OPTION', [null, {}, 'text', { encode: () => new Uint8Array() }]],
   ['replyCodec', 'ERR_MULTICAST_OPTION', [null, {}, 'text', { decode: () => 1 }]],
   ['createSocket', 'ERR_MULTICAST_OPTION', [null, {}, 'udp4']],
@@ -70,7 +74,7 @@ const sender: typeof common = [
   ['port', 'ERR_MULTICAST_PORT', [0]],
   ['ttl', 'ERR_MULTICAST_TTL', [-1, 256, 1.5, Number.NaN, '1', null, true]],
   ['loopback', 'ERR_MULTICAST_OPTION', [0, 'false', null]],
-  ['interface', 'ERR_MULTICAST_INTERFACE', ['nosuch0', '192.0.2.99', '', 7, {}]],
+  ['interface', 'ERR_MULTICAST_INTERFACE', ['nosuch0', '192.0.2.99', '', 7, {}, null]],
   ['localAddress', 'ERR_MULTICAST_OPTION', ['::1', 'localhost', '239.1.2.3', '', 7]],
   ['localPort', 'ERR_MULTICAST_PORT', [-1, 65536, 1.5, '0']],
 ]
@@ -110,10 +114,11 @@ for (const [kind, make, table] of [
   test(`a ${kind} names the nearest known option`, () => {
     assert.throws(() => make({ group, port, time_out: 5 }), {
       code: 'ERR_MULTICAST_UNKNOWN_OPTION',
-      message: /no option 'time_out'; did you mean 'timeout'\?/,
+      message: /no option 'time_out' here; did you mean 'timeout'\?.* are: group, port, timeout,/,
     })
     assert.throws(() => make({ group, port, toString: 5 }), {
       code: 'ERR_MULTICAST_UNKNOWN_OPTION',
+      message: /; the nearest is '\w+'\./,
     })
   })
   test(`a ${kind} asks for its options`, () => {
@@ -176,7 +181,7 @@ test("the group's zone picks the interface, and contradicts another", {
   assert.throws(() => receiverSettings({ ...zoned, interfaces: ['eth9'] }), contradiction)
   assert.throws(() => senderSettings({ ...zoned, group: 'ff02::1%nosuch0' }), {
     code: 'ERR_MULTICAST_INTERFACE',
-    message: /'nosuch0'/,
+    message: /^The group's zone is 'nosuch0', which is no interface here\. With IPv6 there are/,
   })
 })
 
@@ -200,6 +205,14 @@ test('interfaces that cannot be listed are the cause', () => {
   })
 })
 
+test('interfaces that are none are refused', () => {
+  const networkInterfaces = () => undefined
+  assert.throws(() => senderSettings({ group, port, networkInterfaces, interface: 'lo' }), {
+    code: 'ERR_MULTICAST_INTERFACE',
+    message: /could not be listed: the function returned undefined/,
+  })
+})
+
 test('what the kernel refuses names the option', () => {
   const cause = new Error('setMulticastTTL EINVAL')
   const socket = Object.assign(createSocket('udp4'), {
@@ -207,7 +220,7 @@ test('what the kernel refuses names the option', () => {
       throw cause
     },
   })
-  assert.throws(() => applySettings(socket, senderSettings({ group, port, ttl: 7 })), {
+  assert.throws(() => applySettings('sender', socket, senderSettings({ group, port, ttl: 7 })), {
     code: 'ERR_MULTICAST_SOCKET',
     message: /option ttl, 7: setMulticastTTL EINVAL/,
     cause,

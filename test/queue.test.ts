@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import { Queue } from '../src/queue.js'
 
 const value = (id: number): { id: number } => ({ id })
-const queueOf = (limit: number, onPush = () => {}, onEnd = () => {}): Queue<{ id: number }> =>
-  new Queue(limit, onPush, onEnd)
+const queueOf = (
+  ...args: ConstructorParameters<typeof Queue<{ id: number }>>
+): Queue<{ id: number }> => new Queue(...args)
 
 async function drain(queue: Queue<{ id: number }>): Promise<number[]> {
   const ids: number[] = []
@@ -75,8 +76,10 @@ test('a failure reaches one waiting reader, and the others end', async () => {
 
 test('leaving the loop lets go of what is held', async () => {
   let ended = 0
-  const queue = queueOf(10, undefined, () => {
-    ended += 1
+  const queue = queueOf(10, {
+    onEnd: () => {
+      ended += 1
+    },
   })
   queue.push(value(1))
   queue.push(value(2))
@@ -91,14 +94,37 @@ test('leaving the loop lets go of what is held', async () => {
   assert.equal(ended, 1)
 })
 
-test('each value is announced before it can be read', () => {
-  let pushed = 0
-  const queue = queueOf(1, () => {
-    pushed += 1
+test('each value is announced when it is in, so that the last can be told', async () => {
+  const taken: number[] = []
+  const queue = queueOf(10, {
+    onPush: () => {
+      taken.push(taken.length)
+      if (taken.length === 2) queue.end()
+    },
   })
-  queue.push(value(1))
-  queue.push(value(2))
-  queue.end()
-  queue.push(value(3))
-  assert.equal(pushed, 2)
+  assert.equal(queue.hasEnded, false)
+  for (const id of [1, 2, 3]) queue.push(value(id))
+  assert.equal(queue.hasEnded, true)
+  assert.equal(taken.length, 2)
+  assert.deepEqual(await drain(queue), [1, 2])
+})
+
+test('it starts at the first read, once, and not after its end', async () => {
+  let starts = 0
+  const onStart = (): void => {
+    starts += 1
+  }
+  const queue = queueOf(10, { onStart })
+  assert.equal(starts, 0)
+  const reads = [queue.next(), queue.next()]
+  assert.equal(starts, 1)
+  await queue.return()
+  assert.deepEqual(await Promise.all(reads), [
+    { done: true, value: undefined },
+    { done: true, value: undefined },
+  ])
+  const unread = queueOf(10, { onStart })
+  await unread.return()
+  assert.deepEqual(await unread.next(), { done: true, value: undefined })
+  assert.equal(starts, 1)
 })

@@ -13,7 +13,7 @@ import {
 import { runProgram } from './child.js'
 
 // Everything here is pinned to 127.0.0.1. What takes several interfaces or hosts is tested in
-// namespaces: see interfaces.test.ts, isolation.test.ts and ipv6.test.ts.
+// namespaces: see joining.test.ts, isolation.test.ts and ipv6.test.ts.
 const group = '239.255.41.3'
 const address = '127.0.0.1'
 const lo = 'lo'
@@ -173,6 +173,31 @@ test('joining what cannot be joined rejects, and leaves what was joined', async 
   await receiver.close()
   await assert.rejects(receiver.join(), { code: 'ERR_MULTICAST_CLOSED' })
   await assert.rejects(receiver.leave(), { code: 'ERR_MULTICAST_CLOSED' })
+})
+
+test('a join or leave that closing overtakes rejects with the reason', async () => {
+  for (const end of ['close', 'abort']) {
+    const controller = new AbortController()
+    const receiver = await makeReceiver({ signal: controller.signal }).ready()
+    const late = [receiver.leave(), receiver.join({ interface: lo }), receiver.leave()]
+    if (end === 'abort') controller.abort(null)
+    else receiver.close()
+    for (const one of late) {
+      await one.then(
+        () => assert.fail('it was closed'),
+        (reason) =>
+          assert.equal(reason?.code, end === 'abort' ? undefined : 'ERR_MULTICAST_CLOSED'),
+      )
+    }
+    await receiver.close()
+    assert.deepEqual(receiver.memberships, [])
+  }
+})
+
+test('joins and leaves take turns', async () => {
+  const receiver = await makeReceiver().ready()
+  await Promise.all([receiver.leave(), receiver.join(), receiver.leave(), receiver.join()])
+  assert.deepEqual(receiver.memberships, [{ interface: lo }])
 })
 
 test('an interface is joined for every sender or for some, not both, and the error says so', async () => {

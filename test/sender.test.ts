@@ -205,7 +205,7 @@ test('20,000 sends in one tick are none too many, because the kernel takes each 
 
 test("the system's refusal to send is the cause, with what to try", async () => {
   const cases = [
-    ['ENETUNREACH', 'ERR_MULTICAST_SEND', /no route.*option interface/],
+    ['ENETUNREACH', 'ERR_MULTICAST_SEND', /no route.*name an interface/],
     ['EPERM', 'ERR_MULTICAST_SEND', /firewall/],
     ['EWEIRD', 'ERR_MULTICAST_SEND', /see the cause/],
     ['EMSGSIZE', 'ERR_MULTICAST_MESSAGE_SIZE', /takes no message of 1 bytes/],
@@ -354,6 +354,25 @@ test('a request with no end, or with a wrong option, throws at once and sends no
   })
   await sender.send('later')
   assert.equal(sender.stats.sent, 1)
+})
+
+test('a request that has all its replies leaves nothing behind, read to its end or not', async () => {
+  const sender = await senderTo(await answering('one', 'two')).ready()
+  const { signal } = new AbortController()
+  const added = mock.method(signal, 'addEventListener')
+  const removed = mock.method(signal, 'removeEventListener')
+  const request = sender.request('x', { limit: 1, timeout: 60_000, signal })
+  assert.equal((await request.next()).done, false)
+  assert.equal(added.mock.callCount(), 1)
+  assert.equal(removed.mock.callCount(), 1)
+})
+
+test('a request can be left while it waits', async () => {
+  const sender = senderTo(silent)
+  const request = sender.request('x', { limit: 1 })
+  const waiting = request.next()
+  assert.deepEqual(await request.return?.(), { done: true, value: undefined })
+  assert.deepEqual(await waiting, { done: true, value: undefined })
 })
 
 test('a loop that leaves a request leaves nothing behind', async () => {

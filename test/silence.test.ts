@@ -68,3 +68,18 @@ test('it holds the process while it runs, unless told otherwise', () => {
   silence.stop()
   timers.mock.restore()
 })
+
+test('a timer that a fake clock could not clear does nothing', (t) => {
+  mock.timers.reset()
+  let fire = (): void => {}
+  t.mock.method(globalThis, 'setTimeout', (callback: () => void) => {
+    fire = callback
+    return {}
+  })
+  t.mock.method(globalThis, 'clearTimeout', () => {})
+  const silence = make()
+  silence.restart()
+  silence.stop()
+  fire()
+  assert.equal(ends, 0)
+})

@@ -70,6 +70,18 @@ export async function program(remote: RemoteInfo): Promise<void> {
   new MulticastSender<number>(where)
   // @ts-expect-error text does not carry numbers
   new MulticastSender<number, number>({ ...where, codec: text })
+  // @ts-expect-error with this codec the replies are no bytes
+  new MulticastSender<Fix>({ ...where, codec: json<Fix>() })
+  // @ts-expect-error the same
+  new MulticastReceiver<string>({ ...where, codec: text })
+  new MulticastReceiver<string, string>({ ...where, codec: text })
+  const unnamed = new MulticastReceiver({ ...where, codec: json() })
+  unnamed.on('message', (message) => is<Equal<typeof message, unknown>>())
+  // @ts-expect-error replies of text are not bytes
+  const wider: MulticastReceiver<string> = texts
+  // @ts-expect-error nor are messages
+  const widerSender: MulticastSender<string | Uint8Array, Fix> = toBoth
+  void [wider, widerSender]
   const narrower: MulticastSender<Uint8Array> = new MulticastSender(where)
 
   // Events.
