@@ -1,8 +1,9 @@
 import type { AddressInfo } from 'node:net'
 import { Emitter } from './events.js'
-import type { Lifecycle, MulticastStats, Received } from './lifecycle.js'
+import type { Lifecycle } from './lifecycle.js'
+import type { MulticastStats, Received } from './traffic.js'
 
-/** The members that a sender and a receiver share. What they do is in {@link Lifecycle}. */
+/** The members that a sender and a receiver share. Each hands on to its life cycle. */
 export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
   readonly #lifecycle: Lifecycle<Incoming>
 

@@ -3,7 +3,6 @@ export type { CreateSocket, DatagramSocket, DatagramSocketOptions } from './data
 export { MulticastError, type MulticastErrorCode } from './errors.js'
 export type { MulticastEmitter, MulticastEvents } from './events.js'
 export type { NetworkInterfaces } from './interfaces.js'
-export type { MulticastStats, Received } from './lifecycle.js'
 export type { Membership } from './membership.js'
 export type {
   MembershipOptions,
@@ -14,3 +13,4 @@ export type {
 } from './options.js'
 export { MulticastReceiver } from './receiver.js'
 export { MulticastSender } from './sender.js'
+export type { MulticastStats, Received } from './traffic.js'

@@ -9,32 +9,7 @@ import { applySettings, type ReceiverSettings, type SenderSettings } from './opt
 import { Outbox, type Reason } from './outbox.js'
 import { Queue } from './queue.js'
 import { Silence } from './silence.js'
-
-/** A message together with where it came from. */
-export interface Received<Message> {
-  readonly message: Message
-  /** node:dgram's: address, family, port and size in bytes. */
-  readonly remote: RemoteInfo
-}
-
-/** What a sender or a receiver has counted since it was made. */
-export interface MulticastStats {
-  /** Datagrams that the kernel has taken. */
-  readonly sent: number
-  /** Datagrams that came in, the malformed ones included. */
-  readonly received: number
-  /** The bytes of `sent`, without headers. */
-  readonly bytesSent: number
-  /** The bytes of `received`, without headers. */
-  readonly bytesReceived: number
-  /** Datagrams that the codec could not decode. */
-  readonly malformed: number
-  /**
-   * Datagrams that came although no membership asks for them (they are not in `received`), and
-   * messages that an async iterator dropped because its loop was slow.
-   */
-  readonly dropped: number
-}
+import type { MulticastStats, Received } from './traffic.js'
 
 /** What differs between a sender and a receiver, as asyncio's protocols do. */
 export interface Handlers {

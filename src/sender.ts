@@ -3,7 +3,7 @@ import { groupAddress } from './address.js'
 import { type Codec, encode, type ReceivedAsBytes, type SentAsBytes } from './codec.js'
 import type { DatagramSocket } from './datagram.js'
 import { Endpoint } from './endpoint.js'
-import { Lifecycle, type Received } from './lifecycle.js'
+import { Lifecycle } from './lifecycle.js'
 import {
   type RequestOptions,
   requestSettings,
@@ -13,6 +13,7 @@ import {
 } from './options.js'
 import { Queue } from './queue.js'
 import { Silence } from './silence.js'
+import type { Received } from './traffic.js'
 
 const debug = createDebug('typed-multicast:sender')
 

@@ -75,7 +75,7 @@ for (const block of programs) {
 
 function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
   // Its tsconfig has tsx lay out src differently, and coverage merges the two by position.
-  const inherited = { ...process.env, NODE_V8_COVERAGE: undefined }
+  const inherited = { ...process.env, NODE_V8_COVERAGE: undefined, NODE_NO_WARNINGS: '1' }
   const options = { cwd: root, env: { ...inherited, ...env }, timeout: 60_000 }
   return new Promise((settle) => {
     execFile(process.execPath, args, options, (_error, stdout, stderr) => settle(stdout + stderr))

@@ -290,6 +290,27 @@ test('an error of opening is not lost where only a reply was asked for', async (
   assert.match(stderr, /ERR_MULTICAST_BIND/)
 })
 
+test('a subclass may have members of any name that the public face does not use', async () => {
+  class Chat extends MulticastReceiver<string, string> {
+    debug = true
+    state = 'chatting'
+    hear = subscribe
+    subscribe = subscribe
+    transmit = subscribe
+    openSocket = subscribe
+    whenListening = subscribe
+  }
+  function subscribe(): never {
+    throw new Error('the library must not call it')
+  }
+  const chat = new Chat({ group, port: 0, interfaces: ['127.0.0.1'], codec: text })
+  opened.push(chat)
+  await chat.ready()
+  const heard = chat[Symbol.asyncIterator]()
+  await makeSender(chat.address().port).send('x')
+  assert.equal((await heard.next()).value?.message, 'x')
+})
+
 test('await using closes', async () => {
   let receiver: MulticastReceiver<string, string>
   {

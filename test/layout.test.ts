@@ -16,6 +16,7 @@ const order = [
   'events',
   'queue',
   'silence',
+  'traffic',
   'outbox',
   'lifecycle',
   'endpoint',

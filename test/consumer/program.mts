@@ -130,6 +130,11 @@ export function mistakes(remote: RemoteInfo) {
   receiver.reply(1)
   // @ts-expect-error: a number is not bytes
   plainSender().send(1)
+  // @ts-expect-error: a receiver that replies with text does not take bytes
+  const takesBytes: MulticastReceiver<string> = textReceiver()
+  // @ts-expect-error: with this codec the replies are no bytes
+  const repliesBytes = new MulticastSender<number>({ ...address, codec: number })
+  void [takesBytes, repliesBytes]
   // @ts-expect-error: no options
   new MulticastSender()
   // @ts-expect-error: no port
