@@ -4,14 +4,14 @@ import { once } from 'node:events'
 import { serve } from './program.js'
 import { host, openReceiver, type Side } from './sides.js'
 
-const [side, batch, acknowledge] = process.argv.slice(2)
+const [side, batch, acknowledge, timeout] = process.argv.slice(2)
 
 const acknowledging = createSocket('udp4')
 acknowledging.connect(Number(acknowledge), host)
 await once(acknowledging, 'connect')
 const acknowledgement = Buffer.alloc(1)
 
-const receiving = await openReceiver(side as Side, 0)
+const receiving = await openReceiver(side as Side, 0, Number(timeout) || undefined)
 const perBatch = Number(batch)
 let received = 0
 receiving.onMessage(() => {

@@ -42,9 +42,9 @@ export async function openSender(side: Side, port: number): Promise<Sending> {
   }
 }
 
-export async function openReceiver(side: Side, port: number): Promise<Receiving> {
+export async function openReceiver(side: Side, port: number, timeout?: number): Promise<Receiving> {
   if (side === 'ours') {
-    const receiver = new MulticastReceiver({ group, port, interfaces: [host] })
+    const receiver = new MulticastReceiver({ group, port, interfaces: [host], timeout })
     await receiver.ready()
     return {
       port: receiver.address().port,
