@@ -58,23 +58,36 @@ export function json<T = unknown>(): Codec<T> {
   }
 }
 
+/** The two options that carry codecs. The constructors say when which of them is needed. */
+export interface CodecOptions<Messages, Replies = Messages> {
+  /** Encodes and decodes the group's messages, and the replies too where there is no `replyCodec`. */
+  codec: Messages
+  /** Encodes and decodes the replies. Default: `codec`. */
+  replyCodec: Replies
+}
+
+/** The codec option `Option` left out. */
+export type Without<Option extends keyof CodecOptions<undefined>> = {
+  [Name in keyof Pick<CodecOptions<undefined>, Option>]?: undefined
+}
+
 /**
  * Lets the option `Option` be left out where plain bytes are what the class's type parameter says, and
  * otherwise asks for the codec, whose other side is `Decoded`: `new MulticastSender<number>({ group,
  * port })` does not compile.
  */
-export type SentAsBytes<Value, Option extends 'codec' | 'replyCodec', Decoded = unknown> = [
+export type SentAsBytes<Value, Option extends keyof CodecOptions<undefined>, Decoded = unknown> = [
   Value,
 ] extends [string | Uint8Array]
-  ? { [Name in Option]?: undefined }
-  : { [Name in Option]: Codec<Value, Decoded> }
+  ? Without<Option>
+  : Pick<CodecOptions<Codec<Value, Decoded>>, Option>
 
 /** The same for what is received. */
-export type ReceivedAsBytes<Decoded, Option extends 'codec' | 'replyCodec', Value = never> = [
-  Buffer,
-] extends [Decoded]
-  ? { [Name in Option]?: undefined }
-  : { [Name in Option]: Codec<Value, Decoded> }
+export type ReceivedAsBytes<
+  Decoded,
+  Option extends keyof CodecOptions<undefined>,
+  Value = never,
+> = [Buffer] extends [Decoded] ? Without<Option> : Pick<CodecOptions<Codec<Value, Decoded>>, Option>
 
 /** The bytes of `value`, or the one error that a send may reject with because of it. */
 export function encode<Value>(codec: Codec<Value, unknown>, value: Value): Uint8Array {

@@ -1,7 +1,14 @@
 import type { RemoteInfo } from 'node:dgram'
 import createDebug from 'debug'
 import { type Group, groupAddress, parseSource, parseUnicast } from './address.js'
-import { type Codec, encode, type ReceivedAsBytes, type SentAsBytes } from './codec.js'
+import {
+  type Codec,
+  type CodecOptions,
+  encode,
+  type ReceivedAsBytes,
+  type SentAsBytes,
+  type Without,
+} from './codec.js'
 import type { DatagramSocket } from './datagram.js'
 import { Endpoint } from './endpoint.js'
 import { MulticastError, type MulticastErrorCode, reasonOf, shown } from './errors.js'
@@ -49,15 +56,18 @@ export class MulticastReceiver<
   #turn: Promise<void> = Promise.resolve()
 
   /** `codec` carries the messages and the replies. */
-  constructor(options: ReceiverOptions & { codec: Codec<Reply, Message>; replyCodec?: undefined })
-  /** `codec` carries the messages, `replyCodec` the replies. */
   constructor(
-    options: ReceiverOptions & { codec: Codec<never, Message>; replyCodec: Codec<Reply, unknown> },
+    options: ReceiverOptions &
+      Pick<CodecOptions<Codec<Reply, Message>>, 'codec'> &
+      Without<'replyCodec'>,
   )
+  /** `codec` carries the messages, `replyCodec` the replies. */
+  constructor(options: ReceiverOptions & CodecOptions<Codec<never, Message>, Codec<Reply, unknown>>)
   /** Messages are bytes, `replyCodec` carries the replies. */
   constructor(
     options: ReceiverOptions &
-      ReceivedAsBytes<Message, 'codec'> & { replyCodec: Codec<Reply, unknown> },
+      ReceivedAsBytes<Message, 'codec'> &
+      Pick<CodecOptions<unknown, Codec<Reply, unknown>>, 'replyCodec'>,
   )
   /** Messages and replies are bytes. */
   constructor(

@@ -1,6 +1,13 @@
 import createDebug from 'debug'
 import { groupAddress } from './address.js'
-import { type Codec, encode, type ReceivedAsBytes, type SentAsBytes } from './codec.js'
+import {
+  type Codec,
+  type CodecOptions,
+  encode,
+  type ReceivedAsBytes,
+  type SentAsBytes,
+  type Without,
+} from './codec.js'
 import type { DatagramSocket } from './datagram.js'
 import { Endpoint } from './endpoint.js'
 import { Lifecycle } from './lifecycle.js'
@@ -36,14 +43,18 @@ export class MulticastSender<
   readonly #group: string
 
   /** `codec` carries the messages and the replies. */
-  constructor(options: SenderOptions & { codec: Codec<Message, Reply>; replyCodec?: undefined })
-  /** `codec` carries the messages, `replyCodec` the replies. */
   constructor(
-    options: SenderOptions & { codec: Codec<Message, unknown>; replyCodec: Codec<never, Reply> },
+    options: SenderOptions &
+      Pick<CodecOptions<Codec<Message, Reply>>, 'codec'> &
+      Without<'replyCodec'>,
   )
+  /** `codec` carries the messages, `replyCodec` the replies. */
+  constructor(options: SenderOptions & CodecOptions<Codec<Message, unknown>, Codec<never, Reply>>)
   /** Messages are bytes, `replyCodec` carries the replies. */
   constructor(
-    options: SenderOptions & SentAsBytes<Message, 'codec'> & { replyCodec: Codec<never, Reply> },
+    options: SenderOptions &
+      SentAsBytes<Message, 'codec'> &
+      Pick<CodecOptions<unknown, Codec<never, Reply>>, 'replyCodec'>,
   )
   /** Messages and replies are bytes. */
   constructor(
