@@ -1,11 +1,12 @@
 import type { RemoteInfo } from 'node:dgram'
 import type { AddressInfo } from 'node:net'
 import type { Debugger } from 'debug'
+import { boundSocket, gone } from './binding.js'
 import type { Codec } from './codec.js'
-import { type DatagramSocket, lookup } from './datagram.js'
-import { errno, MulticastError, reasonOf, shown } from './errors.js'
+import type { DatagramSocket } from './datagram.js'
+import { MulticastError, reasonOf } from './errors.js'
 import { emit, type MulticastEmitter } from './events.js'
-import { applySettings, type ReceiverSettings, type SenderSettings } from './options.js'
+import type { ReceiverSettings, SenderSettings } from './options.js'
 import { Outbox, type Reason } from './outbox.js'
 import { Queue } from './queue.js'
 import { Silence } from './silence.js'
@@ -146,33 +147,17 @@ export class Lifecycle<Incoming> {
     }
   }
 
-  /**
-   * Makes a socket, binds it and sets its options; if one of that fails it is gone again. From then on
-   * it is part of this and closed with it.
-   */
+  /** Opens a socket, which is part of this from then on and closed with it. */
   async openSocket(port: number, address: string, reuseAddr: boolean): Promise<DatagramSocket> {
     this.#debug('opening a socket on %s port %d', address, port)
-    const socket = this.#createSocket(reuseAddr)
-    try {
-      await new Promise<void>((resolve, reject) => {
-        // Once it is bound, rejecting does nothing and a later error is an event.
-        socket.on('error', (cause) => {
-          if (this.#sockets.has(socket)) this.#socketError(cause)
-          else reject(cause)
-        })
-        socket.once('listening', resolve)
-        socket.bind({ port, address, exclusive: true })
-      }).catch((cause: unknown) => {
-        throw bindError(this.#kind, cause, port, address)
-      })
-      applySettings(this.#kind, socket, this.#settings)
-      if (this.#sealed) throw this.#reason()
-    } catch (error) {
+    const socket = await boundSocket(this.#kind, this.#settings, port, address, reuseAddr)
+    if (this.#sealed) {
       await gone(socket)
-      throw error
+      throw this.#reason()
     }
     if (!this.#held) socket.unref()
     this.#sockets.add(socket)
+    socket.on('error', (cause) => this.#socketError(cause))
     socket.once('close', () => {
       this.#sockets.delete(socket)
       if (!this.#sealed) this.#shut(`The socket of the ${this.#kind} was closed by somebody else`)
@@ -302,20 +287,6 @@ export class Lifecycle<Incoming> {
     for (const { reject } of this.#waiters.splice(0)) reject(reason())
   }
 
-  #createSocket(reuseAddr: boolean): DatagramSocket {
-    const { createSocket, group } = this.#settings
-    const isIPv4 = group.family === 'IPv4'
-    try {
-      const type = isIPv4 ? 'udp4' : 'udp6'
-      const socket = createSocket({ type, reuseAddr, ipv6Only: !isIPv4, lookup })
-      if (typeof socket?.bind === 'function') return socket
-      throw new TypeError(`it must return a socket, but returned ${shown(socket)}`)
-    } catch (cause) {
-      const why = `createSocket failed: ${reasonOf(cause)}`
-      throw new MulticastError('ERR_MULTICAST_SOCKET', why, { cause })
-    }
-  }
-
   #receive(data: Buffer, remote: RemoteInfo, admits: (remote: RemoteInfo) => boolean): void {
     if (this.#state !== 'listening') return
     if (!admits(remote)) {
@@ -365,18 +336,6 @@ function deferred(): { promise: Promise<void>; resolve: () => void } {
   return { promise, resolve }
 }
 
-/** Closes the socket; resolves when it is gone, also if somebody else has closed it. */
-function gone(socket: DatagramSocket): Promise<void> {
-  return new Promise((resolve) => {
-    socket.once('close', resolve)
-    try {
-      socket.close()
-    } catch {
-      resolve()
-    }
-  })
-}
-
 // Taken before anybody puts a fake in its place.
 const { queueMicrotask } = globalThis
 
@@ -389,37 +348,6 @@ function raise(emission: () => void): void {
       throw error
     })
   }
-}
-
-function bindError(
-  kind: 'sender' | 'receiver',
-  cause: unknown,
-  port: number,
-  address: string,
-): MulticastError {
-  const code = errno(cause)
-  if (code === 'EADDRINUSE') {
-    const remedy =
-      kind === 'sender'
-        ? 'take another localPort, or leave it out for a free one'
-        : 'end that program, or have both sides share the port (reuseAddr, SO_REUSEADDR), or take another'
-    return new MulticastError(
-      'ERR_MULTICAST_PORT_IN_USE',
-      `Port ${port} on ${address} is in use by another socket: ${remedy}`,
-      { cause },
-    )
-  }
-  const hint =
-    code === 'EACCES'
-      ? 'ports below 1024 need a privilege'
-      : code === 'EADDRNOTAVAIL'
-        ? 'it is no address of this host'
-        : 'see the cause'
-  return new MulticastError(
-    'ERR_MULTICAST_BIND',
-    `Could not bind to ${address} port ${port}: ${reasonOf(cause)} (${hint})`,
-    { cause },
-  )
 }
 
 function decodeError(cause: unknown, { address, port, size }: RemoteInfo): MulticastError {

@@ -205,8 +205,8 @@ export class MulticastReceiver<
     for (const on of targets) {
       for (const source of sources) {
         try {
-          debug('joining on %s, source %s', on?.name ?? 'the default', source ?? 'any')
           const socket = await this.#socketFor(on)
+          debug('joining on %s, source %s', on?.name ?? 'the default', source ?? 'any')
           const membership = socket.join(on, source)
           if (membership !== undefined) added.push(() => socket.leave(membership))
           joined += 1

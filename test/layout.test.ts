@@ -18,6 +18,7 @@ const order = [
   'silence',
   'traffic',
   'outbox',
+  'binding',
   'lifecycle',
   'endpoint',
   'membership',

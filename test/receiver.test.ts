@@ -2,44 +2,15 @@ import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
-import { afterEach, mock, test } from 'node:test'
-import {
-  type CreateSocket,
-  MulticastReceiver,
-  MulticastSender,
-  type ReceiverOptions,
-  text,
-} from '../src/index.js'
+import { mock, test } from 'node:test'
+import type { CreateSocket } from '../src/index.js'
 import { runProgram } from './child.js'
+import { group, makeReceiver, makeSender } from './loopback.js'
 
 // Everything here is pinned to 127.0.0.1. What takes several interfaces or hosts is tested in
 // namespaces: see joining.test.ts, isolation.test.ts and ipv6.test.ts.
-const group = '239.255.41.3'
 const address = '127.0.0.1'
 const lo = 'lo'
-const opened: { close(): Promise<void> }[] = []
-
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((endpoint) => endpoint.close()))
-})
-
-function makeReceiver(options: Partial<ReceiverOptions> = {}): MulticastReceiver<string, string> {
-  const receiver = new MulticastReceiver({
-    group,
-    port: 0,
-    interfaces: [address],
-    codec: text,
-    ...options,
-  })
-  opened.push(receiver)
-  return receiver
-}
-
-function senderTo(port: number): MulticastSender<string, string> {
-  const sender = new MulticastSender({ group, port, interface: address, codec: text })
-  opened.push(sender)
-  return sender
-}
 
 function altered(members: Partial<Record<keyof Socket, unknown>>): CreateSocket {
   return (options) => Object.assign(createSocket(options), members)
@@ -48,7 +19,7 @@ function altered(members: Partial<Record<keyof Socket, unknown>>): CreateSocket 
 test('a message comes with its sender, to whom a reply goes from the port of the group', async () => {
   const receiver = await makeReceiver().ready()
   const { port } = receiver.address()
-  const sender = senderTo(port)
+  const sender = makeSender(port)
   const heard = once(receiver, 'message')
   await sender.send('群發的消息,你不必回')
   const [message, remote] = await heard
@@ -66,7 +37,7 @@ test('every receiver of a port hears every message', async () => {
   const { port } = first.address()
   const second = await makeReceiver({ port }).ready()
   const heard = Promise.all([once(first, 'message'), once(second, 'message')])
-  await senderTo(port).send('x')
+  await makeSender(port).send('x')
   assert.deepEqual(
     (await heard).map(([message]) => message),
     ['x', 'x'],
@@ -205,7 +176,7 @@ test('an interface is joined for every sender or for some, not both, and the err
   const receiver = await makeReceiver().ready()
   await assert.rejects(receiver.join({ source: '192.0.2.1' }), mixed)
   assert.deepEqual(receiver.memberships, [{ interface: lo }])
-  const sender = senderTo(receiver.address().port)
+  const sender = makeSender(receiver.address().port)
   const heard = once(receiver, 'message')
   await sender.send('still for every sender')
   await heard
@@ -215,7 +186,7 @@ test('only the sources are heard, as they are joined and left', async () => {
   const receiver = await makeReceiver({ sources: ['192.0.2.1'] }).ready()
   const heard = receiver[Symbol.asyncIterator]()
   const { port } = receiver.address()
-  const sender = senderTo(port)
+  const sender = makeSender(port)
   // It tells when a message was delivered that the other did not hear.
   const control = (await makeReceiver({ port }).ready())[Symbol.asyncIterator]()
   await sender.send('foreign')

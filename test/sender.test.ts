@@ -8,43 +8,25 @@ import {
   MulticastReceiver,
   MulticastSender,
   type Received,
-  type SenderOptions,
   text,
 } from '../src/index.js'
+import { group, keep, makeReceiver, makeSender } from './loopback.js'
 
 // Everything here is pinned to 127.0.0.1.
-const group = '239.255.41.2'
 const pin = { interface: '127.0.0.1' }
-const opened: { close(): Promise<void> }[] = []
-const keep = <Endpoint extends { close(): Promise<void> }>(endpoint: Endpoint): Endpoint => {
-  opened.push(endpoint)
-  return endpoint
-}
 
-afterEach(async () => {
-  mock.timers.reset()
-  await Promise.all(opened.splice(0).map((endpoint) => endpoint.close()))
-})
+afterEach(() => mock.timers.reset())
 
 /** Receivers of one port that answer each message with their name. */
 async function answering(...names: string[]): Promise<number> {
   let port = 0
   for (const name of names) {
-    const receiver = keep(
-      new MulticastReceiver({ group, port, interfaces: ['127.0.0.1'], codec: text }),
-    )
+    const receiver = makeReceiver({ port })
     receiver.on('message', (message, remote) => receiver.reply(`${name}: ${message}`, remote))
     await receiver.ready()
     port = receiver.address().port
   }
   return port
-}
-
-function senderTo(
-  port: number,
-  options: Partial<SenderOptions> = {},
-): MulticastSender<string, string> {
-  return keep(new MulticastSender({ group, port, ...pin, codec: text, ...options }))
 }
 
 async function collect(replies: AsyncIterable<Received<string>>): Promise<string[]> {
@@ -116,7 +98,7 @@ test('the largest message goes out, and a larger one is refused with both sizes'
 })
 
 test('a message of the wrong type rejects, before and after listening', async () => {
-  const sender = senderTo(silent)
+  const sender = makeSender(silent)
   for (const wrong of [7, undefined, null, {}, Buffer.from('x')]) {
     await assert.rejects(sender.send(wrong as never), { code: 'ERR_MULTICAST_MESSAGE_TYPE' })
   }
@@ -145,12 +127,10 @@ test('a codec that throws rejects that send and no other', async () => {
 })
 
 test('sends before listening wait for it and keep their order', async () => {
-  const receiver = keep(
-    new MulticastReceiver({ group, port: 0, interfaces: ['127.0.0.1'], codec: text }),
-  )
+  const receiver = makeReceiver()
   await receiver.ready()
   const heard = receiver[Symbol.asyncIterator]()
-  const sender = senderTo(receiver.address().port)
+  const sender = makeSender(receiver.address().port)
   const sends = ['a', 'b'].map((message) => sender.send(message))
   sender.on('listening', () => sends.push(sender.send('c')))
   await sender.ready()
@@ -166,7 +146,7 @@ function altered(members: Partial<Record<keyof Socket, unknown>>): CreateSocket 
 }
 
 test('before listening no more than maxQueuedBytes wait', async () => {
-  const sender = senderTo(silent, { maxQueuedBytes: 10 })
+  const sender = makeSender(silent, { maxQueuedBytes: 10 })
   const accepted = [sender.send('12345'), sender.send('67890')]
   await assert.rejects(sender.send('x'), {
     code: 'ERR_MULTICAST_QUEUE_FULL',
@@ -185,7 +165,7 @@ test('a send rejects while the kernel has refused maxQueuedBytes', async () => {
     },
     getSendQueueSize: () => refused,
   })
-  const sender = await senderTo(silent, { maxQueuedBytes: 10, createSocket }).ready()
+  const sender = await makeSender(silent, { maxQueuedBytes: 10, createSocket }).ready()
   const first = [sender.send('1234567890'), sender.send('1234567890')]
   // Only their callbacks are outstanding: the kernel has taken both.
   const third = sender.send('x')
@@ -197,7 +177,7 @@ test('a send rejects while the kernel has refused maxQueuedBytes', async () => {
 })
 
 test('20,000 sends in one tick are none too many, because the kernel takes each at once', async () => {
-  const sender = await senderTo(silent, { maxQueuedBytes: 1000 }).ready()
+  const sender = await makeSender(silent, { maxQueuedBytes: 1000 }).ready()
   const sends = Array.from({ length: 20_000 }, () => sender.send('x'.repeat(100)))
   assert.equal((await Promise.all(sends)).length, 20_000)
   assert.equal(sender.stats.bytesSent, 2_000_000)
@@ -219,7 +199,7 @@ test("the system's refusal to send is the cause, with what to try", async () => 
         throw cause
       },
     ]) {
-      const sender = senderTo(silent, { createSocket: altered({ send }) })
+      const sender = makeSender(silent, { createSocket: altered({ send }) })
       await assert.rejects(sender.send('x'), { code, message, cause })
       assert.equal(sender.stats.sent, 0)
     }
@@ -229,25 +209,25 @@ test("the system's refusal to send is the cause, with what to try", async () => 
 test('a port in use rejects, also where node:dgram would hide it', async () => {
   const blocker = createSocket('udp4').bind(0)
   await once(blocker, 'listening')
-  const sender = senderTo(silent, { localPort: blocker.address().port })
+  const sender = makeSender(silent, { localPort: blocker.address().port })
   await assert.rejects(sender.ready(), { code: 'ERR_MULTICAST_PORT_IN_USE' })
   blocker.close()
 })
 
 test('it binds where it is told to', async () => {
-  const sender = await senderTo(silent, { localAddress: '127.0.0.1' }).ready()
+  const sender = await makeSender(silent, { localAddress: '127.0.0.1' }).ready()
   assert.equal(sender.address().address, '127.0.0.1')
 })
 
 test('a request gathers replies until its silence', async () => {
-  const sender = senderTo(await answering('one', 'two'))
+  const sender = makeSender(await answering('one', 'two'))
   const replies = await collect(sender.request('hello', { timeout: 200 }))
   assert.deepEqual(replies, ['one: hello', 'two: hello'])
 })
 
 test('a request without replies ends after its silence, or after that of the sender', async () => {
   mock.timers.enable({ apis: ['setTimeout'] })
-  const sender = await senderTo(silent, { timeout: 500 }).ready()
+  const sender = await makeSender(silent, { timeout: 500 }).ready()
   let timeouts = 0
   sender.on('timeout', () => {
     timeouts += 1
@@ -264,7 +244,7 @@ test('a request without replies ends after its silence, or after that of the sen
 
 test("a request does not touch the sender's own timeout", async () => {
   mock.timers.enable({ apis: ['setTimeout'] })
-  const sender = await senderTo(silent).ready()
+  const sender = await makeSender(silent).ready()
   sender.on('timeout', () => assert.fail('the sender has no clock'))
   const collected = collect(sender.request('hello', { timeout: 100 }))
   await sender.send('later')
@@ -275,7 +255,7 @@ test("a request does not touch the sender's own timeout", async () => {
 test('each reply begins the silence anew', async () => {
   const port = await answering('one')
   mock.timers.enable({ apis: ['setTimeout'] })
-  const sender = await senderTo(port).ready()
+  const sender = await makeSender(port).ready()
   const replies = sender.request('first', { timeout: 100 })
   assert.equal((await replies.next()).value?.message, 'one: first')
   mock.timers.tick(99)
@@ -290,13 +270,13 @@ test('each reply begins the silence anew', async () => {
 })
 
 test('a request ends after its limit of replies', async () => {
-  const sender = senderTo(await answering('one', 'two', 'three'))
+  const sender = makeSender(await answering('one', 'two', 'three'))
   const replies = await collect(sender.request('hello', { limit: 2 }))
   assert.equal(replies.length, 2)
 })
 
 test('requests that overlap each see every reply, and message fires as always', async () => {
-  const sender = senderTo(await answering('one'))
+  const sender = makeSender(await answering('one'))
   const heard: string[] = []
   sender.on('message', (message) => heard.push(message))
   const [a, b] = await Promise.all([
@@ -309,7 +289,7 @@ test('requests that overlap each see every reply, and message fires as always', 
 })
 
 test("an aborted request throws the signal's reason, and the sender goes on", async () => {
-  const sender = senderTo(silent)
+  const sender = makeSender(silent)
   const reason = new Error('enough')
   await assert.rejects(collect(sender.request('x', { signal: AbortSignal.abort(reason) })), reason)
   assert.equal(sender.stats.sent, 0)
@@ -322,7 +302,7 @@ test("an aborted request throws the signal's reason, and the sender goes on", as
 })
 
 test('a request whose message cannot be sent throws that error', async () => {
-  const sender = senderTo(silent)
+  const sender = makeSender(silent)
   await assert.rejects(collect(sender.request(7 as never, { timeout: 100 })), {
     code: 'ERR_MULTICAST_MESSAGE_TYPE',
   })
@@ -333,7 +313,7 @@ test('a request whose message cannot be sent throws that error', async () => {
 })
 
 test('closing the sender ends a request quietly', async () => {
-  const sender = senderTo(silent)
+  const sender = makeSender(silent)
   const collected = collect(sender.request('x', { limit: 1 }))
   await sender.send('later')
   await sender.close()
@@ -341,7 +321,7 @@ test('closing the sender ends a request quietly', async () => {
 })
 
 test('a request with no end, or with a wrong option, throws at once and sends nothing', async () => {
-  const sender = await senderTo(silent).ready()
+  const sender = await makeSender(silent).ready()
   assert.throws(() => sender.request('x'), {
     code: 'ERR_MULTICAST_TIMEOUT',
     message: /would never end/,
@@ -357,7 +337,7 @@ test('a request with no end, or with a wrong option, throws at once and sends no
 })
 
 test('a request that has all its replies leaves nothing behind, read to its end or not', async () => {
-  const sender = await senderTo(await answering('one', 'two')).ready()
+  const sender = await makeSender(await answering('one', 'two')).ready()
   const { signal } = new AbortController()
   const added = mock.method(signal, 'addEventListener')
   const removed = mock.method(signal, 'removeEventListener')
@@ -368,7 +348,7 @@ test('a request that has all its replies leaves nothing behind, read to its end 
 })
 
 test('a request can be left while it waits', async () => {
-  const sender = senderTo(silent)
+  const sender = makeSender(silent)
   const request = sender.request('x', { limit: 1 })
   const waiting = request.next()
   assert.deepEqual(await request.return?.(), { done: true, value: undefined })
@@ -376,7 +356,7 @@ test('a request can be left while it waits', async () => {
 })
 
 test('a loop that leaves a request leaves nothing behind', async () => {
-  const sender = senderTo(await answering('one'))
+  const sender = makeSender(await answering('one'))
   const { signal } = new AbortController()
   const added = mock.method(signal, 'addEventListener')
   const removed = mock.method(signal, 'removeEventListener')

@@ -1,0 +1,300 @@
+import assert from 'node:assert/strict'
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { mock, test } from 'node:test'
+import { kinds, makeReceiver, makeSender, record, spied } from './loopback.js'
+
+for (const [kind, make] of Object.entries(kinds)) {
+  test(`a ${kind} opens by itself, after its listeners could be attached`, async () => {
+    const endpoint = make()
+    const events = record(endpoint)
+    assert.deepEqual(events, [])
+    assert.equal(await endpoint.ready(), endpoint)
+    assert.equal(await endpoint.ready(), endpoint)
+    await endpoint.close()
+    assert.deepEqual(events, ['listening', 'close'])
+  })
+
+  test(`a ${kind} has an address while it is listening`, async () => {
+    const endpoint = make()
+    assert.throws(() => endpoint.address(), {
+      code: 'ERR_MULTICAST_NOT_LISTENING',
+      message: new RegExp(`The ${kind} is opening.*await ready`),
+    })
+    await endpoint.ready()
+    assert.ok(endpoint.address().port > 0)
+    await endpoint.close()
+    assert.throws(() => endpoint.address(), { code: 'ERR_MULTICAST_NOT_LISTENING' })
+  })
+
+  test(`a ${kind} closes once, however often it is asked`, async () => {
+    const endpoint = await make().ready()
+    const events = record(endpoint)
+    await Promise.all([endpoint.close(), endpoint.close(), endpoint[Symbol.asyncDispose]()])
+    await endpoint.close()
+    assert.deepEqual(events, ['close'])
+    await assert.rejects(endpoint.ready(), { code: 'ERR_MULTICAST_CLOSED' })
+  })
+
+  test(`a ${kind} that is closed at once never listens and opens no socket`, async () => {
+    const { sockets, createSocket } = spied()
+    const endpoint = make({ createSocket })
+    const events = record(endpoint)
+    const ready = assert.rejects(endpoint.ready(), { code: 'ERR_MULTICAST_CLOSED' })
+    await endpoint.close()
+    await ready
+    assert.deepEqual(events, ['close'])
+    assert.equal(sockets.length, 0)
+  })
+
+  test(`a ${kind} that is closed while it binds leaves no socket`, async () => {
+    const { sockets, createSocket } = spied()
+    const endpoint = make({
+      createSocket(options) {
+        const socket = createSocket(options) as Socket
+        mock.method(socket, 'bind', (...args: Parameters<Socket['bind']>) => {
+          // As where the bind takes its time, in a cluster for one.
+          setImmediate(() => Reflect.apply(Object.getPrototypeOf(socket).bind, socket, args))
+          endpoint.close()
+        })
+        return socket
+      },
+    })
+    const events = record(endpoint)
+    await assert.rejects(endpoint.ready(), { code: 'ERR_MULTICAST_CLOSED' })
+    await endpoint.close()
+    assert.deepEqual(events, ['close'])
+    assert.throws(() => sockets[0]?.address(), { code: 'ERR_SOCKET_DGRAM_NOT_RUNNING' })
+  })
+
+  test(`a ${kind} whose opening fails rejects ready(), emits error and close, and is closed`, async () => {
+    const cause = Object.assign(new Error('no more'), { code: 'EMFILE' })
+    const endpoint = make({
+      createSocket() {
+        throw cause
+      },
+    })
+    const events = record(endpoint)
+    await assert.rejects(endpoint.ready(), {
+      name: 'MulticastError',
+      code: 'ERR_MULTICAST_SOCKET',
+      message: /no more/,
+      cause,
+    })
+    await endpoint.close()
+    assert.deepEqual(events, ['error', 'close'])
+    await assert.rejects(endpoint.ready(), { code: 'ERR_MULTICAST_SOCKET', cause })
+  })
+
+  test(`a ${kind} closes the socket of which an option was refused`, async () => {
+    const { sockets, createSocket } = spied()
+    const endpoint = make({
+      createSocket: (options) =>
+        Object.assign(createSocket(options), {
+          setRecvBufferSize() {
+            throw new Error('setRecvBufferSize EINVAL')
+          },
+        }),
+      recvBufferSize: 4096,
+    })
+    await assert.rejects(endpoint.ready(), {
+      code: 'ERR_MULTICAST_SOCKET',
+      message: /option recvBufferSize, 4096/,
+    })
+    assert.equal(sockets.length, 1)
+    assert.throws(() => sockets[0]?.address(), { code: 'ERR_SOCKET_DGRAM_NOT_RUNNING' })
+  })
+
+  test(`a ${kind} with a signal that is aborted already is closed from the start`, async () => {
+    const { sockets, createSocket } = spied()
+    const reason = new Error('not wanted')
+    const endpoint = make({ createSocket, signal: AbortSignal.abort(reason) })
+    const events = record(endpoint)
+    await assert.rejects(endpoint.ready(), reason)
+    await endpoint.close()
+    assert.deepEqual(events, ['close'])
+    assert.equal(sockets.length, 0)
+  })
+
+  test(`a ${kind} closes when its signal aborts, and rejects with the reason`, async () => {
+    for (const opening of [true, false]) {
+      const controller = new AbortController()
+      const endpoint = make({ signal: controller.signal })
+      const events = record(endpoint)
+      if (!opening) await endpoint.ready()
+      const closed = once(endpoint, 'close')
+      const ready = opening ? endpoint.ready() : undefined
+      controller.abort()
+      if (ready !== undefined) await assert.rejects(ready, { name: 'AbortError' })
+      await closed
+      await assert.rejects(endpoint.ready(), { name: 'AbortError' })
+      assert.deepEqual(events, opening ? ['close'] : ['listening', 'close'])
+    }
+  })
+
+  test(`a ${kind} tells of an error of its open socket and goes on`, async () => {
+    const { sockets, createSocket } = spied()
+    const endpoint = await make({ createSocket }).ready()
+    const cause = new Error('recvmsg EIO')
+    const heard = once(endpoint, 'error')
+    sockets[0]?.emit('error', cause)
+    const [error] = await heard
+    assert.equal(error.code, 'ERR_MULTICAST_SOCKET')
+    assert.equal(error.cause, cause)
+    assert.ok(endpoint.address().port > 0)
+  })
+
+  test(`a ${kind} keeps the process alive until it is told not to`, async () => {
+    const { sockets, createSocket } = spied()
+    const endpoint = make({ createSocket })
+    assert.equal(endpoint.unref(), endpoint)
+    await endpoint.ready()
+    const handle = Object.getOwnPropertySymbols(sockets[0])
+      .map((symbol) => Reflect.get(sockets[0] as Socket, symbol)?.handle)
+      .find((candidate) => candidate?.hasRef)
+    assert.equal(handle.hasRef(), false)
+    assert.equal(endpoint.ref(), endpoint)
+    assert.equal(handle.hasRef(), true)
+  })
+}
+
+test('a createSocket that returns no socket fails the opening', async () => {
+  await assert.rejects(makeSender(9, { createSocket: () => undefined as never }).ready(), {
+    code: 'ERR_MULTICAST_SOCKET',
+    message: /must return a socket, but returned undefined/,
+  })
+})
+
+test('a socket that somebody else closes closes it too', async () => {
+  const { sockets, createSocket } = spied()
+  const receiver = await makeReceiver({ createSocket }).ready()
+  const closed = once(receiver, 'close')
+  sockets[0]?.close()
+  await closed
+  await assert.rejects(receiver.ready(), {
+    code: 'ERR_MULTICAST_CLOSED',
+    message: /closed by somebody else/,
+  })
+})
+
+test('sends that were accepted go out before it closes, also those that waited for opening', async () => {
+  const receiver = await makeReceiver().ready()
+  const heard = receiver[Symbol.asyncIterator]()
+  const sender = makeSender(receiver.address().port)
+  const sends = [sender.send('one'), sender.send('two')]
+  const closed = sender.close()
+  await assert.rejects(sender.ready(), { code: 'ERR_MULTICAST_CLOSED' })
+  await assert.rejects(sender.send('late'), {
+    code: 'ERR_MULTICAST_CLOSED',
+    message: /sender is closed/,
+  })
+  assert.deepEqual(await Promise.all(sends), [3, 3])
+  await closed
+  assert.equal((await heard.next()).value?.message, 'one')
+  assert.equal((await heard.next()).value?.message, 'two')
+  assert.deepEqual(sender.stats.sent, 2)
+})
+
+test('sends that wait when opening fails reject with its error', async () => {
+  const blocker = createSocket('udp4').bind(0, '0.0.0.0')
+  await once(blocker, 'listening')
+  const sender = makeSender(9, { localPort: blocker.address().port })
+  await assert.rejects(sender.send('x'), {
+    code: 'ERR_MULTICAST_PORT_IN_USE',
+    message: new RegExp(`Port ${blocker.address().port} .* in use`),
+  })
+  await assert.rejects(sender.send('y'), { code: 'ERR_MULTICAST_PORT_IN_USE' })
+  blocker.close()
+})
+
+test('a port in use fails a receiver without reuseAddr, and one with it where the other has none', async () => {
+  const blocker = createSocket('udp4').bind(0, '0.0.0.0')
+  await once(blocker, 'listening')
+  const { port } = blocker.address()
+  for (const reuseAddr of [true, false]) {
+    await assert.rejects(makeReceiver({ port, reuseAddr }).ready(), {
+      code: 'ERR_MULTICAST_PORT_IN_USE',
+      message: /reuseAddr, SO_REUSEADDR/,
+    })
+  }
+  await new Promise<void>((resolve) => blocker.close(() => resolve()))
+  const first = await makeReceiver({ port }).ready()
+  const second = await makeReceiver({ port }).ready()
+  assert.equal(first.address().port, second.address().port)
+})
+
+test('an abort rejects sends, requests and ready, and ends the loops', async () => {
+  const controller = new AbortController()
+  const sender = makeSender(9, { signal: controller.signal })
+  const loop = sender[Symbol.asyncIterator]().next()
+  const request = sender.request('x', { timeout: 60_000 })[Symbol.asyncIterator]().next()
+  const pending = [sender.send('waits'), sender.ready(), request]
+  const reason = new Error('enough')
+  controller.abort(reason)
+  for (const one of pending) await assert.rejects(one, reason)
+  assert.deepEqual(await loop, { done: true, value: undefined })
+  await assert.rejects(sender.send('late'), reason)
+})
+
+test('what is rejected because it is closed shows who called', async () => {
+  const sender = await makeSender(9).ready()
+  await sender.close()
+  await (async function lateCaller() {
+    const error = await sender.send('late').catch((reason: Error) => reason)
+    assert.match((error as Error).stack ?? '', /lateCaller/)
+  })()
+})
+
+test('an abort rejects what the kernel was just handed', async () => {
+  const controller = new AbortController()
+  const sender = await makeSender(9, { signal: controller.signal }).ready()
+  const send = sender.send('x')
+  controller.abort()
+  await assert.rejects(send, { name: 'AbortError' })
+  await sender.close()
+})
+
+test('an abort ends a close that waits for its sends', async () => {
+  const controller = new AbortController()
+  const { createSocket } = spied()
+  const sender = await makeSender(9, {
+    signal: controller.signal,
+    // A kernel that never takes anything: no real one could be had to do it.
+    createSocket: (options) => Object.assign(createSocket(options), { send() {} }),
+  }).ready()
+  const send = sender.send('stuck')
+  send.catch(() => {})
+  const closed = sender.close()
+  controller.abort()
+  await closed
+})
+
+test('the listener on the signal is gone after closing', async () => {
+  const { signal } = new AbortController()
+  const added = mock.method(signal, 'addEventListener')
+  const removed = mock.method(signal, 'removeEventListener')
+  await (await makeReceiver({ signal }).ready()).close()
+  assert.equal(added.mock.callCount(), 1)
+  assert.deepEqual(removed.mock.calls[0]?.arguments, added.mock.calls[0]?.arguments)
+})
+
+test('sends that waited are answered by a carrier that is at once', async () => {
+  const timeouts = mock.fn()
+  const sender = makeSender(9, {
+    timeout: 20,
+    createSocket(options) {
+      const socket = createSocket(options)
+      // In memory all can happen within the call.
+      const send = (data: Buffer, port: number, address: string, done: (e: null) => void) => {
+        socket.emit('message', data, { address, port, family: 'IPv4', size: data.length })
+        done(null)
+      }
+      return Object.assign(socket, { send })
+    },
+  })
+  sender.on('timeout', timeouts)
+  const request = sender.request('echo', { limit: 1 })
+  assert.equal((await request.next()).value?.message, 'echo')
+  await once(sender, 'timeout')
+  assert.equal(timeouts.mock.callCount(), 1)
+})
