@@ -16,7 +16,8 @@ export async function boundSocket(
   const socket = madeSocket(settings, reuseAddr)
   try {
     await new Promise<void>((resolve, reject) => {
-      // Events, because the callback of bind() does not tell of every failure on Node 20 and 22.
+      // Events, because the callback of bind() does not tell of every failure on Node 20 and 22. Once
+      // it is bound rejecting does nothing, so this listener may stay.
       socket.on('error', reject)
       socket.once('listening', resolve)
       // Exclusive, because the workers of a cluster would otherwise share one socket's datagrams.

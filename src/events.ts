@@ -39,5 +39,6 @@ export function emit<Message>(
     | ['malformed', MulticastError, Buffer, RemoteInfo]
     | ['error', MulticastError]
 ): boolean {
-  return EventEmitter.prototype.emit.apply(emitter as EventEmitter, event)
+  const [name, ...args] = event
+  return (emitter as EventEmitter).emit(name, ...args)
 }

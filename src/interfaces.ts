@@ -83,8 +83,12 @@ export function targetInterfaces(
   { group, networkInterfaces, bindAddress }: Network & { readonly bindAddress: string | undefined },
   wanted: Wanted,
 ): readonly (Interface | undefined)[] {
-  if (wanted === 'all') return listInterfaces(networkInterfaces(), group)
-  if (wanted !== 'default') return wanted
+  const table = networkInterfaces()
+  if (wanted === 'all') return listInterfaces(table, group)
+  if (wanted !== 'default') {
+    // Looked up anew, because since they were named they may have got another address.
+    return wanted.map(({ name }) => findInterface(table, group, name, 'interfaces'))
+  }
   if (!group.scoped || bindAddress !== undefined) return [undefined]
   throw new MulticastError(
     'ERR_MULTICAST_INTERFACE',

@@ -13,7 +13,7 @@ import { Silence } from './silence.js'
 import type { MulticastStats, Received } from './traffic.js'
 
 /** What differs between a sender and a receiver, as asyncio's protocols do. */
-export interface Handlers {
+interface Handlers {
   /** Opens what it needs with {@link Lifecycle.openSocket}; throws a MulticastError if it cannot. */
   open(): Promise<void>
   /** The socket to send to that address through. */
@@ -51,6 +51,8 @@ export class Lifecycle<Incoming> {
   #reason: Reason = () => undefined
   /** Whether that is because it could not be opened. */
   #failed = false
+  /** Settles when the socket is there, or gone, that is being opened. */
+  #opening: Promise<unknown> = Promise.resolve()
   /** Set when the sockets are being closed: no further one may be left open. */
   #sealed = false
   #held = true
@@ -147,22 +149,11 @@ export class Lifecycle<Incoming> {
     }
   }
 
-  /** Opens a socket, which is part of this from then on and closed with it. */
-  async openSocket(port: number, address: string, reuseAddr: boolean): Promise<DatagramSocket> {
-    this.#debug('opening a socket on %s port %d', address, port)
-    const socket = await boundSocket(this.#kind, this.#settings, port, address, reuseAddr)
-    if (this.#sealed) {
-      await gone(socket)
-      throw this.#reason()
-    }
-    if (!this.#held) socket.unref()
-    this.#sockets.add(socket)
-    socket.on('error', (cause) => this.#socketError(cause))
-    socket.once('close', () => {
-      this.#sockets.delete(socket)
-      if (!this.#sealed) this.#shut(`The socket of the ${this.#kind} was closed by somebody else`)
-    })
-    return socket
+  /** Opens a socket, which is part of this from then on and closed with it. One at a time. */
+  openSocket(port: number, address: string, reuseAddr: boolean): Promise<DatagramSocket> {
+    const opening = this.#openSocket(port, address, reuseAddr)
+    this.#opening = opening.catch(() => {})
+    return opening
   }
 
   /** Takes in the datagrams of a socket, from the senders that `admits` lets through. */
@@ -195,6 +186,23 @@ export class Lifecycle<Incoming> {
     return this.#outbox.send(data, port, address)
   }
 
+  async #openSocket(port: number, address: string, reuseAddr: boolean): Promise<DatagramSocket> {
+    this.#debug('opening a socket on %s port %d', address, port)
+    const socket = await boundSocket(this.#kind, this.#settings, port, address, reuseAddr)
+    if (this.#sealed) {
+      await gone(socket)
+      throw this.#reason()
+    }
+    if (!this.#held) socket.unref()
+    this.#sockets.add(socket)
+    socket.on('error', (cause) => this.#socketError(cause))
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      if (!this.#sealed) this.#shut(`The socket of the ${this.#kind} was closed by somebody else`)
+    })
+    return socket
+  }
+
   async #live(): Promise<void> {
     // A promise's tick, because fake timers can take every other kind away.
     await undefined
@@ -211,6 +219,7 @@ export class Lifecycle<Incoming> {
       failure = error
     }
     this.#sealed = true
+    await this.#opening
     await Promise.all([...this.#sockets].map(gone))
     this.#finish(failure as MulticastError | undefined)
   }
@@ -271,7 +280,8 @@ export class Lifecycle<Incoming> {
     if (failure !== undefined && !hasOpened) {
       this.#failed = true
       this.#reason = () => failure
-      const isAwaited = failedSends + this.#waiters.length + this.#queues.size > 0
+      const isRead = [...this.#queues.keys()].some((queue) => queue.isAwaited)
+      const isAwaited = isRead || failedSends + this.#waiters.length > 0
       const isListenedFor = this.#emitter.listenerCount('error') > 0
       this.#rejectWaiters(() => failure, isListenedFor)
       for (const queue of this.#queues.keys()) queue.fail(failure)
@@ -315,6 +325,8 @@ export class Lifecycle<Incoming> {
       }
       return
     }
+    // The codec may have closed it.
+    if (this.#state !== 'listening') return
     if (this.#isTiming) this.#silence?.restart()
     for (const queue of this.#queues.keys()) {
       if (queue.push({ message, remote })) this.#dropped += 1

@@ -23,7 +23,7 @@ export class MemberSocket {
   /** The zone that the socket was opened for. */
   readonly zone: string | undefined
   readonly #group: Group
-  readonly #joined: { on: Interface | undefined; membership: Membership }[] = []
+  readonly #joined: { on: Interface | undefined; readonly membership: Membership }[] = []
   readonly #sources = new Set<string>()
   #anySource = false
 
@@ -54,23 +54,25 @@ export class MemberSocket {
   join(on: Interface | undefined, source: string | undefined): Membership | undefined {
     const name = on?.name ?? 'default'
     const same = this.memberships.filter((membership) => membership.interface === name)
-    const isJoined = same.some((membership) => membership.source === source)
-    // Asked for a source, Linux would turn a membership for every sender into one for that source.
-    if (same.some((membership) => (membership.source === undefined) !== (source === undefined))) {
-      throw new MulticastError(
-        'ERR_MULTICAST_JOIN',
-        `${this.#group.address} is joined on ${name} already, and cannot be both for every sender and for one: leave ${JSON.stringify(same[0])} first`,
-      )
-    }
+    const joined = this.#joined.find(
+      ({ membership }) => membership.interface === name && membership.source === source,
+    )
+    this.#checkMix(name, source, same)
     try {
       if (source === undefined) this.socket.addMembership(this.#group.address, on?.handle)
       else this.socket.addSourceSpecificMembership(source, this.#group.address, on?.handle)
     } catch (cause) {
       // What is joined is asked for all the same, and refused: the kernel forgets it without a word
       // where an interface is deleted and created again, and then grants it.
-      if (!isJoined) throw this.#joinError(cause, name, source, same)
+      if (joined === undefined || outright.has(errno(cause) ?? '')) {
+        throw this.#joinError(cause, name, source, same)
+      }
     }
-    if (isJoined) return undefined
+    if (joined !== undefined) {
+      // It may have another address now.
+      joined.on = on
+      return undefined
+    }
     const membership = toMembership(on, source)
     this.#joined.push({ on, membership })
     this.#readSources()
@@ -90,6 +92,26 @@ export class MemberSocket {
       else this.socket.dropSourceSpecificMembership(source, this.#group.address, joined.on?.handle)
     } catch {
       // The kernel has it no more, as when the interface was removed: it is left all the same.
+    }
+  }
+
+  #checkMix(name: string, source: string | undefined, same: Membership[]): void {
+    // Asked for a source, Linux would turn a membership for every sender into one for that source.
+    if (same.some((membership) => (membership.source === undefined) !== (source === undefined))) {
+      throw new MulticastError(
+        'ERR_MULTICAST_JOIN',
+        `${this.#group.address} is joined on ${name} already, and cannot be both for every sender and for one: leave ${JSON.stringify(same[0])} first`,
+      )
+    }
+    // Left by default, Linux would take any membership of the group for the one that is meant.
+    const other = this.memberships.find(
+      (membership) => (membership.interface === 'default') !== (name === 'default'),
+    )
+    if (other !== undefined) {
+      throw new MulticastError(
+        'ERR_MULTICAST_JOIN',
+        `${this.#group.address} is joined on ${other.interface} already, and the system could not tell 'default' from an interface that is named: leave the one first, or name all`,
+      )
     }
   }
 
@@ -129,6 +151,9 @@ export class MemberSocket {
     )
   }
 }
+
+/** Refusals that mean more than that it is joined already. */
+const outright: ReadonlySet<string> = new Set(['ENOBUFS', 'ENOMEM', 'ENODEV'])
 
 /** What to try, by errno. */
 const hints: Readonly<Record<string, string>> = {

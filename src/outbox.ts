@@ -117,14 +117,14 @@ export class Outbox {
     const done = (cause: unknown): void => {
       this.#handed -= 1
       this.#handedBytes -= byteLength
-      if (this.#cut !== undefined) reject(this.#cut())
-      else if (cause) reject(this.#sendError(cause, byteLength, port, address))
-      else {
+      if (!cause) {
         this.sent += 1
         this.bytesSent += byteLength
         this.#onSent()
-        resolve(byteLength)
       }
+      if (this.#cut !== undefined) reject(this.#cut())
+      else if (cause) reject(this.#sendError(cause, byteLength, port, address))
+      else resolve(byteLength)
       if (this.#handed === 0) this.#onDrained?.()
     }
     this.#handed += 1
@@ -180,7 +180,6 @@ const hints: Readonly<Record<string, string>> = {
   EHOSTUNREACH:
     'the network has just changed, or on macOS the program is not allowed on the local network',
   ENETDOWN: 'the interface is down',
-  ENETUNREACH:
-    'there is no route to it: add one, or name an interface in the options of the sender',
+  ENETUNREACH: 'there is no route to it: add one, or let the sender name an interface',
   EPERM: 'a firewall forbids it',
 }

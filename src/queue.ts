@@ -16,7 +16,9 @@ export class Queue<Value extends object>
   implements AsyncIterableIterator<Value, undefined, undefined>
 {
   readonly #limit: number
-  readonly #values: Value[] = []
+  readonly #values: (Value | undefined)[] = []
+  /** Where in it the oldest value is that nobody has taken: what is before it is empty. */
+  #first = 0
   readonly #readers: {
     resolve: (result: IteratorResult<Value, undefined>) => void
     reject: (reason: unknown) => void
@@ -34,10 +36,10 @@ export class Queue<Value extends object>
   push(value: Value): boolean {
     if (this.#end !== undefined) return false
     const reader = this.#readers.shift()
-    const isFull = this.#values.length === this.#limit
+    const isFull = this.#values.length - this.#first === this.#limit
     if (reader !== undefined) reader.resolve({ done: false, value })
     else {
-      if (isFull) this.#values.shift()
+      if (isFull) this.#take()
       this.#values.push(value)
     }
     this.#hooks.onPush?.()
@@ -59,7 +61,7 @@ export class Queue<Value extends object>
       this.#hasStarted = true
       if (this.#end === undefined) this.#hooks.onStart?.()
     }
-    const value = this.#values.shift()
+    const value = this.#take()
     if (value !== undefined) return Promise.resolve({ done: false, value })
     if (this.#end === undefined) {
       return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
@@ -73,9 +75,15 @@ export class Queue<Value extends object>
   /** Called when a `for await` loop is left: drops what nobody will read. */
   return(): Promise<IteratorResult<Value, undefined>> {
     this.#values.length = 0
+    this.#first = 0
     if (this.#end === undefined) this.end()
     else this.#end = {}
     return Promise.resolve({ done: true, value: undefined })
+  }
+
+  /** Whether somebody waits for a value. */
+  get isAwaited(): boolean {
+    return this.#readers.length > 0
   }
 
   get hasEnded(): boolean {
@@ -84,6 +92,19 @@ export class Queue<Value extends object>
 
   [Symbol.asyncIterator](): this {
     return this
+  }
+
+  #take(): Value | undefined {
+    const value = this.#values[this.#first]
+    if (value === undefined) return undefined
+    this.#values[this.#first] = undefined
+    this.#first += 1
+    // Cut off now and then, because each cut moves all that is left.
+    if (this.#first * 2 > this.#values.length) {
+      this.#values.splice(0, this.#first)
+      this.#first = 0
+    }
+    return value
   }
 
   #finish(end: { failure?: { reason: unknown } }): void {

@@ -260,6 +260,7 @@ export class MulticastReceiver<
   }
 
   #nameOf(wanted: string): string {
+    if (wanted === 'default') return wanted
     if (this.memberships.some((membership) => membership.interface === wanted)) return wanted
     const { networkInterfaces, group } = this.#settings
     return findInterface(networkInterfaces(), group, wanted, 'interface').name

@@ -203,3 +203,12 @@ scenario(
     }
   },
 )
+
+scenario('joins and leaves take turns', [], async (lab) => {
+  await fork(lab)
+  await using receiver = new MulticastReceiver({ group: linkLocal, port, interfaces: ['e0'] })
+  const e1 = { interface: 'e1' }
+  // Without a turn of its own each leave would find nothing, while the join before it still binds.
+  await Promise.all([receiver.join(e1), receiver.leave(e1), receiver.join(e1), receiver.leave(e1)])
+  assert.deepEqual(receiver.memberships, [{ interface: 'e0' }])
+})

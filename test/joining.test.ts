@@ -205,3 +205,23 @@ scenario('join renews what a deleted and recreated interface took away', [], asy
     lab.here.unplug('e0')
   }
 })
+
+scenario('a recreated interface may have another address, and is left by it', [], async (lab) => {
+  await using receiver = new MulticastReceiver({ group, port, interfaces: ['lo'] })
+  const inbox = new Inbox(receiver)
+  await receiver.ready()
+  for (const network of ['10.0.0', '10.0.1']) {
+    const far = lab.host()
+    await lab.cable([lab.here, 'e0', `${network}.1/24`], [far, 'far', `${network}.2/24`])
+    await receiver.join({ interface: 'e0' })
+    assert.deepEqual(receiver.memberships, [{ interface: 'lo' }, { interface: 'e0' }])
+    const sender = await (await far.peer()).sender({ group, port, interface: 'far' })
+    await sender.send(network)
+    assert.equal((await inbox.next()).text, network)
+    if (network === '10.0.0') lab.here.unplug('e0')
+  }
+  await assert.rejects(receiver.join({ interface: 'e1' }), { code: 'ERR_MULTICAST_INTERFACE' })
+  await receiver.leave({ interface: 'e0' })
+  assert.match(lab.here.ip('maddr show dev e0'), /inet/)
+  assert.doesNotMatch(lab.here.ip('maddr show dev e0'), /239\.1\.2\.3/)
+})

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { mock, test } from 'node:test'
-import { kinds, makeReceiver, makeSender, record, spied } from './loopback.js'
+import { MulticastReceiver } from '../src/index.js'
+import { group, keep, kinds, makeReceiver, makeSender, record, spied } from './loopback.js'
 
 for (const [kind, make] of Object.entries(kinds)) {
   test(`a ${kind} opens by itself, after its listeners could be attached`, async () => {
@@ -243,6 +244,71 @@ test('what is rejected because it is closed shows who called', async () => {
     const error = await sender.send('late').catch((reason: Error) => reason)
     assert.match((error as Error).stack ?? '', /lateCaller/)
   })()
+})
+
+test('close comes after the sends that the kernel is slow to take', async () => {
+  const late: (() => void)[] = []
+  const sender = await makeSender(9, {
+    createSocket: (options) =>
+      Object.assign(createSocket(options), {
+        send: (_data: unknown, _port: unknown, _address: unknown, done: () => void) =>
+          late.push(done),
+      }),
+  }).ready()
+  const order: string[] = []
+  const send = sender.send('slow').then(() => order.push('sent'))
+  sender.on('close', () => order.push('close'))
+  const closed = sender.close()
+  setImmediate(() => {
+    for (const done of late) done()
+  })
+  await Promise.all([send, closed])
+  assert.deepEqual(order, ['sent', 'close'])
+})
+
+test('a codec that closes ends it there: nothing comes after close', async () => {
+  const receiver = keep(
+    new MulticastReceiver({
+      group,
+      port: 0,
+      interfaces: ['127.0.0.1'],
+      timeout: 20,
+      codec: {
+        encode: (value: string) => Buffer.from(value),
+        decode(data) {
+          receiver.close()
+          return data.toString()
+        },
+      },
+    }),
+  )
+  await receiver.ready()
+  const timers = mock.method(globalThis, 'setTimeout')
+  receiver.on('message', () => assert.fail('it is closed'))
+  const closed = once(receiver, 'close')
+  await makeSender(receiver.address().port).send('x')
+  await closed
+  assert.equal(timers.mock.callCount(), 0)
+  timers.mock.restore()
+})
+
+test('an iterator that nobody reads does not keep an error of opening back', async () => {
+  const receiver = makeReceiver({ bindAddress: '192.0.2.99' })
+  const events = record(receiver)
+  receiver[Symbol.asyncIterator]()
+  await new Promise<void>((resolve) => receiver.on('close', resolve))
+  assert.deepEqual(events, ['error', 'close'])
+})
+
+test('an override of emit sees every event', async () => {
+  const receiver = makeReceiver()
+  const emitted = mock.method(receiver, 'emit')
+  await receiver.ready()
+  await receiver.close()
+  assert.deepEqual(
+    emitted.mock.calls.map((call) => call.arguments[0]),
+    ['listening', 'close'],
+  )
 })
 
 test('an abort rejects what the kernel was just handed', async () => {

@@ -42,6 +42,25 @@ test('past the limit the oldest value is dropped', async () => {
   assert.deepEqual(await drain(queue), [3, 4, 5])
 })
 
+test('it keeps its order over many values, read and dropped', async () => {
+  const queue = queueOf(100)
+  const read: number[] = []
+  let pushed = 0
+  for (let round = 0; round < 50; round += 1) {
+    for (let count = 0; count < 60; count += 1) queue.push(value(pushed++))
+    for (let count = 0; count < 40; count += 1) read.push((await queue.next()).value?.id ?? -1)
+  }
+  queue.end()
+  read.push(...(await drain(queue)))
+  assert.deepEqual(
+    read,
+    [...read].sort((one, other) => one - other),
+  )
+  assert.equal(new Set(read).size, read.length)
+  assert.equal(read.at(-1), pushed - 1)
+  assert.equal(read.length, 50 * 40 + 60)
+})
+
 test('the end lets waiting readers go', async () => {
   const queue = queueOf(1)
   const waiting = [queue.next(), queue.next()]

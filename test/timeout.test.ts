@@ -27,9 +27,12 @@ test('the receiver counts its silence from listening, and a message begins it an
     await again
     mock.timers.tick(1000)
     assert.deepEqual(events.slice(3), ['message', 'timeout'])
+    const last = once(receiver, 'message')
+    await sender.send('z')
+    await last
     await receiver.close()
     mock.timers.tick(5000)
-    assert.deepEqual(events.slice(5), ['close'])
+    assert.deepEqual(events.slice(5), ['message', 'close'])
   } finally {
     mock.timers.reset()
   }
