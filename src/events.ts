@@ -28,17 +28,31 @@ export const Emitter: new <Message>() => MulticastEmitter<Message> = EventEmitte
 >() => MulticastEmitter<Message>
 
 /**
- * Emits from inside a class that is itself generic in `Message`. There typed-emitter's `emit` cannot
- * be called: TypeScript leaves `Parameters<MulticastEvents<Message>['message']>` unresolved.
+ * Emits for a class that is itself generic in `Message`. It cannot call typed-emitter's `emit`:
+ * TypeScript leaves `Parameters<MulticastEvents<Message>['message']>` unresolved there.
  */
 export function emit<Message>(
   emitter: MulticastEmitter<Message>,
-  ...event:
-    | ['listening' | 'timeout' | 'close']
-    | ['message', Message, RemoteInfo]
-    | ['malformed', MulticastError, Buffer, RemoteInfo]
-    | ['error', MulticastError]
-): boolean {
-  const [name, ...args] = event
-  return (emitter as EventEmitter).emit(name, ...args)
+  event: 'listening' | 'timeout' | 'close',
+): void
+export function emit<Message>(
+  emitter: MulticastEmitter<Message>,
+  event: 'message',
+  message: Message,
+  remote: RemoteInfo,
+): void
+export function emit<Message>(
+  emitter: MulticastEmitter<Message>,
+  event: 'malformed',
+  error: MulticastError,
+  data: Buffer,
+  remote: RemoteInfo,
+): void
+export function emit<Message>(
+  emitter: MulticastEmitter<Message>,
+  event: 'error',
+  error: MulticastError,
+): void
+export function emit(emitter: unknown, event: string, ...args: unknown[]): void {
+  ;(emitter as EventEmitter).emit(event, ...args)
 }
