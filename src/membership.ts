@@ -91,7 +91,7 @@ export class MemberSocket {
       if (source === undefined) this.socket.dropMembership(this.#group.address, joined.on?.handle)
       else this.socket.dropSourceSpecificMembership(source, this.#group.address, joined.on?.handle)
     } catch {
-      // The kernel has it no more, as when the interface was removed: it is left all the same.
+      // The kernel has it no more, as when the interface was removed: it counts as left all the same.
     }
   }
 
@@ -134,7 +134,7 @@ export class MemberSocket {
     const what = `group ${this.#group.address} on ${name}${source === undefined ? '' : ` from ${source}`}`
     if (code === 'ENOBUFS' || code === 'ENOMEM') {
       const limit =
-        same.length > 0
+        source !== undefined && same.length > 0
           ? 'a membership has as many sources as it may (Linux: sysctl net.ipv4.igmp_max_msf, net.ipv6.mld_max_msf)'
           : 'the socket has as many memberships as it may (Linux: 20, sysctl net.ipv4.igmp_max_memberships)'
       return new MulticastError(

@@ -287,6 +287,23 @@ test('where one of a list cannot be joined none is', async () => {
   assert.deepEqual(receiver.memberships, [])
 })
 
+test('a membership that cannot be renewed for want of room says which limit it is', async () => {
+  let isFull = false
+  const cause = Object.assign(new Error('addMembership ENOBUFS'), { code: 'ENOBUFS' })
+  const createSocket = altered({
+    addMembership() {
+      if (isFull) throw cause
+    },
+  })
+  const receiver = await makeReceiver({ createSocket }).ready()
+  isFull = true
+  await assert.rejects(receiver.join(), {
+    code: 'ERR_MULTICAST_MEMBERSHIP_LIMIT',
+    message: /as many memberships as it may .*igmp_max_memberships/,
+    cause,
+  })
+})
+
 test('a membership that the kernel has lost can be left', async () => {
   const createSocket = altered({
     dropMembership() {
