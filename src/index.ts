@@ -13,4 +13,5 @@ export type {
 } from './options.js'
 export { MulticastReceiver } from './receiver.js'
 export { MulticastSender } from './sender.js'
+export * from './struct/index.js'
 export type { MulticastStats, Received } from './traffic.js'

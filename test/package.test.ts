@@ -14,6 +14,22 @@ import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
 
 /** The public face. A name that is added, renamed or lost has to be so here too. */
+const struct = [
+  'Struct',
+  'StructError',
+  'calcsize',
+  'inetAton',
+  'inetNtoa',
+  'inetNtop',
+  'inetPton',
+  'iterUnpack',
+  'pack',
+  'packInto',
+  'packMembership',
+  'packTtl',
+  'unpack',
+  'unpackFrom',
+]
 const exported = {
   'typed-multicast': [
     'MulticastError',
@@ -22,7 +38,9 @@ const exported = {
     'bytes',
     'json',
     'text',
-  ],
+    ...struct,
+  ].sort(),
+  'typed-multicast/struct': struct,
 }
 
 /** The compilers that the declarations are for: the folders of node_modules they are installed in. */

@@ -1,7 +1,10 @@
 import { StructError } from './error.js'
 
-/** The address families, as node:dgram and node:os name them: Python's `AF_INET` and `AF_INET6`. */
-export type AddressFamily = 'IPv4' | 'IPv6'
+/**
+ * The address families, as node:os names them, or as `net.isIP()` numbers them: Python's `AF_INET` and
+ * `AF_INET6`.
+ */
+export type AddressFamily = 'IPv4' | 'IPv6' | 4 | 6
 
 /**
  * Packs an IPv4 address into its 4 bytes in network order: Python's `socket.inet_aton`, which is
@@ -83,8 +86,9 @@ const families = {
   IPv6: { size: 16, parse: parseIPv6, print: printIPv6 },
 } as const
 
-function familyOf(family: unknown): (typeof families)[AddressFamily] {
-  if (family === 'IPv4' || family === 'IPv6') return families[family]
+function familyOf(family: unknown): (typeof families)[keyof typeof families] {
+  if (family === 'IPv4' || family === 4) return families.IPv4
+  if (family === 'IPv6' || family === 6) return families.IPv6
   throw refusal("unknown address family, it must be 'IPv4' or 'IPv6'", family)
 }
 

@@ -7,9 +7,9 @@ export interface Complex {
 /**
  * The values that `unpack()` gives for `Format`: `Unpacked<'>I4s?'>` is `[number, Buffer, boolean]`.
  *
- * `q`, `Q` and what is 8 bytes long in native mode (`l`, `L`, `n`, `N` and `P`) are `bigint`. A count
- * above 999 gives an array: `Unpacked<'5000H'>` is `number[]`. Where the format is no literal, or is
- * invalid, the values are `unknown[]`.
+ * `q` and `Q` are `bigint`, and so are `l`, `L`, `n`, `N` and `P` in native mode, on any machine. A
+ * count above 999 gives an array: `Unpacked<'5000H'>` is `number[]`. Where the format is no literal, or
+ * is invalid, the values are `unknown[]`.
  *
  * The compiler gives up on more than 998 codes or 9,999 values: write `format as string` there.
  */

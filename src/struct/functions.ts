@@ -1,0 +1,107 @@
+import { Struct } from './struct.js'
+import type { Checked, Packable, Unpacked } from './types.js'
+
+/** How many formats each of the two generations keeps. */
+const capacity = 128
+
+/** A longer format is not worth its memory. */
+const longest = 256
+
+/**
+ * The formats used of late, and those used before: what is used while a generation fills up stays,
+ * whatever number of others come and go. Least-recently-used order would cost two changes a call.
+ */
+let young = new Map<string, Struct>()
+let old = new Map<string, Struct>()
+
+let lastFormat: string | undefined
+let last: Struct
+
+function structOf(format: string): Struct {
+  // The same one again needs no look into the maps.
+  if (format === lastFormat) return last
+  let struct = young.get(format)
+  if (struct === undefined) {
+    struct = old.get(format) ?? new Struct(format)
+    if (format.length <= longest) {
+      if (young.size === capacity) {
+        old = young
+        young = new Map()
+      }
+      young.set(format, struct)
+    }
+  }
+  lastFormat = format
+  last = struct
+  return struct
+}
+
+/**
+ * The values as bytes, by the format: Python's `struct.pack`. {@link Struct.pack} says what it throws.
+ *
+ * The formats used of late are kept parsed, so a program may call it with the same few again and
+ * again. With a format that is long, or one of hundreds, make a {@link Struct}.
+ */
+export function pack<const Format extends string>(
+  format: Checked<Format>,
+  ...values: Packable<Format>
+): Buffer {
+  return structOf(format).pack(...values)
+}
+
+/**
+ * Packs the values into `buffer` from `offset` on, where it may count from the end: Python's
+ * `struct.pack_into`. {@link Struct.packInto} says what it throws.
+ */
+export function packInto<const Format extends string>(
+  format: Checked<Format>,
+  buffer: Uint8Array,
+  offset: number,
+  ...values: Packable<Format>
+): void
+export function packInto(format: string, ...given: [Uint8Array, number, ...unknown[]]): void {
+  structOf(format).packInto(...given)
+}
+
+/**
+ * The values in `data`, which must be exactly as long as the format says: Python's `struct.unpack`.
+ * {@link Struct.unpack} says what it throws.
+ */
+export function unpack<const Format extends string>(
+  format: Checked<Format>,
+  data: Uint8Array,
+): Unpacked<Format> {
+  return structOf(format).unpack(data) as Unpacked<Format>
+}
+
+/**
+ * The values in `data` from `offset` on, by default from its beginning: Python's `struct.unpack_from`.
+ * {@link Struct.unpackFrom} says what it throws.
+ */
+export function unpackFrom<const Format extends string>(
+  format: Checked<Format>,
+  data: Uint8Array,
+  offset?: number,
+): Unpacked<Format> {
+  return structOf(format).unpackFrom(data, offset) as Unpacked<Format>
+}
+
+/**
+ * The values of one struct after the other: Python's `struct.iter_unpack`. {@link Struct.iterUnpack}
+ * says what it throws.
+ */
+export function iterUnpack<const Format extends string>(
+  format: Checked<Format>,
+  data: Uint8Array,
+): IterableIterator<Unpacked<Format>> {
+  return structOf(format).iterUnpack(data) as IterableIterator<Unpacked<Format>>
+}
+
+/**
+ * How many bytes the format's values have when packed: Python's `struct.calcsize`.
+ *
+ * @throws StructError `ERR_STRUCT_FORMAT`.
+ */
+export function calcsize<const Format extends string>(format: Checked<Format>): number {
+  return structOf(format).size
+}

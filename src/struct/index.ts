@@ -1,0 +1,6 @@
+export { type MembershipRequest, packMembership, packTtl } from '../sockopt.js'
+export { StructError, type StructErrorCode } from './error.js'
+export { calcsize, iterUnpack, pack, packInto, unpack, unpackFrom } from './functions.js'
+export { type AddressFamily, inetAton, inetNtoa, inetNtop, inetPton } from './inet.js'
+export { Struct } from './struct.js'
+export type { Checked, Complex, Packable, Unpacked } from './types.js'

@@ -1,0 +1,146 @@
+import { StructError } from './error.js'
+import { generate } from './generate.js'
+import { expectBytes, interpret, type Operations } from './interpret.js'
+import { type Layout, parse, pythonType } from './parse.js'
+import type { Checked, Packable, Unpacked } from './types.js'
+
+/** After so many calls a program is written for the format, which costs about as much as they did. */
+export const threshold = 256
+
+/** What a program replaces. */
+const operations = ['pack', 'packInto', 'unpack', 'unpackFrom'] as const
+
+/**
+ * A format of Python's `struct`, parsed once: Python's `struct.Struct`.
+ *
+ * The types of the values come from the format where it is a literal: `new Struct('>I4s?')` packs a
+ * number, bytes and anything for the boolean, and unpacks `[number, Buffer, boolean]`. It can be the
+ * `codec` of a sender or a receiver, whose messages are then lists of values.
+ *
+ * After some hundred calls a program is written for the format. Where that is not allowed (a Content
+ * Security Policy, `--disallow-code-generation-from-strings`) everything works as before, more slowly.
+ */
+export class Struct<const Format extends string = string> {
+  /** The format, as it was given. */
+  readonly format: Format
+  /** How many bytes the packed values have: Python's `Struct.size`. */
+  readonly size: number
+  readonly #layout: Layout
+  #operations: Operations
+  #calls = 0
+
+  /**
+   * @param format A prefix (`@`, `=`, `<`, `>` or `!`; none is `@`, this machine's own sizes, order and
+   * alignment), and then codes with counts before them. docs/struct.md lists them.
+   * @throws {@link StructError} `ERR_STRUCT_FORMAT`. A literal that would throw does not compile.
+   */
+  constructor(format: Checked<Format>) {
+    this.#layout = parse(format)
+    this.#operations = interpret(this.#layout)
+    this.format = format as Format
+    this.size = this.#layout.size
+  }
+
+  /**
+   * The values as {@link size} bytes: Python's `Struct.pack`.
+   *
+   * @throws {@link StructError} `ERR_STRUCT_COUNT` for too few or too many values, `ERR_STRUCT_VALUE`
+   * for one of the wrong type or out of its code's range.
+   */
+  pack(...values: Packable<Format>): Buffer {
+    return this.#use().pack(...values)
+  }
+
+  /**
+   * Packs the values into `buffer`, {@link size} bytes from `offset` on: Python's `Struct.pack_into`.
+   * What was there is set to zeros first, also where a value then throws.
+   *
+   * @param offset In bytes. A negative one counts from the end of `buffer`.
+   * @throws {@link StructError} as {@link pack}, and `ERR_STRUCT_BUFFER` if `buffer` is no bytes,
+   * `ERR_STRUCT_OFFSET` if the offset leaves too few of them or is no integer.
+   */
+  packInto(buffer: Uint8Array, offset: number, ...values: Packable<Format>): void
+  packInto(...given: [Uint8Array, number, ...unknown[]]): void {
+    this.#use().packInto(...given)
+  }
+
+  /**
+   * The values that are packed in `data`, which must have exactly {@link size} bytes: Python's
+   * `Struct.unpack`. Bytes among the values are copies.
+   *
+   * @throws {@link StructError} `ERR_STRUCT_BUFFER` for another length, or if `data` is no bytes.
+   */
+  unpack(data: Uint8Array): Unpacked<Format> {
+    return this.#use().unpack(data) as Unpacked<Format>
+  }
+
+  /**
+   * The values that are packed in `data` from `offset` on; what follows them does not matter: Python's
+   * `Struct.unpack_from`.
+   *
+   * @param offset In bytes. Default: 0. A negative one counts from the end of `data`.
+   * @throws {@link StructError} `ERR_STRUCT_OFFSET` if the offset leaves fewer than {@link size} bytes
+   * or is no integer, `ERR_STRUCT_BUFFER` if `data` is no bytes.
+   */
+  unpackFrom(data: Uint8Array, offset = 0): Unpacked<Format> {
+    return this.#use().unpackFrom(data, offset) as Unpacked<Format>
+  }
+
+  /**
+   * The values of one struct after the other: Python's `Struct.iter_unpack`. The check is made at once,
+   * and each struct read when the iterator comes to it.
+   *
+   * @throws {@link StructError} `ERR_STRUCT_BUFFER` if the length of `data` is no multiple of
+   * {@link size}, or if that is 0.
+   */
+  iterUnpack(data: Uint8Array): IterableIterator<Unpacked<Format>> {
+    const { format, size } = this
+    const refuse = (message: string) =>
+      new StructError('ERR_STRUCT_BUFFER', message, { format, value: data })
+    if (size === 0) throw refuse('cannot iteratively unpack with a struct of length 0')
+    expectBytes(data, format)
+    if (data.length % size === 0) return this.#each(data)
+    throw refuse(`iterative unpacking requires a buffer of a multiple of ${size} bytes`)
+  }
+
+  *#each(data: Uint8Array): IterableIterator<Unpacked<Format>> {
+    for (let offset = 0; offset < data.length; offset += this.size) {
+      yield this.unpackFrom(data, offset)
+    }
+  }
+
+  /** {@link pack} with a list of values, as a codec does it. */
+  encode(values: Readonly<Packable<Format>>): Buffer {
+    if (Array.isArray(values)) return this.pack(...(values as Packable<Format>))
+    const { format } = this
+    const message = `encode() takes a list of values, not '${pythonType(values)}'`
+    throw new StructError('ERR_STRUCT_VALUE', message, { format, value: values })
+  }
+
+  /** {@link unpack}, as a codec does it. */
+  decode(data: Uint8Array): Unpacked<Format> {
+    return this.unpack(data)
+  }
+
+  #use(): Operations {
+    this.#calls += 1
+    if (this.#calls === threshold) this.#speedUp()
+    return this.#operations
+  }
+
+  #speedUp(): void {
+    const program = generate(this.#layout, this.#operations)
+    if (program === undefined) return
+    this.#operations = program
+    // Straight from the object a program runs up to a third faster than through the methods above.
+    // Those that a subclass or a mock has replaced stay replaced.
+    for (const name of operations) {
+      if (this[name] !== Struct.prototype[name]) continue
+      Reflect.defineProperty(this, name, {
+        value: program[name],
+        configurable: true,
+        writable: true,
+      })
+    }
+  }
+}
