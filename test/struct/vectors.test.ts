@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { calcsize, pack, packInto, Struct } from '../../src/struct/index.js'
+import {
+  generated,
+  type Recording,
+  read,
+  recordings,
+  run,
+  type Tally,
+  textOf,
+  ways,
+} from './vectors.js'
+
+const execute = promisify(execFile)
+const vectors = new URL('vectors.ts', import.meta.url).href
+
+/** What is recorded, so that an empty file proves nothing. */
+const recorded = {
+  'cpython-3.13': {
+    calcsize: 12_671,
+    iter_unpack: 5_468,
+    pack: 20_279,
+    pack_into: 30_440,
+    unpack: 11_888,
+    unpack_from: 8_986,
+  },
+  'cpython-3.14-complex': {
+    calcsize: 484,
+    iter_unpack: 626,
+    pack: 3_682,
+    pack_into: 5_521,
+    unpack: 1_505,
+    unpack_from: 1_502,
+  },
+}
+
+function counted({ formats }: Recording): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const [operation] of formats.flatMap(([, calls]) => calls)) {
+    counts[operation] = (counts[operation] ?? 0) + 1
+  }
+  return counts
+}
+
+function passed(tally: Tally, recording: Recording): void {
+  const { calls, refusals, reworded, failed, failures } = tally
+  assert.equal(failed, 0, `${failed} of ${calls} calls differ from Python:\n${failures.join('\n')}`)
+  const single = Object.values(counted(recording)).reduce((sum, count) => sum + count)
+  // Those with integers run twice. On Windows those with a native long are left out.
+  assert.ok(calls > single, `ran ${calls} of ${single} calls`)
+  assert.ok(reworded < refusals / 100, `${reworded} of ${refusals} refusals in other words`)
+}
+
+for (const name of recordings) {
+  test(`${name}: what was recorded is complete`, () => {
+    assert.deepEqual(counted(read(name)), recorded[name])
+  })
+
+  test(`${name}: the functions do as Python does`, () => {
+    const recording = read(name)
+    passed(run(recording, ways.cold), recording)
+  })
+
+  test(`${name}: a Struct that was much in use does as Python does`, () => {
+    const recording = read(name)
+    passed(run(recording, ways.warm), recording)
+  })
+
+  test(`${name}: both do so where no code may be generated`, async () => {
+    const program = `
+      import { generated, read, run, ways } from ${JSON.stringify(vectors)}
+      const recording = read('${name}')
+      const tallies = [run(recording, ways.cold), run(recording, ways.warm)]
+      console.log(JSON.stringify({ tallies, programs: generated(recording) }))`
+    const flags = ['--disallow-code-generation-from-strings', '--import', 'tsx']
+    const args = [...flags, '--input-type=module', '--eval', program]
+    const { stdout } = await execute(process.execPath, args)
+    const { tallies, programs } = JSON.parse(stdout)
+    assert.equal(programs, 0)
+    assert.equal(tallies.length, 2)
+    for (const tally of tallies) passed(tally, read(name))
+  })
+}
+
+test('most formats much in use are served by generated code', () => {
+  // Or the above would prove the interpreter twice.
+  assert.ok(generated(read('cpython-3.13')) > 3000)
+})
+
+test('a size that a number cannot hold exactly is refused, though Python gives it', () => {
+  const { vast } = read('cpython-3.13')
+  assert.ok(vast.length > 100)
+  for (const [format, size] of vast) {
+    assert.ok(BigInt(size.slice(1)) > Number.MAX_SAFE_INTEGER, format)
+    const refusal = { name: 'StructError', message: 'total struct size too long' }
+    assert.throws(() => calcsize(format), refusal, format)
+    assert.throws(() => new Struct(format), refusal, format)
+  }
+})
+
+test('what is not recorded since CPython errs there', () => {
+  // It writes the length byte of a trailing 0p behind the field.
+  const buffer = Buffer.alloc(3, 0xff)
+  packInto('b0p', buffer, 1, 7, Buffer.from('x'))
+  assert.deepEqual([...buffer], [0xff, 7, 0xff])
+  // It packs infinity where > refuses.
+  for (const format of ['<F', '=F', '>F', '!F'] as const) {
+    const refusal = { name: 'StructError', message: 'float too large to pack with f format' }
+    assert.throws(() => pack(format, { re: 0, im: 1e39 }), refusal, format)
+  }
+})
+
+/** The version of a Python program, if it runs: pyenv's shims are there for versions that are not. */
+async function versionOf(program: string): Promise<string | undefined> {
+  try {
+    const { stdout } = await execute(program, ['-c', 'import sys; print(*sys.version_info[:2])'])
+    return stdout.trim().replace(' ', '.')
+  } catch {
+    return undefined
+  }
+}
+
+/** Python 3.13 where there is one, and else the machine's. */
+async function python(): Promise<[program: string, version: string] | undefined> {
+  const versions = join(process.env.PYENV_ROOT ?? join(homedir(), '.pyenv'), 'versions')
+  let installed: string[] = []
+  try {
+    installed = readdirSync(versions).filter((name) => name.startsWith('3.13.'))
+  } catch {}
+  const programs = installed.map((name) => join(versions, name, 'bin', 'python'))
+  for (const program of ['python3.13', ...programs, 'python3']) {
+    const version = await versionOf(program)
+    if (version !== undefined) return [program, version]
+  }
+  return undefined
+}
+
+test('the Python here does what was recorded', async (t) => {
+  const found = await python()
+  if (found === undefined) {
+    assert.ok(!process.env.CI, 'needs python3')
+    return t.skip('needs python3')
+  }
+  const [program, version] = found
+  const script = fileURLToPath(new URL('vectors/record.py', import.meta.url))
+  const { stdout } = await execute(program, [script], { maxBuffer: 2 ** 26 })
+  if (version === '3.13') sameText(stdout, textOf('cpython-3.13'))
+  else sameOutcomes(JSON.parse(stdout), read('cpython-3.13'))
+})
+
+/** Names the first line that differs: a diff of megabytes would not help. */
+function sameText(got: string, expected: string): void {
+  const lines = expected.split('\n')
+  const at = got.split('\n').findIndex((line, index) => line !== lines[index])
+  assert.ok(got === expected, `line ${at + 1} differs: record again, and see what changed`)
+}
+
+/** Other versions word their refusals otherwise, so only values and what is refused are compared. */
+function sameOutcomes(got: Recording, expected: Recording): void {
+  assert.deepEqual(got.vast, expected.vast)
+  const calls = plain(got)
+  const before = plain(expected)
+  assert.equal(calls.length, before.length)
+  const differing = calls.filter((call, at) => call !== before[at])
+  const shown = differing.slice(0, 10).join('\n')
+  assert.equal(differing.length, 0, `${differing.length} of ${calls.length} differ:\n${shown}`)
+}
+
+function plain({ formats }: Recording): string[] {
+  return formats.flatMap(([format, calls]) => {
+    // Before 3.13 a 0p packed the length 255, and could not be unpacked.
+    if (/(^|\D)0+p/.test(String(format))) return []
+    return calls.map(([operation, given, outcome, after]) => {
+      const value = typeof outcome === 'number' ? 'refused' : outcome
+      return JSON.stringify([format, operation, given, value, after])
+    })
+  })
+}
