@@ -1,5 +1,5 @@
 import { isUint8Array } from 'node:util/types'
-import { type Code, type Kind, rangeOf } from './codes.js'
+import { type Code, type Kind, littleHost, rangeOf } from './codes.js'
 import { StructError, type StructErrorCode } from './error.js'
 import { fromHalf, toHalf } from './half.js'
 import { type Field, type Layout, pythonType } from './parse.js'
@@ -199,9 +199,11 @@ const packers: Record<Kind, Packer> = {
     const size = code.size / 2
     const { re, im } = toComplex(value)
     if (re === undefined || im === undefined) return 'required argument is not a complex'
+    // In the machine's own order CPython casts these in either mode.
+    const isCast = code.native || little === littleHost
     const wrong =
-      setFloat(view, at, re, size, code.native, little) ??
-      setFloat(view, at + size, im, size, code.native, little)
+      setFloat(view, at, re, size, isCast, little) ??
+      setFloat(view, at + size, im, size, isCast, little)
     return ofInteger(value, wrong)
   },
 }
@@ -299,7 +301,7 @@ function setFloat(
   at: number,
   value: number,
   size: number,
-  native: boolean,
+  isCast: boolean,
   little: boolean,
 ): string | undefined {
   if (size === 8) {
@@ -307,8 +309,8 @@ function setFloat(
     return undefined
   }
   if (size === 4) {
-    // In native mode it is a cast of C's, which makes an infinity.
-    if (!native && Number.isFinite(value) && !Number.isFinite(Math.fround(value))) {
+    // C's cast makes an infinity of what is too large.
+    if (!isCast && Number.isFinite(value) && !Number.isFinite(Math.fround(value))) {
       return 'float too large to pack with f format'
     }
     view.setFloat32(at, value, little)

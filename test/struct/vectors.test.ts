@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { calcsize, pack, packInto, Struct } from '../../src/struct/index.js'
+import { calcsize, packInto, Struct } from '../../src/struct/index.js'
 import {
   generated,
   type Recording,
@@ -34,8 +34,8 @@ const recorded = {
   'cpython-3.14-complex': {
     calcsize: 484,
     iter_unpack: 626,
-    pack: 3_682,
-    pack_into: 5_521,
+    pack: 3_762,
+    pack_into: 5_627,
     unpack: 1_505,
     unpack_from: 1_502,
   },
@@ -110,11 +110,6 @@ test('what is not recorded since CPython errs there', () => {
   const buffer = Buffer.alloc(3, 0xff)
   packInto('b0p', buffer, 1, 7, Buffer.from('x'))
   assert.deepEqual([...buffer], [0xff, 7, 0xff])
-  // It packs infinity where > refuses.
-  for (const format of ['<F', '=F', '>F', '!F'] as const) {
-    const refusal = { name: 'StructError', message: 'float too large to pack with f format' }
-    assert.throws(() => pack(format, { re: 0, im: 1e39 }), refusal, format)
-  }
 })
 
 /** The version of a Python program, if it runs: pyenv's shims are there for versions that are not. */

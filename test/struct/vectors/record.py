@@ -227,26 +227,6 @@ def writes_outside(format):
     )
 
 
-def overflows(format, values):
-    """Whether F becomes infinite where it should be refused, as it is with > and !.
-
-    A bug of CPython's on little-endian machines (gh-156867). It is not to copy.
-    """
-
-    def too_large(value):
-        if not isinstance(value, (int, float, complex)):
-            return False
-        try:
-            struct.pack("<2f", complex(value).real, complex(value).imag)
-        except OverflowError:
-            return True
-        return False
-
-    return format[:1] in ("<", "=") and any(
-        code == "F" and too_large(value) for (code, _), value in zip(fields(format), values)
-    )
-
-
 def leaves_accident(format, values):
     """Whether a refused pack_into leaves there the low 64 bits of what it refused.
 
@@ -694,9 +674,7 @@ def sensible(format, operation, arguments):
     """False for what is not recorded: bugs of CPython's, and what would take much memory."""
     if size_of(format) is None:
         return True
-    if operation == "pack_into" and (writes_outside(format) or overflows(format, arguments[2:])):
-        return False
-    if operation == "pack" and overflows(format, arguments):
+    if operation == "pack_into" and writes_outside(format):
         return False
     return operation != "pack" or size_of(format) < 2**16 or arity(format) != len(arguments)
 
