@@ -20,6 +20,8 @@ import {
   requestSettings,
   senderSettings,
 } from '../src/options.js'
+import { modes, nativeMode } from '../src/struct/codes.js'
+import * as struct from '../src/struct/index.js'
 
 const root = resolve(import.meta.dirname, '..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -84,9 +86,9 @@ function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
 
 const compile = () => run([join(root, 'node_modules/typescript/bin/tsc'), '--project', tsconfig])
 
-/** The rows of the tables under a heading, up to the next heading. */
-function rows(heading: string): string[][] {
-  const [, rest = ''] = read('docs/api.md').split(new RegExp(`^#+ ${heading}.*\n`, 'm'))
+/** The rows of the tables under a heading of api.md, or of `document`, up to the next heading. */
+function rows(heading: string, document = 'docs/api.md'): string[][] {
+  const [, rest = ''] = read(document).split(new RegExp(`^#+ ${heading}.*\n`, 'm'))
   const [section = ''] = rest.split(/^#/m)
   const lines = section.split('\n').filter((line) => line.startsWith('| `'))
   return lines.map((line) =>
@@ -296,4 +298,100 @@ test('api.md lists every option of a request', () => {
 
 test('api.md lists every option of join and leave', () => {
   assert.deepEqual(names('Of join and leave').sort(), Object.keys(membershipSettings({})).sort())
+})
+
+const structRows = (heading: string) => rows(heading, 'docs/struct.md')
+
+/** What is shown as code in a cell. */
+const codesIn = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code)
+
+/** The sizes of a cell such as `8; Windows 4` on this machine: `none` is undefined. */
+function sizeIn(cell = ''): number | undefined {
+  const [usual = '', windows = usual] = cell.split('; Windows ')
+  const size = process.platform === 'win32' ? windows : usual
+  return size === 'none' ? undefined : Number(size)
+}
+
+/** Compiles one more file beside the blocks, and returns what the compiler says. */
+async function compiled(lines: readonly string[]): Promise<string> {
+  const file = join(folder, 'claims.mts')
+  await writeFile(file, lines.join('\n'))
+  const output = await compile()
+  await rm(file)
+  return output
+}
+
+test('struct.md lists every export, and every member of a Struct', async () => {
+  const shown = structRows('Functions').flatMap(([, here]) => codesIn(here))
+  const matches = shown.map((code) => /^(struct\.|new )?(\w+)/.exec(code) ?? [])
+  const functions = matches.filter(([, start]) => start !== 'struct.').map(([, , name]) => name)
+  assert.deepEqual([...new Set(functions)].sort(), Object.keys(struct).sort())
+
+  const exported = [...read('src/struct/index.ts').matchAll(/^export (type )?\{([^}]+)\}/gm)]
+    .flatMap(([, type = '', list = '']) => list.split(',').map((name) => type + name.trim()))
+    .filter((name) => name.startsWith('type '))
+    .map((name) => name.slice('type '.length))
+  const types = structRows('Types').map(([name]) => /\w+/.exec(name ?? '')?.[0])
+  assert.deepEqual(types.sort(), exported.sort())
+
+  const members = new Set(matches.filter(([, start]) => start === 'struct.').map(([, , m]) => m))
+  const all = [...members].map((name) => `${name}: 1`)
+  const output = await compiled([
+    "import type { Struct } from 'typed-multicast/struct'",
+    `export const all: Record<keyof Struct, 1> = { ${all} }`,
+  ])
+  assert.equal(output, '')
+})
+
+test('struct.md lists every prefix', () => {
+  const shown = structRows('Prefixes').map(([first, order, sizes]) => ({
+    prefix: codesIn(first)[0],
+    order: order?.replace(/,.*/, ''),
+    sizes,
+  }))
+  const little = { '@': "the machine's", '=': "the machine's", '<': 'little-endian' }
+  const expected = [...modes].map(([prefix, mode]) => ({
+    prefix,
+    order: { ...little }[prefix] ?? 'big-endian',
+    sizes: mode === nativeMode ? 'native' : 'standard',
+  }))
+  assert.deepEqual(shown, expected)
+})
+
+test('struct.md lists every code with its sizes and its types', async () => {
+  const table = structRows('Codes')
+  assert.deepEqual(
+    table.map(([code]) => codesIn(code)[0]),
+    [...nativeMode.codes.keys()],
+  )
+  const claims = [
+    "import type { Complex, Packable, Unpacked } from 'typed-multicast/struct'",
+    'type Like<A> = <T>() => T extends A ? 1 : 0',
+    'type Is<A, B> = Like<A> extends Like<B> ? 1 : 0',
+  ]
+  for (const [first, , standard, native, alignment, packs, unpacks] of table) {
+    const [char = ''] = codesIn(first)
+    for (const [prefix, mode] of modes) {
+      const code = mode.codes.get(char)
+      const isNative = mode === nativeMode
+      assert.equal(code?.size, sizeIn(isNative ? native : standard), prefix + char)
+      if (code === undefined) continue
+      if (isNative) assert.equal(code.alignment, sizeIn(alignment), char)
+      // The first is the standard one, the last the native one, where these differ.
+      const type = (cell?: string) => `[${codesIn(cell).at(isNative ? -1 : 0) ?? ''}]`
+      for (const [name, cell] of [
+        ['Packable', packs],
+        ['Unpacked', unpacks],
+      ]) {
+        const claim = `Is<${name}<'${prefix}${char}'>, ${type(cell?.replaceAll('\\|', '|'))}>`
+        claims.push(`export const claim${claims.length}: ${claim} = 1`)
+      }
+    }
+  }
+  assert.equal(await compiled(claims), '')
+})
+
+test('struct.md lists every error code', () => {
+  const shown = structRows('Error codes of struct').flatMap(([code]) => codesIn(code))
+  assert.deepEqual(shown, inSource('struct/error.ts', /^ {2}\| '(\w+)'/gm))
 })
