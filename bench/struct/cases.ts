@@ -1,0 +1,133 @@
+import { byte } from './hand/byte.js'
+import { doubles } from './hand/doubles.js'
+import type { Hand } from './hand/hand.js'
+import { header } from './hand/header.js'
+import { names } from './hand/names.js'
+import { record } from './hand/record.js'
+import { shorts } from './hand/shorts.js'
+
+export const operations = ['pack', 'unpack', 'packInto', 'unpackFrom'] as const
+
+export type Operation = (typeof operations)[number]
+
+/** A format, how it is done by hand, and what it is packed from. */
+export interface Case {
+  readonly format: string
+  readonly size: number
+  readonly hand: Hand
+  /** The least that ours should reach, as a fraction of the best by hand. */
+  readonly targets: Readonly<Partial<Record<Operation, number>>>
+  /** As many values as `inputs`, each a row of what `pack` takes. */
+  readonly rows: readonly (readonly unknown[])[]
+}
+
+/** What a case is called with one of the operations. */
+export function nameOf(operation: Operation, { format }: Case): string {
+  return `${operation} ${format}`
+}
+
+/** How many different inputs each side is given in turn; a power of two. */
+export const inputs = 64
+
+/** The size of the one buffer that is packed into and unpacked from. */
+export const space = 4096
+
+/** The same numbers in every process, each from 0 and below 1 (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+const random = seeded(1)
+
+const unsigned = (bits: number) => Math.floor(random() * 2 ** bits)
+const bytes = (length: number) => Buffer.from(Array.from({ length }, () => unsigned(8)))
+const list = <Value>(length: number, value: () => Value) => Array.from({ length }, value)
+
+/** Where in the one buffer the struct is, for each of the inputs: aligned to nothing. */
+export function offsets({ size }: Case): number[] {
+  const next = seeded(size)
+  return list(inputs, () => Math.floor(next() * (space - size + 1)))
+}
+
+export const cases: readonly Case[] = [
+  {
+    format: '>IHBB',
+    size: 8,
+    hand: header,
+    targets: { pack: 0.85, unpack: 0.8, packInto: 0.4 },
+    rows: list(inputs, () => [unsigned(32), unsigned(16), unsigned(8), unsigned(8)]),
+  },
+  {
+    format: '<I16sQ?',
+    size: 29,
+    hand: record,
+    targets: { pack: 0.85, unpack: 0.8, packInto: 0.4 },
+    rows: list(inputs, () => [
+      unsigned(32),
+      bytes(16),
+      (BigInt(unsigned(32)) << 32n) | BigInt(unsigned(32)),
+      random() < 0.5,
+    ]),
+  },
+  {
+    format: 'B',
+    size: 1,
+    hand: byte,
+    targets: { pack: 0.85, unpack: 0.8, packInto: 0.4 },
+    rows: list(inputs, () => [unsigned(8)]),
+  },
+  {
+    format: '!4s4s',
+    size: 8,
+    hand: names,
+    targets: { pack: 0.6, unpack: 0.8, packInto: 0.4 },
+    rows: list(inputs, () => [bytes(4), bytes(4)]),
+  },
+  {
+    format: '<10d',
+    size: 80,
+    hand: doubles,
+    targets: { pack: 0.5, unpack: 0.8, packInto: 0.7 },
+    rows: list(inputs, () => list(10, () => (random() - 0.5) * 1e6)),
+  },
+  {
+    format: '>255H',
+    size: 510,
+    hand: shorts,
+    targets: { pack: 0.45, unpack: 0.7, packInto: 0.33 },
+    rows: list(inputs, () => list(255, () => unsigned(16))),
+  },
+]
+
+/** The values of a case as the arguments of a call, as text, and what that names. */
+export interface Values {
+  readonly text: string
+  /** The same as one list. */
+  readonly list: string
+  readonly given: Readonly<Record<string, unknown>>
+}
+
+/**
+ * A column for each value, as in a real program each comes from a variable of its own; of very many a
+ * row of all.
+ *
+ * @param convert What makes a value into another library's own.
+ */
+export function valuesOf(
+  { rows }: Case,
+  convert: (value: unknown) => unknown = (value) => value,
+): Values {
+  const converted = rows.map((row) => row.map(convert))
+  const width = converted[0]?.length ?? 0
+  if (width > 16) return { text: '...rows[i]', list: 'rows[i]', given: { rows: converted } }
+  const names = Array.from({ length: width }, (_, column) => `v${column}`)
+  const columns = names.map((name, column) => [name, converted.map((row) => row[column])])
+  const text = names.map((name) => `${name}[i]`).join(', ')
+  return { text, list: `[${text}]`, given: Object.fromEntries(columns) }
+}
