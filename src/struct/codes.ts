@@ -21,6 +21,9 @@ export interface Code {
   readonly size: number
   /** The multiple of bytes that an item's offset is padded to. */
   readonly alignment: number
+  /** The least and the greatest integer that it holds. */
+  readonly low: number | bigint
+  readonly high: number | bigint
   /** Whether unpacking gives a bigint. */
   readonly big: boolean
   /** Whether it is the machine's own C type, which for a float means that C's rules of overflow hold. */
@@ -70,18 +73,29 @@ const table: [char: string, kind: Kind, standard: number, native?: number, align
 /** Bigints by what C promises, not by the size here: a type cannot depend on the machine. */
 const big = { standard: 'qQ', native: 'qQlLnNP' }
 
+function rangeOf(kind: Kind, size: number): Pick<Code, 'low' | 'high'> {
+  const values = 2n ** BigInt(size * 8)
+  // C casts a negative integer to a pointer.
+  const low = kind === 'signed' || kind === 'pointer' ? -values / 2n : 0n
+  const high = kind === 'signed' ? values / 2n - 1n : values - 1n
+  // As bigints they would make every comparison slow.
+  return size < 8 ? { low: Number(low), high: Number(high) } : { low, high }
+}
+
 const standard = new Map<string, Code>()
 const native = new Map<string, Code>()
 for (const [char, kind, size, nativeSize = size, alignment = nativeSize] of table) {
-  const code = { char, kind, size, alignment: 1, big: big.standard.includes(char), native: false }
-  if (size > 0) standard.set(char, code)
-  native.set(char, {
-    ...code,
-    size: nativeSize,
+  const code = (size: number, alignment: number, isNative: boolean): Code => ({
+    char,
+    kind,
+    size,
     alignment,
-    big: big.native.includes(char),
-    native: true,
+    ...rangeOf(kind, size),
+    big: (isNative ? big.native : big.standard).includes(char),
+    native: isNative,
   })
+  if (size > 0) standard.set(char, code(size, 1, false))
+  native.set(char, code(nativeSize, alignment, true))
 }
 
 /** Whether this machine is little-endian. */
@@ -97,11 +111,3 @@ export const modes: ReadonlyMap<string, Mode> = new Map([
   ['>', { codes: standard, little: false }],
   ['!', { codes: standard, little: false }],
 ])
-
-/** The least and the greatest integer that a code holds. */
-export function rangeOf({ kind, size }: Code): [low: bigint, high: bigint] {
-  const bits = BigInt(size * 8)
-  if (kind === 'signed') return [-(2n ** (bits - 1n)), 2n ** (bits - 1n) - 1n]
-  // C casts a negative integer to a pointer.
-  return [kind === 'pointer' ? -(2n ** (bits - 1n)) : 0n, 2n ** bits - 1n]
-}

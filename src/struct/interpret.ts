@@ -1,5 +1,5 @@
 import { isUint8Array } from 'node:util/types'
-import { type Code, type Kind, littleHost, rangeOf } from './codes.js'
+import { type Code, type Kind, littleHost } from './codes.js'
 import { StructError, type StructErrorCode } from './error.js'
 import { fromHalf, toHalf } from './half.js'
 import { type Field, type Layout, pythonType } from './parse.js'
@@ -240,13 +240,12 @@ function packInteger(
   if (typeof value !== 'bigint' && typeof value !== 'boolean' && !Number.isInteger(value)) {
     return 'required argument is not an integer'
   }
-  const integer = BigInt(value as bigint | boolean | number)
-  const [low, high] = rangeOf(code)
-  if (integer < low || integer > high) {
+  const integer = typeof value === 'boolean' ? Number(value) : (value as number | bigint)
+  if (integer < code.low || integer > code.high) {
     if (code.kind === 'pointer') return 'int too large to convert'
-    return `'${code.char}' format requires ${low} <= number <= ${high}`
+    return `'${code.char}' format requires ${code.low} <= number <= ${code.high}`
   }
-  if (code.size === 8) view.setBigUint64(at, integer, little)
+  if (code.size === 8) view.setBigUint64(at, BigInt(integer), little)
   else if (code.size === 4) view.setUint32(at, Number(integer), little)
   else if (code.size === 2) view.setUint16(at, Number(integer), little)
   else view.setUint8(at, Number(integer))
@@ -328,7 +327,7 @@ function getFloat(view: DataView, at: number, size: number, little: boolean): nu
   return fromHalf(view.getUint16(at, little))
 }
 
-/** Python's truth: what is empty is false, and NaN is true. */
+/** Python's truth: an empty list and empty bytes are false, and NaN is true. */
 export function truth(value: unknown): boolean {
   if (typeof value === 'number') return value !== 0
   if (typeof value !== 'object' || value === null) return Boolean(value)
