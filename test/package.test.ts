@@ -72,7 +72,15 @@ const inferred = {
   replyReceiver: 'MulticastReceiver<Buffer, number>',
   inlineSender: 'MulticastSender<number, number>',
   inlineReceiver: 'MulticastReceiver<number, bigint>',
+  structReceiver: 'MulticastReceiver<[number, number, number], string>',
+  unpacked: '[number, Buffer, boolean, bigint]',
+  prepared: 'Struct<"!4s4s">',
 }
+
+/** What it prints when it runs. */
+const printed = `HEARD, said 127.0.0.1
+ERR_STRUCT_VALUE 'H' format requires 0 <= number <= 65535
+`
 
 const root = resolve(import.meta.dirname, '..')
 const temporary = await mkdtemp(join(tmpdir(), 'typed-multicast-'))
@@ -243,10 +251,11 @@ describe('the packed package', { skip }, () => {
         const declarations = await readFile(join(folder, source.replace('.', '.d.')), 'utf8')
         // One line each, and without the parameter that TypeScript 5.7 gave Buffer and Uint8Array.
         const flat = declarations.replaceAll(/\s+/g, ' ').replaceAll(/<ArrayBuffer(Like)?>/g, '')
+        assert.ok(flat.includes('const dynamic: (format: string) => unknown[];'), declarations)
         for (const [name, type] of Object.entries(inferred)) {
           assert.ok(flat.includes(`const ${name}: () => ${type};`), `${name} in\n${declarations}`)
         }
-        assert.equal(await node(join(folder, output)), 'HEARD, said 127.0.0.1\n')
+        assert.equal(await node(join(folder, output)), printed)
       })
     }
   }

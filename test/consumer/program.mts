@@ -32,6 +32,18 @@ export type {
   SenderOptions,
 } from 'typed-multicast'
 
+import { calcsize, pack, Struct, StructError, unpack } from 'typed-multicast/struct'
+
+export type {
+  AddressFamily,
+  Checked,
+  Complex,
+  MembershipRequest,
+  Packable,
+  StructErrorCode,
+  Unpacked,
+} from 'typed-multicast/struct'
+
 const group = '239.255.71.1'
 const address = { group, port: 10_000 }
 const number: Codec<number> = {
@@ -65,6 +77,12 @@ export const inlineReceiver = () =>
     ...address,
     codec: { encode: (value: bigint) => Buffer.from(`${value}`), decode: (data) => data.length },
   })
+
+export const structReceiver = () =>
+  new MulticastReceiver({ ...address, codec: new Struct('<IHf'), replyCodec: text })
+export const unpacked = () => unpack('>I 2s?xq', Buffer.alloc(24))
+export const prepared = () => new Struct('!4s4s')
+export const dynamic = (format: string) => unpack(format, Buffer.alloc(calcsize(format)))
 
 // What listeners and loops are given, without an annotation. `Same` does not hold for `any`.
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -135,6 +153,14 @@ export function mistakes(remote: RemoteInfo) {
   // @ts-expect-error: with this codec the replies are no bytes
   const repliesBytes = new MulticastSender<number>({ ...address, codec: number })
   void [takesBytes, repliesBytes]
+  // @ts-expect-error: a value is missing
+  pack('<IH', 1)
+  // @ts-expect-error: a string is not a number
+  pack('<IH', 1, 'x')
+  // @ts-expect-error: there is no z
+  new Struct('<Iz')
+  // @ts-expect-error: a message is a list of one
+  new MulticastSender({ ...address, codec: new Struct('<I') }).send([1, 2])
   // @ts-expect-error: no options
   new MulticastSender()
   // @ts-expect-error: no port
@@ -172,6 +198,11 @@ async function main() {
   await using sender = new MulticastSender({ group, port, interface: '127.0.0.1', codec: text })
   for await (const { message } of sender.request('heard', { limit: 1, timeout: 10_000 })) {
     console.log(message)
+  }
+  try {
+    pack('<H', 70_000)
+  } catch (error) {
+    if (error instanceof StructError) console.log(error.code, error.message)
   }
 }
 
