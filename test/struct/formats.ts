@@ -141,8 +141,12 @@ const truths: Value[] = [
 
 function fitting(char: Char, count: number, isNative: boolean): fc.Arbitrary<Value> {
   const [standard, native] = table[char]
-  const bytes = (maxLength: number) =>
-    fc.uint8Array({ maxLength }).chain((given) => fc.constantFrom(given, Buffer.from(given)))
+  // As long as its place, longer, or shorter.
+  const bytes = (most: number) =>
+    fc
+      .oneof(fc.nat(most), fc.integer({ min: Math.max(most - 5, 0), max: most }))
+      .chain((length) => fc.uint8Array({ minLength: length, maxLength: length, size: 'max' }))
+      .chain((given) => fc.constantFrom(given, Buffer.from(given)))
   switch (char) {
     case 'c':
       return fc
@@ -305,6 +309,9 @@ export const oddities: fc.Arbitrary<unknown> = fc.oneof(
     1e300,
     -1,
     65_520,
+    // The least that a float of 32 bits would round to an infinity.
+    2 ** 128 - 2 ** 103,
+    2 ** 128 - 2 ** 104,
     2 ** 31,
     2 ** 32,
     2 ** 53,
