@@ -37,7 +37,11 @@ export function once({ text, given }: Call): (i: number) => unknown {
   return compiled({ text: `i => ${text}`, given }) as (i: number) => unknown
 }
 
-/** By node:vm, which may compile text also where `new Function` may not. */
+/**
+ * By node:vm, which may compile text also where `new Function` may not. The names are constants, as
+ * imports and a module's own are.
+ */
 function compiled({ text, given }: Call): unknown {
-  return compileFunction(`return ${text}`, Object.keys(given))(...Object.values(given))
+  const names = Object.keys(given).join(', ')
+  return compileFunction(`const { ${names} } = given; return ${text}`, ['given'])(given)
 }

@@ -14,9 +14,9 @@ import type { Found, Measured, Task } from './measure.js'
 const processes = 5
 
 /** No further process is started after so many seconds. */
-const enough = 120
+const enough = 100
 
-/** Nothing has been measured that would take a program as long as this, in ms. */
+/** No program takes as long as this, in ms. */
 const patience = 60_000
 
 /** With it each case is measured in a process that has seen no other. */

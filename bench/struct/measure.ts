@@ -56,8 +56,9 @@ for (const one of cases) {
 }
 
 const all = [...running.values()].flat()
-// First all a little: the code that they share knows of every format before it is compiled.
-for (const { drive } of all) drive?.(512)
+// First all a little, call by call as in a real program, past the use that a program is written in:
+// the code that they share then knows of every format before it is compiled.
+for (const { drive } of all) for (let n = 0; n < 512; n += 1) drive?.(1)
 for (const runner of all) {
   const { drive } = runner
   if (drive === undefined) continue

@@ -106,10 +106,6 @@ export const doubles: Hand = {
       for (let n = 0; n < 80; n += 1) scratchBytes[n] = d[n]
       return [scratch[0], scratch[1], scratch[2], scratch[3], scratch[4], scratch[5], scratch[6], scratch[7], scratch[8], scratch[9]]
     },
-    spread(d: Octets) {
-      scratchBytes.set(d)
-      return [...scratch]
-    },
     view(d: Octets) {
       const view = new DataView(d.buffer, d.byteOffset, 80)
       return [
@@ -123,22 +119,6 @@ export const doubles: Hand = {
         view.getFloat64(56, true),
         view.getFloat64(64, true),
         view.getFloat64(72, true),
-      ]
-    },
-    'pool view'(d: Octets) {
-      const view = poolView(d)
-      const p = d.byteOffset
-      return [
-        view.getFloat64(p + 0, true),
-        view.getFloat64(p + 8, true),
-        view.getFloat64(p + 16, true),
-        view.getFloat64(p + 24, true),
-        view.getFloat64(p + 32, true),
-        view.getFloat64(p + 40, true),
-        view.getFloat64(p + 48, true),
-        view.getFloat64(p + 56, true),
-        view.getFloat64(p + 64, true),
-        view.getFloat64(p + 72, true),
       ]
     },
     methods(d: Octets) {

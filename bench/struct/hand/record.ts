@@ -31,27 +31,6 @@ export const record: Hand = {
       o[28] = f ? 1 : 0
       return o
     },
-    'scratch words'(a: number, s: Octets, q: bigint, f: boolean) {
-      const o: Octets = Buffer.allocUnsafe(29)
-      o[0] = a
-      o[1] = a >>> 8
-      o[2] = a >>> 16
-      o[3] = a >>> 24
-      o.set(s, 4)
-      wide[0] = q
-      const low = words[0] as number
-      const high = words[1] as number
-      o[20] = low
-      o[21] = low >>> 8
-      o[22] = low >>> 16
-      o[23] = low >>> 24
-      o[24] = high
-      o[25] = high >>> 8
-      o[26] = high >>> 16
-      o[27] = high >>> 24
-      o[28] = f ? 1 : 0
-      return o
-    },
     'scratch bytes'(a: number, s: Octets, q: bigint, f: boolean) {
       const o: Octets = Buffer.allocUnsafe(29)
       o[0] = a
@@ -190,13 +169,6 @@ export const record: Hand = {
       wideBytes[7] = d[27]
       return [(d[0] | (d[1] << 8) | (d[2] << 16) | (d[3] << 24)) >>> 0, s, wide[0], d[28] !== 0]
     },
-    'set and scratch words'(d: Octets) {
-      const s = Buffer.allocUnsafe(16)
-      s.set(d.subarray(4, 20))
-      words[0] = d[20] | (d[21] << 8) | (d[22] << 16) | (d[23] << 24)
-      words[1] = d[24] | (d[25] << 8) | (d[26] << 16) | (d[27] << 24)
-      return [(d[0] | (d[1] << 8) | (d[2] << 16) | (d[3] << 24)) >>> 0, s, wide[0], d[28] !== 0]
-    },
     'loop and scratch bytes'(d: Octets) {
       const s: Octets = Buffer.allocUnsafe(16)
       for (let n = 0; n < 16; n += 1) s[n] = d[n + 4]
@@ -284,25 +256,6 @@ export const record: Hand = {
       o.set(s, at + 4)
       const low = Number(q & 0xffffffffn)
       const high = Number(q >> 32n)
-      o[at + 20] = low
-      o[at + 21] = low >>> 8
-      o[at + 22] = low >>> 16
-      o[at + 23] = low >>> 24
-      o[at + 24] = high
-      o[at + 25] = high >>> 8
-      o[at + 26] = high >>> 16
-      o[at + 27] = high >>> 24
-      o[at + 28] = f ? 1 : 0
-    },
-    'scratch words'(o: Octets, at: number, a: number, s: Octets, q: bigint, f: boolean) {
-      o[at] = a
-      o[at + 1] = a >>> 8
-      o[at + 2] = a >>> 16
-      o[at + 3] = a >>> 24
-      o.set(s, at + 4)
-      wide[0] = q
-      const low = words[0] as number
-      const high = words[1] as number
       o[at + 20] = low
       o[at + 21] = low >>> 8
       o[at + 22] = low >>> 16
@@ -461,18 +414,6 @@ export const record: Hand = {
       wideBytes[5] = d[at + 25]
       wideBytes[6] = d[at + 26]
       wideBytes[7] = d[at + 27]
-      return [
-        (d[at] | (d[at + 1] << 8) | (d[at + 2] << 16) | (d[at + 3] << 24)) >>> 0,
-        s,
-        wide[0],
-        d[at + 28] !== 0,
-      ]
-    },
-    'set and scratch words'(d: Octets, at: number) {
-      const s = Buffer.allocUnsafe(16)
-      s.set(d.subarray(at + 4, at + 20))
-      words[0] = d[at + 20] | (d[at + 21] << 8) | (d[at + 22] << 16) | (d[at + 23] << 24)
-      words[1] = d[at + 24] | (d[at + 25] << 8) | (d[at + 26] << 16) | (d[at + 27] << 24)
       return [
         (d[at] | (d[at + 1] << 8) | (d[at + 2] << 16) | (d[at + 3] << 24)) >>> 0,
         s,
