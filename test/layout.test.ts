@@ -16,6 +16,7 @@ const order = [
   'struct/half',
   'struct/interpret',
   'struct/scratch',
+  'struct/templates',
   'struct/generate',
   'struct/struct',
   'struct/functions',

@@ -14,26 +14,33 @@ const longest = 256
 let young = new Map<string, Struct>()
 let old = new Map<string, Struct>()
 
-let lastFormat: string | undefined
-let last: Struct
+let last: Struct = new Struct('')
+let lastFormat = last.format
 
 function structOf(format: string): Struct {
   // The same one again needs no look into the maps.
   if (format === lastFormat) return last
   let struct = young.get(format)
   if (struct === undefined) {
-    struct = old.get(format) ?? new Struct(format)
+    struct = old.get(format) ?? new Struct(copied(format))
     if (format.length <= longest) {
       if (young.size === capacity) {
         old = young
         young = new Map()
       }
-      young.set(format, struct)
+      young.set(struct.format, struct)
     }
   }
-  lastFormat = format
+  lastFormat = struct.format
   last = struct
   return struct
+}
+
+/** A text cut out of a longer one holds the whole of it in memory. */
+function copied(format: string): string {
+  // What is no text, or not ASCII, is refused as it is.
+  const isAscii = typeof format === 'string' && !/[\u0080-\uffff]/.test(format)
+  return isAscii ? Buffer.from(format).toString('latin1') : format
 }
 
 /**
@@ -46,7 +53,9 @@ export function pack<const Format extends string>(
   format: Checked<Format>,
   ...values: Packable<Format>
 ): Buffer {
-  return structOf(format).pack(...values)
+  const struct = structOf(format)
+  // More than these may not fit onto the stack once more.
+  return values.length <= 1000 ? struct.pack(...values) : struct.encode(values)
 }
 
 /**

@@ -4,12 +4,13 @@ import { StructError, type StructErrorCode } from './error.js'
 import { fromHalf, toHalf } from './half.js'
 import { type Field, type Layout, pythonType } from './parse.js'
 
-/** What can be done with a format. Its two makers, here and in generate.ts, behave alike. */
+/** What can be done with a format. The values are lists here: arguments must fit onto the stack. */
 export interface Operations {
-  pack(...values: readonly unknown[]): Buffer
-  packInto(buffer: Uint8Array, offset: number, ...values: readonly unknown[]): void
-  unpack(data: Uint8Array): unknown[]
-  unpackFrom(data: Uint8Array, offset?: number): unknown[]
+  pack(values: readonly unknown[]): Buffer
+  /** Takes the buffer, the offset and the values, in one list because each of them may be missing. */
+  packInto(given: readonly unknown[]): void
+  unpack(data: unknown): unknown[]
+  unpackFrom(data: unknown, offset?: unknown): unknown[]
 }
 
 /** Carries a format out field by field, and says what is wrong where something is. */
@@ -49,13 +50,13 @@ export function interpret(layout: Layout): Operations {
     throw fail('ERR_STRUCT_OFFSET', message.replace('%', String(end)), offset)
   }
 
-  function write(bytes: Uint8Array, start: number, values: readonly unknown[]): void {
+  function write(bytes: Uint8Array, values: readonly unknown[]): void {
     const view = viewOf(bytes)
     for (const field of fields) {
       const { code, offset, index } = field
       for (let item = 0; item < field.values; item += 1) {
         const value = values[index + item]
-        const at = start + offset + item * code.size
+        const at = offset + item * code.size
         const wrong = packers[code.kind](view, at, value, field, layout.little)
         if (wrong === undefined) continue
         const details = { format, index: index + item, value }
@@ -77,18 +78,14 @@ export function interpret(layout: Layout): Operations {
   }
 
   return {
-    pack(...values) {
+    pack(values) {
       expectValues('pack', values.length)
-      let bytes: Buffer
-      try {
-        bytes = Buffer.alloc(size)
-      } catch {
-        throw fail('ERR_STRUCT_BUFFER', 'byte string is too large')
-      }
-      write(bytes, 0, values)
+      const bytes = zeros(size)
+      if (bytes === undefined) throw fail('ERR_STRUCT_BUFFER', 'byte string is too large')
+      write(bytes, values)
       return bytes
     },
-    packInto(...given: readonly unknown[]) {
+    packInto(given) {
       const [buffer, offset, ...values] = given
       if (given.length === 0) throw fail('ERR_STRUCT_COUNT', 'pack_into expected buffer argument')
       if (given.length === 1) throw fail('ERR_STRUCT_COUNT', 'pack_into expected offset argument')
@@ -100,8 +97,14 @@ export function interpret(layout: Layout): Operations {
         throw fail('ERR_STRUCT_BUFFER', message, buffer)
       }
       const start = place(buffer, offset, packingInto)
-      buffer.fill(0, start, start + size)
-      write(buffer, start, values)
+      // Apart from the buffer, since a value may be a part of it. What comes before one that is refused
+      // stays, and the rest is zeros, as CPython leaves it.
+      const bytes = new Uint8Array(size)
+      try {
+        write(bytes, values)
+      } finally {
+        if (size > 0) buffer.set(bytes, start)
+      }
     },
     unpack(data) {
       expectBytes(data, format)
@@ -115,6 +118,17 @@ export function interpret(layout: Layout): Operations {
   }
 }
 
+/** So many zeros, or `undefined` where there is not the memory. */
+function zeros(size: number): Buffer | undefined {
+  // What is small is from Node's pool; what is large is zeroed by the system, and only when used.
+  if (size <= 1024) return Buffer.allocUnsafe(size).fill(0)
+  try {
+    return Buffer.alloc(size)
+  } catch {
+    return undefined
+  }
+}
+
 /** Throws unless it is bytes. Of another realm they are as good, so `instanceof` does not tell. */
 export function expectBytes(data: unknown, format: string): asserts data is Uint8Array {
   if (isUint8Array(data)) return
@@ -123,8 +137,11 @@ export function expectBytes(data: unknown, format: string): asserts data is Uint
 }
 
 function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
-  return new DataView(buffer, byteOffset, length)
+  // Of detached memory, which has no bytes, there are no views.
+  return length === 0 ? nothing : new DataView(buffer, byteOffset, length)
 }
+
+const nothing = new DataView(new ArrayBuffer(0))
 
 /** How an operation speaks of an offset: from the end, from the start, and beyond C's integers. */
 interface Wording {
@@ -328,7 +345,7 @@ function getFloat(view: DataView, at: number, size: number, little: boolean): nu
 }
 
 /** Python's truth: an empty list and empty bytes are false, and NaN is true. */
-export function truth(value: unknown): boolean {
+function truth(value: unknown): boolean {
   if (typeof value === 'number') return value !== 0
   if (typeof value !== 'object' || value === null) return Boolean(value)
   if (Array.isArray(value) || isUint8Array(value)) return value.length > 0
@@ -337,7 +354,10 @@ export function truth(value: unknown): boolean {
 }
 
 function copy(from: Uint8Array, { buffer, byteOffset }: DataView, at: number, length: number) {
-  new Uint8Array(buffer, byteOffset + at, length).set(from.subarray(0, length))
+  if (length === 0) return
+  // Not by subarray(), which makes one of the same class, whatever its constructor takes.
+  const source = new Uint8Array(from.buffer, from.byteOffset, length)
+  new Uint8Array(buffer, byteOffset + at, length).set(source)
 }
 
 /** A copy: whoever keeps four bytes of a datagram must not keep the datagram. */

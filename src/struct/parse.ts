@@ -114,6 +114,11 @@ export function pythonType(value: unknown): string {
   if (typeof value === 'number') return Number.isInteger(value) ? 'int' : 'float'
   if (Array.isArray(value)) return 'list'
   if (isUint8Array(value)) return 'bytes'
-  const names: Partial<Record<string, string>> = { string: 'str', bigint: 'int', boolean: 'bool' }
-  return names[typeof value] ?? typeof value
+  return pythonTypes.get(typeof value) ?? typeof value
 }
+
+const pythonTypes = new Map<string, string>([
+  ['string', 'str'],
+  ['bigint', 'int'],
+  ['boolean', 'bool'],
+])

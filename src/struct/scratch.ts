@@ -27,7 +27,8 @@ export function setInt64(slot: number, value: unknown): boolean {
 
 /** Puts an unsigned 64-bit integer into a slot; whether it is one. */
 export function setUint64(slot: number, value: unknown): boolean {
-  if (typeof value !== 'bigint') return (value as number) >= 0 && setNumber(slot, value)
+  // The type is checked first: comparing an object would run its code.
+  if (typeof value !== 'bigint') return setNumber(slot, value) && (value as number) >= 0
   u64[slot] = value
   return BigInt.asUintN(64, value) === value
 }
@@ -39,11 +40,37 @@ function setNumber(slot: number, value: unknown): boolean {
   return true
 }
 
+/** How large the image of a struct may be. */
+export const imageSize = 512
+
+const image = new ArrayBuffer(imageSize)
+
+/** A view of the image: where there are many wide values, a struct is written or read in it as a whole. */
+export const imageView: DataView = new DataView(image)
+
+/** The image of a struct of that size. */
+export const imageOf = (size: number) => new Uint8Array(image, 0, Math.min(size, imageSize))
+
+let viewed: Uint8Array | undefined
+let view: DataView = imageView
+
+/**
+ * A view that begins with `bytes`. It is kept for the next call, which often packs into the same
+ * buffer, so the last of them is not freed before there is another.
+ */
+export function viewOf(bytes: Uint8Array): DataView {
+  if (bytes !== viewed) {
+    view = new DataView(bytes.buffer, bytes.byteOffset)
+    viewed = bytes
+  }
+  return view
+}
+
 /** Packs `s`: the value, cut or filled up with zeros. */
 export function putBytes(to: Uint8Array, at: number, value: Uint8Array, count: number): void {
   const length = Math.min(value.length, count)
-  to.set(length < value.length ? value.subarray(0, length) : value, at)
-  to.fill(0, at + length, at + count)
+  if (length > 0) to.set(part(value, 0, length), at)
+  if (length < count) to.fill(0, at + length, at + count)
 }
 
 /** Packs `p`: a byte that says how many follow, and zeros up to the end. */
@@ -56,7 +83,7 @@ export function putPascal(to: Uint8Array, at: number, value: Uint8Array, count: 
 /** A copy: whoever keeps four bytes of a datagram must not keep the datagram. */
 export function getBytes(from: Uint8Array, at: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length)
-  bytes.set(from.subarray(at, at + length))
+  if (length > 0) bytes.set(part(from, at, length))
   return bytes
 }
 
@@ -64,4 +91,9 @@ export function getBytes(from: Uint8Array, at: number, length: number): Buffer {
 export function getPascal(from: Uint8Array, at: number, count: number): Buffer {
   if (count === 0) return Buffer.alloc(0)
   return getBytes(from, at + 1, Math.min(from[at] ?? 0, count - 1))
+}
+
+/** Not by subarray(), which makes one of the same class, whatever its constructor takes. */
+function part({ buffer, byteOffset }: Uint8Array, at: number, length: number): Uint8Array {
+  return new Uint8Array(buffer, byteOffset + at, length)
 }

@@ -1,14 +1,11 @@
 import { StructError } from './error.js'
-import { generate } from './generate.js'
+import { generate, type Program } from './generate.js'
 import { expectBytes, interpret, type Operations } from './interpret.js'
 import { type Layout, parse, pythonType } from './parse.js'
 import type { Checked, Packable, Unpacked } from './types.js'
 
 /** After so many calls a program is written for the format, which costs about as much as they did. */
 export const threshold = 256
-
-/** What a program replaces. */
-const operations = ['pack', 'packInto', 'unpack', 'unpackFrom'] as const
 
 /**
  * A format of Python's `struct`, parsed once: Python's `struct.Struct`.
@@ -26,7 +23,8 @@ export class Struct<const Format extends string = string> {
   /** How many bytes the packed values have: Python's `Struct.size`. */
   readonly size: number
   readonly #layout: Layout
-  #operations: Operations
+  readonly #interpreter: Operations
+  #program: Program | undefined
   #calls = 0
 
   /**
@@ -36,7 +34,7 @@ export class Struct<const Format extends string = string> {
    */
   constructor(format: Checked<Format>) {
     this.#layout = parse(format)
-    this.#operations = interpret(this.#layout)
+    this.#interpreter = interpret(this.#layout)
     this.format = format as Format
     this.size = this.#layout.size
   }
@@ -48,12 +46,12 @@ export class Struct<const Format extends string = string> {
    * for one of the wrong type or out of its code's range.
    */
   pack(...values: Packable<Format>): Buffer {
-    return this.#use().pack(...values)
+    return this.#pack(values)
   }
 
   /**
    * Packs the values into `buffer`, {@link size} bytes from `offset` on: Python's `Struct.pack_into`.
-   * What was there is set to zeros first, also where a value then throws.
+   * Where a value is refused, those before it have been written, and the rest is zeros.
    *
    * @param offset In bytes. A negative one counts from the end of `buffer`.
    * @throws {@link StructError} as {@link pack}, and `ERR_STRUCT_BUFFER` if `buffer` is no bytes,
@@ -61,7 +59,9 @@ export class Struct<const Format extends string = string> {
    */
   packInto(buffer: Uint8Array, offset: number, ...values: Packable<Format>): void
   packInto(...given: [Uint8Array, number, ...unknown[]]): void {
-    this.#use().packInto(...given)
+    const program = this.#count()
+    if (program === undefined) this.#interpreter.packInto(given)
+    else program.packInto(...given)
   }
 
   /**
@@ -71,7 +71,8 @@ export class Struct<const Format extends string = string> {
    * @throws {@link StructError} `ERR_STRUCT_BUFFER` for another length, or if `data` is no bytes.
    */
   unpack(data: Uint8Array): Unpacked<Format> {
-    return this.#use().unpack(data) as Unpacked<Format>
+    const { unpack } = this.#count() ?? this.#interpreter
+    return unpack(data) as Unpacked<Format>
   }
 
   /**
@@ -83,7 +84,8 @@ export class Struct<const Format extends string = string> {
    * or is no integer, `ERR_STRUCT_BUFFER` if `data` is no bytes.
    */
   unpackFrom(data: Uint8Array, offset = 0): Unpacked<Format> {
-    return this.#use().unpackFrom(data, offset) as Unpacked<Format>
+    const { unpackFrom } = this.#count() ?? this.#interpreter
+    return unpackFrom(data, offset) as Unpacked<Format>
   }
 
   /**
@@ -94,7 +96,7 @@ export class Struct<const Format extends string = string> {
    * {@link size}, or if that is 0.
    */
   iterUnpack(data: Uint8Array): IterableIterator<Unpacked<Format>> {
-    const { format, size } = this
+    const { format, size } = this.#layout
     const refuse = (message: string) =>
       new StructError('ERR_STRUCT_BUFFER', message, { format, value: data })
     if (size === 0) throw refuse('cannot iteratively unpack with a struct of length 0')
@@ -104,14 +106,18 @@ export class Struct<const Format extends string = string> {
   }
 
   *#each(data: Uint8Array): IterableIterator<Unpacked<Format>> {
-    for (let offset = 0; offset < data.length; offset += this.size) {
+    for (let offset = 0; offset < data.length; offset += this.#layout.size) {
       yield this.unpackFrom(data, offset)
     }
   }
 
   /** {@link pack} with a list of values, as a codec does it. */
   encode(values: Readonly<Packable<Format>>): Buffer {
-    if (Array.isArray(values)) return this.pack(...(values as Packable<Format>))
+    if (Array.isArray(values)) {
+      // More than these may not fit onto the stack, where arguments are.
+      const isShort = values.length <= 1000
+      return isShort ? this.pack(...(values as Packable<Format>)) : this.#pack(values)
+    }
     const { format } = this
     const message = `encode() takes a list of values, not '${pythonType(values)}'`
     throw new StructError('ERR_STRUCT_VALUE', message, { format, value: values })
@@ -122,20 +128,27 @@ export class Struct<const Format extends string = string> {
     return this.unpack(data)
   }
 
-  #use(): Operations {
+  #pack(values: readonly unknown[]): Buffer {
+    const program = this.#count()
+    const isFit = program !== undefined && values.length === this.#layout.values
+    return isFit ? program.packList(values) : this.#interpreter.pack(values)
+  }
+
+  /** Counts a call. The program, once there is one. */
+  #count(): Program | undefined {
     this.#calls += 1
     if (this.#calls === threshold) this.#speedUp()
-    return this.#operations
+    return this.#program
   }
 
   #speedUp(): void {
-    const program = generate(this.#layout, this.#operations)
+    const program = generate(this.#layout, this.#interpreter)
     if (program === undefined) return
-    this.#operations = program
+    this.#program = program
     // Straight from the object a program runs up to a third faster than through the methods above.
     // Those that a subclass or a mock has replaced stay replaced.
-    for (const name of operations) {
-      if (this[name] !== Struct.prototype[name]) continue
+    for (const name of names) {
+      if (this[name] !== methods[name]) continue
       Reflect.defineProperty(this, name, {
         value: program[name],
         configurable: true,
@@ -144,3 +157,8 @@ export class Struct<const Format extends string = string> {
     }
   }
 }
+
+/** What a program replaces. */
+const names = ['pack', 'packInto', 'unpack', 'unpackFrom'] as const
+const { pack, packInto, unpack, unpackFrom } = Struct.prototype
+const methods = { pack, packInto, unpack, unpackFrom }

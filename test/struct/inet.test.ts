@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { isIP } from 'node:net'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { runInNewContext } from 'node:vm'
@@ -195,13 +196,24 @@ test('a value of the wrong type is refused, with the type that it has', () => {
       })
     }
   }
-  for (const family of ['ipv4', 'toString', 4, undefined, null]) {
+  for (const family of ['ipv4', 'toString', 0, 5, '4', undefined, null]) {
     for (const call of [
       () => inetPton(family as never, '1.2.3.4'),
       () => inetNtop(family as never, hex('01020304')),
     ]) {
       assert.throws(call, { code: 'ERR_STRUCT_ADDRESS', message: /'IPv4' or 'IPv6'/ })
     }
+  }
+})
+
+test('a family has a name, and the number that net.isIP() gives', () => {
+  for (const [family, number, address] of [
+    ['IPv4', 4, '192.0.2.7'],
+    ['IPv6', 6, '2001:db8::7'],
+  ] as const) {
+    assert.equal(isIP(address), number)
+    assert.deepEqual(inetPton(number, address), inetPton(family, address))
+    assert.equal(inetNtop(number, inetPton(family, address)), address)
   }
 })
 
