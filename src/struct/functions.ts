@@ -53,9 +53,7 @@ export function pack<const Format extends string>(
   format: Checked<Format>,
   ...values: Packable<Format>
 ): Buffer {
-  const struct = structOf(format)
-  // More than these may not fit onto the stack once more.
-  return values.length <= 1000 ? struct.pack(...values) : struct.encode(values)
+  return structOf(format).pack(...values)
 }
 
 /**
