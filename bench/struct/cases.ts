@@ -17,13 +17,8 @@ export interface Case {
   readonly hand: Hand
   /** The least that ours should reach, as a fraction of the best by hand. */
   readonly targets: Readonly<Partial<Record<Operation, number>>>
-  /** As many values as `inputs`, each a row of what `pack` takes. */
+  /** As many as `inputs`, each what `pack` takes. */
   readonly rows: readonly (readonly unknown[])[]
-}
-
-/** What a case is called with one of the operations. */
-export function nameOf(operation: Operation, { format }: Case): string {
-  return `${operation} ${format}`
 }
 
 /** How many different inputs each side is given in turn; a power of two. */
@@ -32,22 +27,20 @@ export const inputs = 64
 /** The size of the one buffer that is packed into and unpacked from. */
 export const space = 4096
 
-/** The same numbers in every process, each from 0 and below 1 (mulberry32). */
+/** The same numbers in every process, each from 0 and below 1. */
 function seeded(seed: number): () => number {
   let state = seed
   return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32
   }
 }
 
 const random = seeded(1)
-
-const unsigned = (bits: number) => Math.floor(random() * 2 ** bits)
-const bytes = (length: number) => Buffer.from(Array.from({ length }, () => unsigned(8)))
 const list = <Value>(length: number, value: () => Value) => Array.from({ length }, value)
+const unsigned = (bits: number) => Math.floor(random() * 2 ** bits)
+const bytes = (length: number) => Buffer.from(list(length, () => unsigned(8)))
+const wide = () => (BigInt(unsigned(32)) << 32n) | BigInt(unsigned(32))
 
 /** Where in the one buffer the struct is, for each of the inputs: aligned to nothing. */
 export function offsets({ size }: Case): number[] {
@@ -68,12 +61,7 @@ export const cases: readonly Case[] = [
     size: 29,
     hand: record,
     targets: { pack: 0.85, unpack: 0.8, packInto: 0.4 },
-    rows: list(inputs, () => [
-      unsigned(32),
-      bytes(16),
-      (BigInt(unsigned(32)) << 32n) | BigInt(unsigned(32)),
-      random() < 0.5,
-    ]),
+    rows: list(inputs, () => [unsigned(32), bytes(16), wide(), random() < 0.5]),
   },
   {
     format: 'B',
@@ -105,29 +93,13 @@ export const cases: readonly Case[] = [
   },
 ]
 
-/** The values of a case as the arguments of a call, as text, and what that names. */
-export interface Values {
-  readonly text: string
-  /** The same as one list. */
-  readonly list: string
-  readonly given: Readonly<Record<string, unknown>>
-}
+/** All that is measured, in the order of the findings and of the table. */
+export const trials = cases.flatMap((one) => operations.map((operation) => ({ one, operation })))
 
-/**
- * A column for each value, as in a real program each comes from a variable of its own; of very many a
- * row of all.
- *
- * @param convert What makes a value into another library's own.
- */
-export function valuesOf(
-  { rows }: Case,
-  convert: (value: unknown) => unknown = (value) => value,
-): Values {
-  const converted = rows.map((row) => row.map(convert))
-  const width = converted[0]?.length ?? 0
-  if (width > 16) return { text: '...rows[i]', list: 'rows[i]', given: { rows: converted } }
-  const names = Array.from({ length: width }, (_, column) => `v${column}`)
-  const columns = names.map((name, column) => [name, converted.map((row) => row[column])])
-  const text = names.map((name) => `${name}[i]`).join(', ')
-  return { text, list: `[${text}]`, given: Object.fromEntries(columns) }
+/** As many formats of four integers, each different from all others; at most 4096. */
+export function distinctFormats(count: number): string[] {
+  const code = (digit: string) => 'bBhHiIlL'.charAt(Number(digit))
+  return Array.from({ length: count }, (_, n) => {
+    return `>${n.toString(8).padStart(4, '0').replace(/./g, code)}`
+  })
 }

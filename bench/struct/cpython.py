@@ -1,4 +1,4 @@
-"""Does and times what measure.ts does, for the cases that it is given as JSON."""
+"""Times what measure.ts does, for the cases and the packed bytes that it is given as JSON."""
 
 import json
 import platform
@@ -8,64 +8,47 @@ import sys
 import time
 import timeit
 
-REPEATS = 15
-SECONDS = 0.01
-
-
-def value_of(value):
-    """JSON has no bytes and no wide integers."""
-    if isinstance(value, dict):
-        return bytes.fromhex(value["bytes"]) if "bytes" in value else int(value["int"])
-    return value
-
 
 def nanoseconds(statement, count, names):
-    """The median time of one of the statement's `count` calls."""
+    """The median time of one of the statement's `count` calls, of 15 times at least 10 ms."""
     timer = timeit.Timer(statement, globals=names)
     number = 1
-    while timer.timeit(number) < SECONDS:
+    while timer.timeit(number) < 0.01:
         number *= 2
-    times = timer.repeat(REPEATS, number)
-    return statistics.median(times) / number / count * 1e9
+    return statistics.median(timer.repeat(15, number)) / number / count * 1e9
 
 
 def measure(case):
     prepared = struct.Struct(case["format"])
-    rows = [tuple(map(value_of, row)) for row in case["rows"]]
-    packed = [prepared.pack(*row) for row in rows]
-    target = bytearray(case["space"])
+    packed = [bytes.fromhex(data) for data in case["packed"]]
+    rows = [prepared.unpack(data) for data in packed]
+    assert packed == [prepared.pack(*row) for row in rows], case["format"]
+    target = bytearray(task["space"])
     for at, data in zip(case["at"], packed):
         target[at : at + len(data)] = data
-    places = [(at, *row) for at, row in zip(case["at"], rows)]
     names = {
-        "pack": prepared.pack,
-        "unpack": prepared.unpack,
-        "pack_into": prepared.pack_into,
-        "unpack_from": prepared.unpack_from,
         "rows": rows,
         "packed": packed,
         "target": target,
-        "places": places,
+        "places": [(at, *row) for at, row in zip(case["at"], rows)],
         "offsets": case["at"],
     }
-    each = ", ".join(f"v{index}" for index in range(len(rows[0])))
-    if len(rows[0]) > 16:
-        row, values = "values", "*values"
-        place = "at, *values"
-    else:
-        row, values = f"{each},", each
-        place = f"at, {each}"
+    for method in ("pack", "unpack", "pack_into", "unpack_from"):
+        names[method] = getattr(prepared, method)
+    # As valuesOf does: few values come from variables, very many from a list.
+    few = len(rows[0]) <= 16
+    values = ", ".join(f"v{n}" for n in range(len(rows[0]))) if few else "*values"
+    row = f"{values}," if few else "values"
     statements = {
         "unpackFrom": "for at in offsets: unpack_from(target, at)",
         "pack": f"for {row} in rows: pack({values})",
         "unpack": "for data in packed: unpack(data)",
-        "packInto": f"for {place} in places: pack_into(target, at, {values})",
+        "packInto": f"for at, {values} in places: pack_into(target, at, {values})",
     }
-    times = {
+    return {
         operation: nanoseconds(statement, len(rows), names)
         for operation, statement in statements.items()
     }
-    return {"times": times, "packed": [data.hex() for data in packed]}
 
 
 def first_use(formats):
@@ -82,7 +65,7 @@ task = json.load(sys.stdin)
 json.dump(
     {
         "version": platform.python_version(),
-        "cases": {case["format"]: measure(case) for case in task["cases"]},
+        "times": {case["format"]: measure(case) for case in task["cases"]},
         "first": first_use(task["formats"]),
     },
     sys.stdout,

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
-import { type Case, type Operation, valuesOf } from './cases.js'
-import type { Call } from './driver.js'
+import type { Case, Operation } from './cases.js'
+import { type Call, valuesOf } from './driver.js'
 
 // They have no types that the compiler finds.
 const require = createRequire(import.meta.url)
@@ -10,62 +10,57 @@ const { Parser } = require('binary-parser')
 const Long = createRequire(require.resolve('python-struct'))('long')
 
 /** Another library, called as its own documentation does it. */
-export interface Peer {
+interface Peer {
   readonly name: string
-  /** How it does that; nothing where it has no such operation, or no such code. */
-  call(one: Case, operation: Operation): Call | undefined
+  /** How it does that, by operation, where it has such an operation and all the codes. */
+  calls(one: Case): Partial<Record<Operation, string>> & Pick<Call, 'given'>
 }
 
 export const peers: readonly Peer[] = [
   {
     name: 'python-struct',
-    call(one, operation) {
+    calls(one) {
       // It takes bytes as text, and 64 bits as the type of a library.
       const { list, given } = valuesOf(one, (value) => {
         if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1')
         return typeof value === 'bigint' ? Long.fromString(value.toString(), true) : value
       })
-      const format = JSON.stringify(one.format)
-      const texts: Partial<Record<Operation, string>> = {
-        pack: `python.pack(${format}, ${list})`,
-        unpack: `python.unpack(${format}, data[i])`,
-        unpackFrom: `python.unpackFrom(${format}, target, false, at[i])`,
+      return {
+        pack: `python.pack('${one.format}', ${list})`,
+        unpack: `python.unpack('${one.format}', data[i])`,
+        unpackFrom: `python.unpackFrom('${one.format}', target, false, at[i])`,
+        given: { ...given, python },
       }
-      const text = texts[operation]
-      return text === undefined ? undefined : { text, given: { ...given, python } }
     },
   },
   {
     name: 'jspack',
-    call(one, operation) {
+    calls(one) {
       // It has no booleans, and bytes are its own code.
-      if (one.format.includes('?')) return undefined
-      const format = JSON.stringify(one.format.replaceAll('s', 'A'))
+      if (one.format.includes('?')) return { given: {} }
+      const format = one.format.replaceAll('s', 'A')
       const { list, given } = valuesOf(one)
-      const texts: Record<Operation, string> = {
-        pack: `jspack.PackTo(${format}, Buffer.allocUnsafe(${one.size}), 0, ${list})`,
-        unpack: `jspack.Unpack(${format}, data[i], 0)`,
-        packInto: `jspack.PackTo(${format}, target, at[i], ${list})`,
-        unpackFrom: `jspack.Unpack(${format}, target, at[i])`,
+      return {
+        pack: `jspack.PackTo('${format}', Buffer.allocUnsafe(${one.size}), 0, ${list})`,
+        unpack: `jspack.Unpack('${format}', data[i], 0)`,
+        packInto: `jspack.PackTo('${format}', target, at[i], ${list})`,
+        unpackFrom: `jspack.Unpack('${format}', target, at[i])`,
+        given: { ...given, jspack, Buffer },
       }
-      return { text: texts[operation], given: { ...given, jspack, Buffer } }
     },
   },
   {
     name: 'binary-parser',
-    call(one, operation) {
-      // It only reads.
-      const text = {
-        unpack: 'parser.parse(data[i])',
-        unpackFrom: `parser.parse(target.subarray(at[i], at[i] + ${one.size}))`,
-      }[operation as string]
-      const parser = parsers[one.format]
-      return text === undefined || parser === undefined ? undefined : { text, given: { parser } }
-    },
+    // It only reads.
+    calls: ({ format, size }) => ({
+      unpack: 'parser.parse(data[i])',
+      unpackFrom: `parser.parse(target.subarray(at[i], at[i] + ${size}))`,
+      given: { parser: parsers[format] },
+    }),
   },
 ]
 
-const parsers: Partial<Record<string, unknown>> = {
+const parsers: Readonly<Record<string, unknown>> = {
   '>IHBB': new Parser().endianness('big').uint32('a').uint16('b').uint8('c').uint8('d'),
   '<I16sQ?': new Parser()
     .endianness('little')

@@ -1,3 +1,5 @@
+import type { Operation } from '../cases.js'
+
 /**
  * What hand-written code reads from and writes to. Without `any` each index would be
  * `number | undefined`, and a check would have to be written where the point is to have none.
@@ -11,21 +13,14 @@ export interface Octets extends Buffer {
 // biome-ignore lint/suspicious/noExplicitAny: see above.
 export type Numbers = readonly any[]
 
-/** One way to do it. Each is called from one place alone, so that the engine knows it by itself. */
-export type Way = (...args: never[]) => unknown
-
 /**
- * The ways to do an operation by hand, with the very same results: bytes are copied, not views, `Q`
- * is a bigint and `?` a boolean. No value and no length is checked. The fastest is the measure.
+ * The ways to do each operation by hand that are fastest on some Node or come near to it, with the
+ * very same results as ours: bytes are copied, not views, `Q` is a bigint and `?` a boolean. No
+ * value and no length is checked. Scratch memory is right on little-endian machines alone.
  */
-export interface Hand {
-  readonly pack: Readonly<Record<string, Way>>
-  readonly unpack: Readonly<Record<string, Way>>
-  readonly packInto: Readonly<Record<string, Way>>
-  readonly unpackFrom: Readonly<Record<string, Way>>
-  /** `pack` of a list instead of the values, which ours does not have: for information. */
-  readonly packList?: Way
-}
+export type Hand = Readonly<
+  Record<Operation, Readonly<Record<string, (...args: never[]) => unknown>>>
+>
 
 let lastBytes: Octets | undefined
 let lastView: DataView = new DataView(new ArrayBuffer(0))
