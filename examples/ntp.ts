@@ -76,7 +76,8 @@ function toPacket(clock: Clock): Packable<typeof header.format> {
 function describe(packet: Unpacked<typeof header.format>, server: string): string[] {
   const [first, stratum, poll, precision, delay, dispersion, id, set, , , sent] = packet
   if ((first & 7) !== broadcast) return [`no broadcast, but mode ${first & 7}, from ${server}`]
-  const source = stratum > 1 ? inetNtoa(id) : id.toString('latin1').replace(/\0+$/, '')
+  // What a stranger sends is not printed as it is.
+  const source = stratum > 1 ? inetNtoa(id) : id.toString('latin1').replace(/\W/g, '')
   const age = (toDate(sent).getTime() - toDate(set).getTime()) / 1000
   return [
     `NTPv${(first >> 3) & 7} from ${server}, stratum ${stratum} by ${source}, ${leaps[first >> 6]}`,

@@ -40,7 +40,7 @@ export interface MembershipRequest {
  * It is the value for IPv4 alone: IPV6_MULTICAST_HOPS takes an int and refuses one byte.
  *
  * @param ttl How many networks a message may cross, an integer from 0 to 255.
- * @throws {@link MulticastError} `ERR_MULTICAST_TTL` for any other value.
+ * @throws MulticastError `ERR_MULTICAST_TTL` for any other value.
  */
 export function packTtl(ttl: number): Buffer {
   return Buffer.of(checkTtl(ttl, 'ttl'))
@@ -59,7 +59,7 @@ export function packTtl(ttl: number): Buffer {
  * The addresses are in network order, the index in the machine's own. On macOS, Windows and the
  * BSDs `ip_mreq_source` has the source before the interface, and there it is packed so.
  *
- * @throws {@link MulticastError} `ERR_MULTICAST_GROUP`, `ERR_MULTICAST_INTERFACE`,
+ * @throws MulticastError `ERR_MULTICAST_GROUP`, `ERR_MULTICAST_INTERFACE`,
  * `ERR_MULTICAST_SOURCE`, and for other properties `ERR_MULTICAST_UNKNOWN_OPTION`.
  */
 export function packMembership(membership: MembershipRequest): Buffer {

@@ -5,8 +5,8 @@ import { test } from 'node:test'
 const src = new URL('../src/', import.meta.url)
 
 /**
- * From what stands alone to the public face: each imports from those before it only. So struct knows
- * nothing of the network.
+ * From what stands alone to the public face: each imports from those before it only. So packing knows
+ * nothing of sockets.
  */
 const order = [
   'struct/types',
@@ -14,6 +14,8 @@ const order = [
   'struct/codes',
   'struct/parse',
   'struct/half',
+  'struct/bytes',
+  'struct/kinds',
   'struct/interpret',
   'struct/scratch',
   'struct/templates',

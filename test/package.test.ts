@@ -15,6 +15,7 @@ import { promisify } from 'node:util'
 
 /** The public face. A name that is added, renamed or lost has to be so here too. */
 const struct = [
+  'MulticastError',
   'Struct',
   'StructError',
   'calcsize',
@@ -32,7 +33,6 @@ const struct = [
 ]
 const exported = {
   'typed-multicast': [
-    'MulticastError',
     'MulticastReceiver',
     'MulticastSender',
     'bytes',
@@ -201,6 +201,7 @@ describe('the packed package', { skip }, () => {
     const known = [
       /^(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/,
       /^docs\//,
+      /^examples\/\w+\.ts$/,
       /^src\/.*\.ts$/,
       /^dist\/.*\.(js|d\.ts)(\.map)?$/,
       /^node_modules\/typed-emitter\//,
@@ -231,6 +232,19 @@ describe('the packed package', { skip }, () => {
       assert.deepEqual(JSON.parse(required), names)
     })
   }
+
+  test('loads neither node:dgram nor a dependency for struct alone', async () => {
+    const loaded = (name: string) =>
+      node(
+        '--input-type=commonjs',
+        '-e',
+        `require('${name}')
+        console.log(process.moduleLoadList.some((module) => module.endsWith(' dgram')))
+        console.log(Object.keys(require.cache).some((file) => /node_modules.debug/.test(file)))`,
+      )
+    assert.equal(await loaded('typed-multicast'), 'true\ntrue\n')
+    assert.equal(await loaded('typed-multicast/struct'), 'false\nfalse\n')
+  })
 
   test('lets its package.json be required', async () => {
     const script = "console.log(require('typed-multicast/package.json').version)"

@@ -1,6 +1,6 @@
 import { endianness } from 'node:os'
 
-/** What a code means, apart from its size: interpret.ts and generate.ts have one entry for each. */
+/** What a code means, apart from its size: kinds.ts and templates.ts have one entry for each. */
 export type Kind =
   | 'pad'
   | 'char'
@@ -70,7 +70,7 @@ const table: [char: string, kind: Kind, standard: number, native?: number, align
   ['P', 'pointer', 0, pointer],
 ]
 
-/** Bigints by what C promises, not by the size here: a type cannot depend on the machine. */
+/** By the code, not by its size here: the type of a literal format cannot depend on the machine. */
 const big = { standard: 'qQ', native: 'qQlLnNP' }
 
 function rangeOf(kind: Kind, size: number): Pick<Code, 'low' | 'high'> {

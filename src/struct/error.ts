@@ -1,3 +1,5 @@
+import { isAnyArrayBuffer, isArrayBufferView, isUint8Array } from 'node:util/types'
+
 /** Every code that a {@link StructError} can carry. */
 export type StructErrorCode =
   /** The format is not one of Python's. */
@@ -40,9 +42,30 @@ export class StructError extends Error implements StructErrorDetails {
   /** What was refused. */
   declare readonly value?: unknown
 
+  /** What the library itself does: nothing else has to make one. */
   constructor(code: StructErrorCode, message: string, details?: StructErrorDetails) {
     super(message)
     this.code = code
     Object.assign(this, details)
   }
 }
+
+/** What Python would call the value's type, since the messages that say it are Python's. */
+export function pythonType(value: unknown): string {
+  if (value === null || value === undefined) return 'NoneType'
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int' : 'float'
+  if (Array.isArray(value)) return 'list'
+  if (isUint8Array(value)) return 'bytes'
+  // Which have no counterpart there, and should have been made a Uint8Array.
+  if (isArrayBufferView(value) || isAnyArrayBuffer(value)) return tagOf(value)
+  return pythonTypes.get(typeof value) ?? typeof value
+}
+
+const pythonTypes = new Map<string, string>([
+  ['string', 'str'],
+  ['bigint', 'int'],
+  ['boolean', 'bool'],
+])
+
+/** `Uint16Array`, `ArrayBuffer`: whatever realm it is from. */
+const tagOf = (value: object) => Object.prototype.toString.call(value).slice(8, -1)

@@ -1,4 +1,4 @@
-import { Struct } from './struct.js'
+import { lists, mostArguments, Struct } from './struct.js'
 import type { Checked, Packable, Unpacked } from './types.js'
 
 /** How many formats each of the two generations keeps. */
@@ -23,13 +23,12 @@ function structOf(format: string): Struct {
   let struct = young.get(format)
   if (struct === undefined) {
     struct = old.get(format) ?? new Struct(copied(format))
-    if (format.length <= longest) {
-      if (young.size === capacity) {
-        old = young
-        young = new Map()
-      }
-      young.set(struct.format, struct)
+    if (format.length > longest) return struct
+    if (young.size === capacity) {
+      old = young
+      young = new Map()
     }
+    young.set(struct.format, struct)
   }
   lastFormat = struct.format
   last = struct
@@ -53,7 +52,10 @@ export function pack<const Format extends string>(
   format: Checked<Format>,
   ...values: Packable<Format>
 ): Buffer {
-  return structOf(format).pack(...values)
+  const struct = structOf(format)
+  // Not values.length: as long as nothing else looks at the list, none is made.
+  // biome-ignore lint/complexity/noArguments: see above
+  return arguments.length > mostArguments ? lists.pack(struct, values) : struct.pack(...values)
 }
 
 /**
@@ -67,7 +69,10 @@ export function packInto<const Format extends string>(
   ...values: Packable<Format>
 ): void
 export function packInto(format: string, ...given: [Uint8Array, number, ...unknown[]]): void {
-  structOf(format).packInto(...given)
+  const struct = structOf(format)
+  // biome-ignore lint/complexity/noArguments: as in pack
+  if (arguments.length > mostArguments) lists.packInto(struct, given)
+  else struct.packInto(...given)
 }
 
 /**

@@ -1,4 +1,5 @@
 import { isUint8Array } from 'node:util/types'
+import * as bytes from './bytes.js'
 import { fromHalf, toHalf } from './half.js'
 import type { Operations } from './interpret.js'
 import type { Field, Layout } from './parse.js'
@@ -36,12 +37,14 @@ export function generate(layout: Layout, slow: Operations): Program | undefined 
   const isComplex = layout.fields.some(({ code }) => code.kind === 'complex')
   const isLong = layout.fields.length > most.fields || layout.size > most.size
   if (!isAllowed || isComplex || isLong) return undefined
-  const functions = [pack, packInto, unpack, unpackFrom].map((write) => write(layout))
+  const functions = [packText, packIntoText, unpackText, unpackFromText].map((write) =>
+    write(layout),
+  )
   const text = `'use strict'; ${functions.join('\n')}
     return { pack, packList, packInto, unpack, unpackFrom }`
   try {
-    const make = new Function('slow', 'image', ...Object.keys(given), text)
-    return make(slow, scratch.imageOf(layout.size), ...Object.values(given))
+    const make = new Function('slow', 'image', ...Object.keys(scope), text)
+    return make(slow, scratch.imageOf(layout.size), ...Object.values(scope))
   } catch (error) {
     // --disallow-code-generation-from-strings, or a Content Security Policy.
     if (!(error instanceof EvalError)) throw error
@@ -58,7 +61,8 @@ const most = { fields: 64, size: 2 ** 16, parameters: 32 }
 /** For so many floats and 64-bit integers a DataView is worth its cost. */
 const worthView = 4
 
-const given = { ...scratch, isUint8Array, alloc: Buffer.allocUnsafe, fromHalf, toHalf }
+/** What a program finds by name. */
+const scope = { ...scratch, ...bytes, isUint8Array, alloc: Buffer.allocUnsafe, fromHalf, toHalf }
 
 /** A field in a program, with its items. */
 interface Part {
@@ -105,11 +109,11 @@ function isWorthView({ fields }: Layout): boolean {
 const withView = (parts: readonly Part[], way: string) =>
   parts.some(({ items }) => items.some(({ hasView }) => hasView)) ? way : ''
 
-function pack(layout: Layout): string {
+function packText(layout: Layout): string {
   const { size } = layout
   const isImage = isWorthView(layout) && size <= scratch.imageSize
   const parts = partsOf(layout, '', (isLoop) => isLoop || isImage)
-  const bail = isList(layout) ? 'return slow.pack(v);' : 'return slow.pack([...arguments]);'
+  const bail = isList(layout) ? 'return undefined;' : 'return slow.pack([...arguments]);'
   const { unless, first, write } = packAll(parts, '', bail)
   const view = isImage ? 'imageView' : 'new DataView(o.buffer, o.byteOffset)'
   const body = `
@@ -121,14 +125,15 @@ function pack(layout: Layout): string {
     ${write}
     ${isImage ? `const packed = alloc(${size}); packed.set(image); return packed;` : 'return o;'}`
   if (isList(layout)) {
-    return `function packList(v) {${body}}
+    return `function packed(v) {${body}}
+      function packList(v) { return packed(v) ?? slow.pack(v); }
       function pack(...v) { return packList(v); }`
   }
   return `function pack(${parameters(layout).join(', ')}) {${body}}
     function packList(v) { return pack(...v); }`
 }
 
-function packInto(layout: Layout): string {
+function packIntoText(layout: Layout): string {
   const { size, fields } = layout
   const parts = partsOf(layout, 'at + ', () => isWorthView(layout) || isList(layout))
   const bail = isList(layout)
@@ -137,10 +142,15 @@ function packInto(layout: Layout): string {
   const { unless, first, write } = packAll(parts, 'at + ', bail)
   const wrong = [miscounted(layout, 2), outside('o', size), ...unless].join(' || ')
   const names = ['o', 'at', ...parameters(layout)].join(', ')
-  // Bytes may be a part of the buffer, so these are not written into it one after the other.
+  // Bytes may be a part of the buffer: where they cannot all be read first, it is not packed into.
   const takesBytes = fields.some(({ code }) => ['char', 'bytes', 'pascal'].includes(code.kind))
   if (takesBytes && isList(layout)) {
-    return 'function packInto(...given) { return slow.packInto(given); }'
+    return `function packInto(${names}) {
+      if (${outside('o', size)}) ${bail}
+      const bytes = packed(v);
+      if (bytes === undefined) ${bail}
+      o.set(bytes, at);
+    }`
   }
   const isLong = ({ code: { kind }, count }: Field) =>
     kind === 'pascal' || (kind === 'bytes' && count > mostUnrolled)
@@ -159,7 +169,7 @@ function packInto(layout: Layout): string {
   }`
 }
 
-function unpack(layout: Layout): string {
+function unpackText(layout: Layout): string {
   const { size } = layout
   const isImage = size <= scratch.imageSize
   const parts = partsOf(layout, '', (isLoop) => isLoop || (isImage && isWorthView(layout)))
@@ -173,7 +183,7 @@ function unpack(layout: Layout): string {
   }`
 }
 
-function unpackFrom(layout: Layout): string {
+function unpackFromText(layout: Layout): string {
   const parts = partsOf(layout, 'at + ', (isLoop) => isLoop)
   return `function unpackFrom(d, at = 0) {
     if (${outside('d', layout.size)}) return slow.unpackFrom(d, at);

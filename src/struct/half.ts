@@ -1,3 +1,5 @@
+import { littleHost } from './codes.js'
+
 /**
  * IEEE 754 binary16, the code `e`. DataView has it only from Node 24 on.
  */
@@ -5,7 +7,7 @@
 const double = new Float64Array(1)
 const words = new Uint32Array(double.buffer)
 /** Which of the two words has the sign and the exponent. */
-const high = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? 1 : 0
+const high = littleHost ? 1 : 0
 
 /** Adding and taking away 2 ** 52 leaves an integer, rounded half to even by the adder itself. */
 const shifter = 2 ** 52

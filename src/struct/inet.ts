@@ -1,4 +1,5 @@
-import { StructError } from './error.js'
+import { isUint8Array } from 'node:util/types'
+import { pythonType, StructError } from './error.js'
 
 /**
  * The address families, as node:os names them, or as `net.isIP()` numbers them: Python's `AF_INET` and
@@ -15,10 +16,10 @@ export type AddressFamily = 'IPv4' | 'IPv6' | 4 | 6
  * 127.0.0.1). Whatever follows a space, a tab or a line break is not looked at. For input that you
  * do not trust, {@link inetPton} is strict.
  *
- * @throws {@link StructError} `ERR_STRUCT_ADDRESS`, with Python's message.
+ * @throws StructError `ERR_STRUCT_ADDRESS`, with Python's message.
  */
 export function inetAton(address: string): Buffer {
-  checkString(address, 'inetAton() argument 1', inetAtonRefusal)
+  checkString(address, 'inet_aton() argument', inetAtonRefusal)
   const [, numbers = ''] = /^([\da-fx.]+)(?:[ \t-\r]|$)/i.exec(address) ?? []
   // Five would be one too many, however long the rest is.
   const values = numbers.split('.', 5).map(readNumber)
@@ -36,7 +37,7 @@ export function inetAton(address: string): Buffer {
 /**
  * The dotted address of 4 packed bytes, `192.0.2.7`: Python's `socket.inet_ntoa`.
  *
- * @throws {@link StructError} `ERR_STRUCT_ADDRESS` for any other length, with Python's message.
+ * @throws StructError `ERR_STRUCT_ADDRESS` for any other length, with Python's message.
  */
 export function inetNtoa(packed: Uint8Array): string {
   checkBytes(packed)
@@ -52,11 +53,11 @@ export function inetNtoa(packed: Uint8Array): string {
  * more, and may end in a dotted IPv4 address (`::ffff:192.0.2.7`); a zone (`%eth0`) is not part of
  * the bytes and is refused.
  *
- * @throws {@link StructError} `ERR_STRUCT_ADDRESS`, with Python's message.
+ * @throws StructError `ERR_STRUCT_ADDRESS`, with Python's message.
  */
 export function inetPton(family: AddressFamily, address: string): Buffer {
   const { parse } = familyOf(family)
-  checkString(address, 'inetPton() argument 2', inetPtonRefusal)
+  checkString(address, 'inet_pton() argument 2', inetPtonRefusal)
   const bytes = parse(address)
   if (bytes === undefined) throw refusal(inetPtonRefusal, address)
   return Buffer.from(bytes)
@@ -69,7 +70,7 @@ export function inetPton(family: AddressFamily, address: string): Buffer {
  * The leftmost of the longest runs of two zero groups or more becomes `::`. After six zero groups,
  * or five and `ffff`, the last four bytes are dotted: `::192.0.2.7`, `::ffff:192.0.2.7`.
  *
- * @throws {@link StructError} `ERR_STRUCT_ADDRESS` for any other length, with Python's message.
+ * @throws StructError `ERR_STRUCT_ADDRESS` for any other length, with Python's message.
  */
 export function inetNtop(family: AddressFamily, packed: Uint8Array): string {
   const { size, print } = familyOf(family)
@@ -164,7 +165,7 @@ function longestZeros(groups: number[]): { start: number; length: number } {
 
 function checkString(value: unknown, what: string, illegal: string): void {
   if (typeof value !== 'string') {
-    throw refusal(`${what} must be a string, not ${typeName(value)}`, value)
+    throw refusal(`${what} must be str, not ${pythonType(value)}`, value)
   }
   // Python hands C a string of UTF-8, and neither of the two can be in one.
   if (/\p{Surrogate}/u.test(value)) throw refusal(illegal, value)
@@ -172,15 +173,8 @@ function checkString(value: unknown, what: string, illegal: string): void {
 }
 
 function checkBytes(value: unknown): void {
-  // Not instanceof: a test environment may bring a Uint8Array of its own.
-  const isBytes = ArrayBuffer.isView(value) && nameOfType.call(value) === '[object Uint8Array]'
-  if (!isBytes) throw refusal(`a Uint8Array is required, not ${typeName(value)}`, value)
-}
-
-const nameOfType = Object.prototype.toString
-
-function typeName(value: unknown): string {
-  return value === null ? 'null' : typeof value
+  if (isUint8Array(value)) return
+  throw refusal(`a bytes-like object is required, not '${pythonType(value)}'`, value)
 }
 
 function refusal(message: string, value: unknown): StructError {

@@ -1,6 +1,5 @@
-import { isUint8Array } from 'node:util/types'
 import { type Code, modes, nativeMode } from './codes.js'
-import { StructError } from './error.js'
+import { pythonType, StructError } from './error.js'
 
 /** Neighbouring items of one code. */
 export interface Field {
@@ -28,7 +27,8 @@ export interface Layout {
 
 /** Parses as CPython does: what it refuses, in the same order, with the same words. */
 export function parse(format: string): Layout {
-  const refuse = (message: string) => new StructError('ERR_STRUCT_FORMAT', message, { format })
+  const refuse = (message: string, value: unknown = format) =>
+    new StructError('ERR_STRUCT_FORMAT', message, { format, value })
   const tooLong = 'total struct size too long'
   if (typeof format !== 'string') {
     throw refuse(`Struct() argument 1 must be a string, not ${pythonType(format)}`)
@@ -53,7 +53,7 @@ export function parse(format: string): Layout {
     if (repeat === undefined) throw refuse(tooLong)
     if (at === format.length) throw refuse('repeat count given without format specifier')
     const code = codes.get(format.charAt(at))
-    if (code === undefined) throw refuse('bad char in struct format')
+    if (code === undefined) throw refuse('bad char in struct format', format.charAt(at))
     at += 1
 
     const offset = Math.ceil(size / code.alignment) * code.alignment
@@ -107,18 +107,3 @@ function escaped(character = ''): string {
   if (code < 0x100) return `\\x${hex}`
   return code < 0x10000 ? `\\u${hex.padStart(4, '0')}` : `\\U${hex.padStart(8, '0')}`
 }
-
-/** What Python would call the value's type, since the messages that say it are Python's. */
-export function pythonType(value: unknown): string {
-  if (value === null || value === undefined) return 'NoneType'
-  if (typeof value === 'number') return Number.isInteger(value) ? 'int' : 'float'
-  if (Array.isArray(value)) return 'list'
-  if (isUint8Array(value)) return 'bytes'
-  return pythonTypes.get(typeof value) ?? typeof value
-}
-
-const pythonTypes = new Map<string, string>([
-  ['string', 'str'],
-  ['bigint', 'int'],
-  ['boolean', 'bool'],
-])

@@ -1,11 +1,20 @@
-import { StructError } from './error.js'
+import { pythonType, StructError } from './error.js'
 import { generate, type Program } from './generate.js'
 import { expectBytes, interpret, type Operations } from './interpret.js'
-import { type Layout, parse, pythonType } from './parse.js'
+import { type Layout, parse } from './parse.js'
 import type { Checked, Packable, Unpacked } from './types.js'
 
 /** After so many calls a program is written for the format, which costs about as much as they did. */
 export const threshold = 256
+
+/** More arguments than these may not fit onto the stack, if they go there twice. */
+export const mostArguments = 1000
+
+/** `pack` and `packInto` with a list in the place of arguments. */
+export let lists: {
+  pack(struct: Struct, values: readonly unknown[]): Buffer
+  packInto(struct: Struct, given: readonly unknown[]): void
+}
 
 /**
  * A format of Python's `struct`, parsed once: Python's `struct.Struct`.
@@ -13,6 +22,8 @@ export const threshold = 256
  * The types of the values come from the format where it is a literal: `new Struct('>I4s?')` packs a
  * number, bytes and anything for the boolean, and unpacks `[number, Buffer, boolean]`. It can be the
  * `codec` of a sender or a receiver, whose messages are then lists of values.
+ *
+ * Its methods can be taken from it: `const { pack, unpack } = new Struct('<IH')`.
  *
  * After some hundred calls a program is written for the format. Where that is not allowed (a Content
  * Security Policy, `--disallow-code-generation-from-strings`) everything works as before, more slowly.
@@ -24,25 +35,34 @@ export class Struct<const Format extends string = string> {
   readonly size: number
   readonly #layout: Layout
   readonly #interpreter: Operations
+  /** The methods as they are on this Struct, but for those that a subclass has replaced. */
+  readonly #bound: Partial<Methods> = {}
   #program: Program | undefined
   #calls = 0
 
   /**
+   * Parses the format.
+   *
    * @param format A prefix (`@`, `=`, `<`, `>` or `!`; none is `@`, this machine's own sizes, order and
    * alignment), and then codes with counts before them. docs/struct.md lists them.
-   * @throws {@link StructError} `ERR_STRUCT_FORMAT`. A literal that would throw does not compile.
+   * @throws StructError `ERR_STRUCT_FORMAT`. A literal that would throw does not
+   * compile, unless it is its size that is refused.
    */
   constructor(format: Checked<Format>) {
     this.#layout = parse(format)
     this.#interpreter = interpret(this.#layout)
     this.format = format as Format
     this.size = this.#layout.size
+    // So that `const { pack, unpack } = new Struct(format)` works, as it does in Python.
+    for (const name of Object.keys(methods) as (keyof Methods)[]) {
+      if (this[name] === methods[name]) this.#replace(name, methods[name].bind(this as never))
+    }
   }
 
   /**
    * The values as {@link size} bytes: Python's `Struct.pack`.
    *
-   * @throws {@link StructError} `ERR_STRUCT_COUNT` for too few or too many values, `ERR_STRUCT_VALUE`
+   * @throws StructError `ERR_STRUCT_COUNT` for too few or too many values, `ERR_STRUCT_VALUE`
    * for one of the wrong type or out of its code's range.
    */
   pack(...values: Packable<Format>): Buffer {
@@ -54,21 +74,19 @@ export class Struct<const Format extends string = string> {
    * Where a value is refused, those before it have been written, and the rest is zeros.
    *
    * @param offset In bytes. A negative one counts from the end of `buffer`.
-   * @throws {@link StructError} as {@link pack}, and `ERR_STRUCT_BUFFER` if `buffer` is no bytes,
+   * @throws StructError as {@link pack}, and `ERR_STRUCT_BUFFER` if `buffer` is no bytes,
    * `ERR_STRUCT_OFFSET` if the offset leaves too few of them or is no integer.
    */
   packInto(buffer: Uint8Array, offset: number, ...values: Packable<Format>): void
   packInto(...given: [Uint8Array, number, ...unknown[]]): void {
-    const program = this.#count()
-    if (program === undefined) this.#interpreter.packInto(given)
-    else program.packInto(...given)
+    this.#packInto(given)
   }
 
   /**
    * The values that are packed in `data`, which must have exactly {@link size} bytes: Python's
    * `Struct.unpack`. Bytes among the values are copies.
    *
-   * @throws {@link StructError} `ERR_STRUCT_BUFFER` for another length, or if `data` is no bytes.
+   * @throws StructError `ERR_STRUCT_BUFFER` for another length, or if `data` is no bytes.
    */
   unpack(data: Uint8Array): Unpacked<Format> {
     const { unpack } = this.#count() ?? this.#interpreter
@@ -80,7 +98,7 @@ export class Struct<const Format extends string = string> {
    * `Struct.unpack_from`.
    *
    * @param offset In bytes. Default: 0. A negative one counts from the end of `data`.
-   * @throws {@link StructError} `ERR_STRUCT_OFFSET` if the offset leaves fewer than {@link size} bytes
+   * @throws StructError `ERR_STRUCT_OFFSET` if the offset leaves fewer than {@link size} bytes
    * or is no integer, `ERR_STRUCT_BUFFER` if `data` is no bytes.
    */
   unpackFrom(data: Uint8Array, offset = 0): Unpacked<Format> {
@@ -92,7 +110,7 @@ export class Struct<const Format extends string = string> {
    * The values of one struct after the other: Python's `Struct.iter_unpack`. The check is made at once,
    * and each struct read when the iterator comes to it.
    *
-   * @throws {@link StructError} `ERR_STRUCT_BUFFER` if the length of `data` is no multiple of
+   * @throws StructError `ERR_STRUCT_BUFFER` if the length of `data` is no multiple of
    * {@link size}, or if that is 0.
    */
   iterUnpack(data: Uint8Array): IterableIterator<Unpacked<Format>> {
@@ -111,19 +129,28 @@ export class Struct<const Format extends string = string> {
     }
   }
 
-  /** {@link pack} with a list of values, as a codec does it. */
+  /**
+   * {@link pack} with a list of values, as a codec does it; of any length, where arguments have to fit
+   * onto the stack.
+   *
+   * @throws StructError as {@link pack}, and `ERR_STRUCT_VALUE` if it is no list.
+   */
   encode(values: Readonly<Packable<Format>>): Buffer {
     if (Array.isArray(values)) {
-      // More than these may not fit onto the stack, where arguments are.
-      const isShort = values.length <= 1000
-      return isShort ? this.pack(...(values as Packable<Format>)) : this.#pack(values)
+      const isShort = values.length <= mostArguments
+      // A copy of the list, as arguments are one: a program reads each value more than once.
+      return isShort ? this.pack(...(values as Packable<Format>)) : this.#pack([...values])
     }
     const { format } = this
     const message = `encode() takes a list of values, not '${pythonType(values)}'`
     throw new StructError('ERR_STRUCT_VALUE', message, { format, value: values })
   }
 
-  /** {@link unpack}, as a codec does it. */
+  /**
+   * {@link unpack}, as a codec does it.
+   *
+   * @throws StructError as {@link unpack}.
+   */
   decode(data: Uint8Array): Unpacked<Format> {
     return this.unpack(data)
   }
@@ -132,6 +159,20 @@ export class Struct<const Format extends string = string> {
     const program = this.#count()
     const isFit = program !== undefined && values.length === this.#layout.values
     return isFit ? program.packList(values) : this.#interpreter.pack(values)
+  }
+
+  #packInto(given: readonly unknown[]): void {
+    const program = this.#count()
+    const isFit = program !== undefined && given.length <= mostArguments
+    if (isFit) program.packInto(...(given as [Uint8Array, number, ...unknown[]]))
+    else this.#interpreter.packInto(given)
+  }
+
+  static {
+    lists = {
+      pack: (struct, values) => struct.#pack(values),
+      packInto: (struct, given) => struct.#packInto(given),
+    }
   }
 
   /** Counts a call. The program, once there is one. */
@@ -146,19 +187,26 @@ export class Struct<const Format extends string = string> {
     if (program === undefined) return
     this.#program = program
     // Straight from the object a program runs up to a third faster than through the methods above.
-    // Those that a subclass or a mock has replaced stay replaced.
-    for (const name of names) {
-      if (this[name] !== methods[name]) continue
-      Reflect.defineProperty(this, name, {
-        value: program[name],
-        configurable: true,
-        writable: true,
-      })
+    // What a subclass or a mock has replaced stays replaced.
+    for (const name of ['pack', 'packInto', 'unpack', 'unpackFrom'] as const) {
+      if (this[name] === this.#bound[name]) this.#replace(name, program[name])
     }
+  }
+
+  #replace(name: keyof Methods, value: (...given: never[]) => unknown): void {
+    Object.assign(this.#bound, { [name]: value })
+    Reflect.defineProperty(this, name, { value, configurable: true, writable: true })
   }
 }
 
-/** What a program replaces. */
-const names = ['pack', 'packInto', 'unpack', 'unpackFrom'] as const
-const { pack, packInto, unpack, unpackFrom } = Struct.prototype
-const methods = { pack, packInto, unpack, unpackFrom }
+type Methods = Omit<Struct, 'format' | 'size'>
+
+const methods: Methods = {
+  pack: Struct.prototype.pack,
+  packInto: Struct.prototype.packInto,
+  unpack: Struct.prototype.unpack,
+  unpackFrom: Struct.prototype.unpackFrom,
+  iterUnpack: Struct.prototype.iterUnpack,
+  encode: Struct.prototype.encode,
+  decode: Struct.prototype.decode,
+}
