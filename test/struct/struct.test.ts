@@ -235,21 +235,6 @@ test('a frozen Struct works, however much it was used', () => {
   assert.deepEqual(Object.keys(struct), ['format', 'size'])
 })
 
-test('methods can be taken from a Struct, before and after code was generated', () => {
-  const struct = new Struct('<H')
-  const { pack, packInto, unpack, unpackFrom, iterUnpack, encode, decode } = struct
-  const buffer = Buffer.alloc(4)
-  for (let call = 0; call < threshold * 2; call += 1) {
-    assert.deepEqual(pack(1), Buffer.of(1, 0))
-    packInto(buffer, -2, 2)
-    assert.deepEqual(unpack(Buffer.of(3, 0)), [3])
-    assert.deepEqual(unpackFrom(buffer, 2), [2])
-    assert.deepEqual([...iterUnpack(buffer)], [[0], [2]])
-    assert.deepEqual(encode([4]), Buffer.of(4, 0))
-    assert.deepEqual([Buffer.of(5, 0)].map(decode), [[5]])
-  }
-})
-
 test('a method of one Struct can be mocked, before and after code was generated', (t) => {
   for (const uses of [0, threshold]) {
     const struct = new Struct('<B')

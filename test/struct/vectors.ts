@@ -278,8 +278,7 @@ export function generated({ formats }: Recording): number {
       // As in warm: no call, no warming.
       if (calls.every(([operation]) => operation === 'calcsize')) continue
       const made = attempt(() => warmedUp(decode(format) as string))
-      // The methods of the class are bound to the Struct, which a program need not be.
-      if (made instanceof Struct && made.pack.name !== 'bound pack') count += 1
+      if (made instanceof Struct && Object.hasOwn(made, 'pack')) count += 1
     }
   })
   return count
