@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fromHalf, toHalf } from '../../src/struct/half.js'
 import { Struct } from '../../src/struct/index.js'
-import { threshold } from '../../src/struct/struct.js'
+import { warm } from './warm.js'
 
 /** Every way that a half float is packed and unpacked. `bytes` are big-endian. */
 interface Way {
@@ -10,11 +10,9 @@ interface Way {
   unpack(bits: number): unknown
 }
 
-function struct(format: '<e' | '>e', calls: number): Way {
-  const half = new Struct(format)
+function struct(half: Struct<'<e'> | Struct<'>e'>): Way {
   const bytes = Buffer.alloc(2)
-  for (let call = 0; call < calls; call += 1) half.unpack(bytes)
-  const isLittle = format === '<e'
+  const isLittle = half.format === '<e'
   return {
     pack(value) {
       const packed = half.pack(value)
@@ -31,8 +29,8 @@ function struct(format: '<e' | '>e', calls: number): Way {
 /** Those that are new stay so only for some calls; the interpreter is toHalf() and fromHalf(). */
 const ways: Record<string, Way> = {
   'the functions themselves': { pack: toHalf, unpack: fromHalf },
-  'a little-endian Struct': struct('<e', threshold),
-  'a big-endian Struct': struct('>e', threshold),
+  'a little-endian Struct': struct(warm('<e')),
+  'a big-endian Struct': struct(warm('>e')),
 }
 
 const infinity = 0x7c00
@@ -111,8 +109,8 @@ test('up to half a step above 65504 is packed, and from there on refused', () =>
   const [below, above] = neighbours(65_520)
   const wrong = [65_520, above, 65_536, 1e300, Number.MAX_VALUE]
   const refusal = { code: 'ERR_STRUCT_VALUE', message: 'float too large to pack with e format' }
-  for (const calls of [0, threshold]) {
-    const way = struct('>e', calls)
+  for (const half of [new Struct('>e'), warm('>e')]) {
+    const way = struct(half)
     for (const value of [65_504, 65_519.99, below]) {
       assert.equal(way.pack(value), 0x7bff)
       assert.equal(way.pack(-value), 0xfbff)

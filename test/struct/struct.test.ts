@@ -12,19 +12,9 @@ import {
   unpackFrom,
 } from '../../src/struct/index.js'
 import { threshold } from '../../src/struct/struct.js'
-
-/** After so many calls that code was generated for the format. */
-function warm<const Format extends string>(struct: Struct<Format>): Struct<Format> {
-  for (let call = 0; call < threshold; call += 1) {
-    try {
-      struct.unpack(nothing)
-    } catch {}
-  }
-  return struct
-}
+import { both } from './warm.js'
 
 const nothing = Buffer.alloc(0)
-const both = (format: string) => [new Struct(format), warm(new Struct(format))]
 
 function thrown(call: () => unknown): StructError {
   try {

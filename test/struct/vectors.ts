@@ -3,6 +3,7 @@ import { gunzipSync } from 'node:zlib'
 import * as struct from '../../src/struct/index.js'
 import { Struct, StructError } from '../../src/struct/index.js'
 import { threshold } from '../../src/struct/struct.js'
+import { warm } from './warm.js'
 
 /** What record.py wrote: its docstring tells the layout and the letters before the values. */
 export interface Recording {
@@ -88,12 +89,12 @@ function cold(format: unknown): Serving {
 }
 
 /** Through a Struct after so many calls that generated code serves it, where that is allowed. */
-function warm(format: unknown): Serving {
+function used(format: unknown): Serving {
   let warmed: Struct | undefined
   return (operation, given) => {
     // Most formats are only measured, and need no warming for that.
     if (operation === 'calcsize') return new Struct(format as string).size
-    warmed ??= warmedUp(format as string)
+    warmed ??= warm(format as string)
     return through(warmed, operation, given)
   }
 }
@@ -103,16 +104,7 @@ function through(made: Struct, operation: Operation, given: readonly unknown[]):
   return (made as unknown as Callable)[names[operation]]?.(...given)
 }
 
-function warmedUp(format: string): Struct {
-  const made = new Struct(format)
-  // Refused or not, each call counts.
-  for (let call = 0; call <= threshold; call++) attempt(() => made.unpack(nothing))
-  return made
-}
-
-const nothing = Buffer.alloc(0)
-
-export const ways = { cold, warm }
+export const ways = { cold, warm: used }
 
 class Refusal {
   readonly error: unknown
@@ -275,9 +267,9 @@ export function generated({ formats }: Recording): number {
   let count = 0
   withoutStacks(() => {
     for (const [format, calls] of formats) {
-      // As in warm: no call, no warming.
+      // As in used(): no call, no warming.
       if (calls.every(([operation]) => operation === 'calcsize')) continue
-      const made = attempt(() => warmedUp(decode(format) as string))
+      const made = attempt(() => warm(decode(format) as string))
       if (made instanceof Struct && Object.hasOwn(made, 'pack')) count += 1
     }
   })

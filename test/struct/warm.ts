@@ -1,0 +1,22 @@
+import { type Checked, Struct } from '../../src/struct/index.js'
+import { threshold } from '../../src/struct/struct.js'
+
+/** A Struct after so many calls that code was generated for its format, where that is allowed. */
+export function warm<const Format extends string>(format: Checked<Format>): Struct<Format> {
+  const made = new Struct<Format>(format)
+  for (let call = 0; call < threshold; call += 1) {
+    // Refused or not, each call counts.
+    try {
+      made.unpack(nothing)
+    } catch {}
+  }
+  return made
+}
+
+const nothing = Buffer.alloc(0)
+
+/** A format's Struct as it is made, and one much in use. */
+export const both = (format: string): [cold: Struct, warm: Struct] => [
+  new Struct(format),
+  warm(format),
+]
