@@ -1,29 +1,11 @@
 import assert from 'node:assert/strict'
-import type { NetworkInterfaceInfo } from 'node:os'
 import { test } from 'node:test'
 import { parseGroup } from '../src/address.js'
 import { findInterface, listInterfaces, type NetworkInterfaces } from '../src/interfaces.js'
+import { v4, v6 } from './addresses.js'
 
 const group = parseGroup('239.1.2.3')
 const group6 = parseGroup('ff02::1')
-
-const v4 = (address: string): NetworkInterfaceInfo => ({
-  address,
-  netmask: '255.255.255.0',
-  family: 'IPv4',
-  mac: '00:00:00:00:00:00',
-  internal: false,
-  cidr: `${address}/24`,
-})
-const v6 = (address: string, scopeid = 0): NetworkInterfaceInfo => ({
-  address,
-  netmask: 'ffff:ffff:ffff:ffff::',
-  family: 'IPv6',
-  mac: '00:00:00:00:00:00',
-  internal: false,
-  cidr: `${address}/64`,
-  scopeid,
-})
 
 const table: NetworkInterfaces = {
   lo: [v4('127.0.0.1'), v6('::1')],

@@ -246,6 +246,16 @@ describe('the packed package', { skip }, () => {
     assert.equal(await loaded('typed-multicast/struct'), 'false\nfalse\n')
   })
 
+  const noLimit = process.platform === 'linux' ? false : 'a limit of memory binds on Linux only'
+  test('refuses a struct that there is no memory for', { skip: noLimit }, async () => {
+    // Here, since what compiles the other tests would not start with so little.
+    const script = "const { pack } = require('typed-multicast/struct'); pack('<3000000000x')"
+    const shell = 'ulimit -v 2500000; exec "$0" --input-type=commonjs -e "$1"'
+    await assert.rejects(command(consumer, 'sh', '-c', shell, process.execPath, script), {
+      message: /StructError: byte string is too large/,
+    })
+  })
+
   test('lets its package.json be required', async () => {
     const script = "console.log(require('typed-multicast/package.json').version)"
     const version = await node('--input-type=commonjs', '-e', script)

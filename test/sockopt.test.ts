@@ -1,29 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
+import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { NetworkInterfaces } from '../src/interfaces.js'
 import { type MembershipRequest, packMembership, packTtl } from '../src/sockopt.js'
+import { v4, v6 } from './addresses.js'
 import { type Host, scenario } from './lab.js'
 
-const v4 = (address: string): NetworkInterfaceInfo => ({
-  address,
-  netmask: '255.255.255.0',
-  family: 'IPv4',
-  mac: '00:00:00:00:00:00',
-  internal: false,
-  cidr: `${address}/24`,
-})
-const v6 = (address: string, scopeid = 0): NetworkInterfaceInfo => ({
-  address,
-  netmask: 'ffff:ffff:ffff:ffff::',
-  family: 'IPv6',
-  mac: '00:00:00:00:00:00',
-  internal: false,
-  cidr: `${address}/64`,
-  scopeid,
-})
 const table: NetworkInterfaces = {
   lo: [v4('127.0.0.1'), v6('::1')],
   eth0: [v4('192.0.2.7'), v4('192.0.2.8'), v6('2001:db8::7'), v6('fe80::7', 2)],

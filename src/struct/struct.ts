@@ -4,13 +4,16 @@ import { expectBytes, interpret, type Operations } from './interpret.js'
 import { type Layout, parse } from './parse.js'
 import type { Checked, Packable, Unpacked } from './types.js'
 
-/** After so many calls a program is written for the format, which costs about as much as they did. */
+/** After so many calls a program is written for the format, at the cost of some hundred of them. */
 export const threshold = 256
 
 /** More arguments than these may not fit onto the stack, if they go there twice. */
 export const mostArguments = 1000
 
-/** `pack` and `packInto` with a list in the place of arguments. */
+/**
+ * `pack` and `packInto` with a list in the place of arguments: for functions.ts, which would put them
+ * onto the stack a second time.
+ */
 export let lists: {
   pack(struct: Struct, values: readonly unknown[]): Buffer
   packInto(struct: Struct, given: readonly unknown[]): void

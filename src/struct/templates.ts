@@ -2,7 +2,8 @@ import { type Code, type Kind, littleHost } from './codes.js'
 
 /**
  * How a program packs and unpacks a value of each kind, as text. In it `o` is the memory packed into,
- * `d` the data unpacked, and `view` a DataView of either. The other names are those of scratch.ts.
+ * `d` the data unpacked, and `view` a DataView of either. The other names are those of scratch.ts and
+ * bytes.ts.
  */
 
 /** One value of a program: of a field that is unrolled, or whichever one a loop is at. */
