@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import cluster from 'node:cluster'
 import test from 'node:test'
 import { MulticastReceiver, MulticastSender } from '../src/index.js'
-import { Inbox } from './inbox.js'
-import { Peer } from './peer.js'
+import { Inbox } from '../src/testing/conformance/inbox.js'
+import { peerProgram, startedPeer } from './peer.js'
 
 const group = '239.1.2.3'
 // Nothing leaves the machine.
@@ -13,7 +13,7 @@ test('the primary and each worker of a cluster hear every message', {
   timeout: 60_000,
 }, async (t) => {
   cluster.setupPrimary({
-    exec: Peer.program,
+    exec: peerProgram,
     execArgv: ['--import', import.meta.resolve('tsx')],
     serialization: 'advanced',
     // Standard output belongs to the test runner.
@@ -23,7 +23,7 @@ test('the primary and each worker of a cluster hear every message', {
   t.after(() => {
     for (const worker of workers) worker.process.kill('SIGKILL')
   })
-  const [one, other] = await Promise.all(workers.map((worker) => Peer.started(worker.process)))
+  const [one, other] = await Promise.all(workers.map((worker) => startedPeer(worker.process)))
   assert.ok(one && other)
   // Holds the port that the workers are told, since one that each picks is never shared.
   await using receiver = new MulticastReceiver({ group, port: 0, interfaces: [loopback] })

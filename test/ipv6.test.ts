@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { MulticastReceiver, MulticastSender } from '../src/index.js'
-import { Inbox } from './inbox.js'
+import { Inbox } from '../src/testing/conformance/inbox.js'
 import { type Host, type Lab, scenario } from './lab.js'
 
 const port = 10000

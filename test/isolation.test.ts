@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { MulticastReceiver, MulticastSender } from '../src/index.js'
-import { Inbox } from './inbox.js'
+import { Inbox } from '../src/testing/conformance/inbox.js'
+import type { Peer } from '../src/testing/conformance/peer.js'
 import { type Host, type Lab, scenario } from './lab.js'
-import type { Peer } from './peer.js'
 
 const port = 10000
 const group = '239.1.2.3'

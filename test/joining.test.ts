@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { MulticastReceiver, MulticastSender } from '../src/index.js'
-import { Inbox } from './inbox.js'
+import { Inbox } from '../src/testing/conformance/inbox.js'
 import { type Host, type Lab, scenario } from './lab.js'
 
 const port = 10000

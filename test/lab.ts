@@ -10,10 +10,11 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
-import test, { after } from 'node:test'
+import test, { after, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { Peer } from './peer.js'
+import type { Peer } from '../src/testing/conformance/peer.js'
+import { peerProgram, startedPeer } from './peer.js'
 
 /** Tells the second run which network the first one is in. */
 const INSIDE = 'TYPED_MULTICAST_LAB'
@@ -199,14 +200,14 @@ export class Host {
   async peer(): Promise<Peer> {
     // Standard output belongs to the test runner.
     const child = this.spawn(
-      [process.execPath, '--import', import.meta.resolve('tsx'), Peer.program],
+      [process.execPath, '--import', import.meta.resolve('tsx'), peerProgram],
       { stdio: ['ignore', 2, 2, 'ipc'], serialization: 'advanced' },
     )
-    return Peer.started(child)
+    return startedPeer(child)
   }
 
   /** Makes this host a multicast router: smcroute forwards what `rules` say. */
-  async route(rules: string[]): Promise<void> {
+  async route(rules: readonly string[]): Promise<void> {
     const [conf, pid, socket] = ['conf', 'pid', 'sock'].map((end) => `/run/${this.#name}.${end}`)
     assert.ok(conf && pid && socket)
     writeFileSync(conf, `${rules.join('\n')}\n`)
@@ -225,7 +226,43 @@ export class Host {
 }
 
 /** One end of a cable: `[host, device, ...addresses with their prefix length]`. */
-type End = [host: Host, device: string, ...addresses: string[]]
+export type End = [host: Host, device: string, ...addresses: string[]]
+
+/** A switch that floods. */
+export class Lan {
+  readonly #lab: Lab
+  readonly #hub: Host
+  readonly #ends: End[] = []
+
+  constructor(lab: Lab) {
+    this.#lab = lab
+    this.#hub = lab.host()
+    this.#hub.ip('link add dev hub type bridge mcast_snooping 0')
+    dress(this.#hub, 'hub')
+  }
+
+  /** Plugs a host in; resolves when the switch forwards what comes from there. */
+  async plug(end: End): Promise<void> {
+    const port = `p${this.#ends.push(end) - 1}`
+    await this.#lab.cable(end, [this.#hub, port])
+    this.#hub.ip(`link set dev ${port} master hub`)
+    await this.#forwards(port)
+  }
+
+  /** Gives an end that is plugged in its addresses again, and takes it up. */
+  async raise(end: End): Promise<void> {
+    const [host, device] = end
+    const port = this.#ends.findLastIndex((plugged) => plugged[0] === host && plugged[1] === device)
+    dress(...end)
+    await until(`${device} up`, () => host.up(device))
+    await this.#forwards(`p${port}`)
+  }
+
+  #forwards(port: string): Promise<void> {
+    const answer = () => this.#hub.ip(`-o -d link show dev ${port}`).includes('state forwarding')
+    return until(`${port} forwards`, answer)
+  }
+}
 
 /** The hosts and cables of one scenario. */
 export class Lab {
@@ -254,18 +291,10 @@ export class Lab {
   }
 
   /** Plugs hosts into a switch that floods, so that any number of them share one network. */
-  async lan(...ends: End[]): Promise<void> {
-    const hub = this.host()
-    hub.ip('link add dev hub type bridge mcast_snooping 0')
-    dress(hub, 'hub')
-    for (const [port, end] of ends.entries()) {
-      await this.cable(end, [hub, `p${port}`])
-      hub.ip(`link set dev p${port} master hub`)
-    }
-    for (const port of ends.keys()) {
-      const forwards = () => hub.ip(`-o -d link show dev p${port}`).includes('state forwarding')
-      await until(`p${port} forwards`, forwards)
-    }
+  async lan(...ends: End[]): Promise<Lan> {
+    const lan = new Lan(this)
+    for (const end of ends) await lan.plug(end)
+    return lan
   }
 
   /** Undoes everything, the last first. */
@@ -278,22 +307,32 @@ export class Lab {
 function dress(host: Host, device: string, ...addresses: string[]): void {
   host.ip(`link set dev ${device} addrgenmode none`)
   for (const address of addresses) {
-    host.ip(`addr add ${address} dev ${device}${address.includes(':') ? ' nodad' : ''}`)
+    host.ip(`addr replace ${address} dev ${device}${address.includes(':') ? ' nodad' : ''}`)
   }
   host.ip(`link set dev ${device} up`)
 }
 
+/** Why a test cannot run that has these needs, if so, and whether that lets it skip. */
+export function lacking(needs: string[]): { reason: string | undefined; skip: string | false } {
+  const absent = needs.filter(lacks)
+  const reason = unavailable ?? (absent.length > 0 ? `needs ${absent.join(', ')}` : undefined)
+  return { reason, skip: reason !== undefined && process.env.CI !== 'true' ? reason : false }
+}
+
 /** A test that has a lab. `needs` are the commands and files without which it cannot run. */
-export function scenario(name: string, needs: string[], body: (lab: Lab) => Promise<void>): void {
-  const lacking = needs.filter(lacks)
-  const reason = unavailable ?? (lacking.length > 0 ? `needs ${lacking.join(', ')}` : undefined)
-  const skip = reason !== undefined && process.env.CI !== 'true' ? reason : false
-  test(name, { skip, timeout: 60_000 }, async () => {
+export function scenario(
+  name: string,
+  needs: string[],
+  body: (lab: Lab, t: TestContext) => Promise<void>,
+  timeout = 60_000,
+): void {
+  const { reason, skip } = lacking(needs)
+  test(name, { skip, timeout }, async (t) => {
     if (reason !== undefined) throw new Error(reason)
     // The runner goes on at an unhandled rejection, while the test is still at work.
     await previous
     const lab = new Lab()
-    const done = body(lab).finally(() => lab.close())
+    const done = body(lab, t).finally(() => lab.close())
     previous = done.catch(() => {})
     await done
   })

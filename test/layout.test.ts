@@ -5,8 +5,8 @@ import { test } from 'node:test'
 const src = new URL('../src/', import.meta.url)
 
 /**
- * From what stands alone to the public face: each imports from those before it only. So packing knows
- * nothing of sockets.
+ * From what stands alone to the public face, and then what users test with: each imports from those
+ * before it only. So packing knows nothing of sockets, and nothing outside of testing/ knows of that.
  */
 const order = [
   'struct/types',
@@ -44,6 +44,43 @@ const order = [
   'sender',
   'receiver',
   'index',
+  'testing/turns',
+  'testing/schedule',
+  'testing/system-error',
+  'testing/platform',
+  'testing/link',
+  'testing/multicast-list',
+  'testing/packet',
+  'testing/inet-socket',
+  'testing/source-address',
+  'testing/stack',
+  'testing/socket',
+  'testing/faults',
+  'testing/host',
+  'testing/segments',
+  'testing/journal',
+  'testing/network',
+  'testing/index',
+  'testing/conformance/inbox',
+  'testing/conformance/channel',
+  'testing/conformance/actor',
+  'testing/conformance/peer',
+  'testing/conformance/network',
+  'testing/conformance/chapter',
+  'testing/conformance/membership',
+  'testing/conformance/source',
+  'testing/conformance/scope',
+  'testing/conformance/outgoing',
+  'testing/conformance/unicast',
+  'testing/conformance/binding',
+  'testing/conformance/zone',
+  'testing/conformance/misuse',
+  'testing/conformance/limits',
+  'testing/conformance/order',
+  'testing/conformance/buffer',
+  'testing/conformance/interfaces',
+  'testing/conformance/endpoint',
+  'testing/conformance/index',
 ]
 
 async function importsOf(name: string): Promise<string[]> {

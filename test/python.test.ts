@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { MulticastReceiver, MulticastSender, text } from '../src/index.js'
-import { Inbox } from './inbox.js'
+import { Inbox } from '../src/testing/conformance/inbox.js'
 import { type Host, type Lab, scenario } from './lab.js'
 
 const group = '224.3.29.71'

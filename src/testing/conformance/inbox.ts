@@ -1,21 +1,41 @@
 /** What an endpoint hears, kept in order and awaited with a bound. */
 import type { RemoteInfo } from 'node:dgram'
-import type { EventEmitter } from 'node:events'
 
-const BOUND = 10_000
+/** Milliseconds that anything awaited may take. */
+export const BOUND = 10_000
 
-export type Mail = { data: Buffer; text: string; remote: RemoteInfo }
+// Taken before anybody puts a fake in its place.
+const { setTimeout, clearTimeout } = globalThis
 
+/** A datagram that was heard. */
+export interface Mail {
+  readonly data: Buffer
+  /** The data as UTF-8. */
+  readonly text: string
+  readonly remote: RemoteInfo
+}
+
+/** Anything that emits `message` as a `dgram.Socket` does. */
+export interface Hears {
+  on(event: 'message', listener: (data: Buffer, remote: RemoteInfo) => void): unknown
+}
+
+/** The datagrams that come in, in order, from now on. */
 export class Inbox {
   readonly #mails: Mail[] = []
   #arrived: (() => void) | undefined
 
-  /** Of a sender, a receiver, a plain socket, or one of these in a `Peer`: from now on. */
-  constructor(endpoint: Pick<EventEmitter, 'on'>) {
-    endpoint.on('message', (data: Buffer, remote: RemoteInfo) => {
+  /** Of a sender, a receiver, a plain socket, or one of these in a `Peer`. */
+  constructor(endpoint: Hears) {
+    endpoint.on('message', (data, remote) => {
       this.#mails.push({ data, text: data.toString(), remote })
       this.#arrived?.()
     })
+  }
+
+  /** How many have come and were not taken yet. */
+  get size(): number {
+    return this.#mails.length
   }
 
   /** The oldest that was not taken yet; fails if none comes in time. */

@@ -1,0 +1,216 @@
+/** What lives beside the sockets and does with them what a `Peer` orders. */
+import { createSocket } from 'node:dgram'
+import { networkInterfaces } from 'node:os'
+import { gone } from '../../binding.js'
+import { type CreateSocket, type DatagramSocket, lookup } from '../../datagram.js'
+import type { NetworkInterfaces } from '../../interfaces.js'
+import type { RequestOptions } from '../../options.js'
+import { MulticastReceiver } from '../../receiver.js'
+import { MulticastSender } from '../../sender.js'
+import type { Channel, Failure, News, Order } from './channel.js'
+
+/** What makes the sockets, and what lists the interfaces, of one host. Default: Node's. */
+export interface Carrier {
+  readonly createSocket?: CreateSocket
+  readonly networkInterfaces?: () => NetworkInterfaces
+}
+
+type Endpoint = MulticastSender | MulticastReceiver
+
+/** Something that was made for a peer. */
+interface Held {
+  readonly subject: DatagramSocket | Endpoint
+  close(): Promise<void>
+}
+
+/** Takes orders from a channel, and tells what comes of them and of the events. */
+export class Actor {
+  readonly #channel: Channel<News, Order>
+  readonly #carrier: Required<Carrier>
+  readonly #held = new Map<number, Held>()
+
+  constructor(channel: Channel<News, Order>, carrier: Carrier = {}) {
+    this.#channel = channel
+    // Only these two, because a carrier may be a host with more to it than a sender's options know.
+    this.#carrier = {
+      createSocket: carrier.createSocket ?? createSocket,
+      networkInterfaces: carrier.networkInterfaces ?? networkInterfaces,
+    }
+    channel.receive((order) => {
+      this.#obey(order).then(
+        (value) => channel.send({ id: order.id, value }),
+        (error: unknown) => channel.send({ id: order.id, failure: failure(error) }),
+      )
+    })
+  }
+
+  async #obey(order: Order): Promise<unknown> {
+    if ('ask' in order) {
+      return order.ask === 'reset' ? this.#reset() : this.#carrier.networkInterfaces()
+    }
+    if ('make' in order) return this.#make(order)
+    const subject = this.#held.get(order.target)?.subject
+    if (subject === undefined) throw new Error(`there is nothing number ${order.target}`)
+    if ('get' in order) return Reflect.get(subject, order.get)
+    if ('routine' in order) {
+      const routine = routines[order.routine]
+      if (routine === undefined) throw new Error(`there is no routine ${order.routine}`)
+      return routine(subject as never, ...(order.args as never[]))
+    }
+    const method: (...args: unknown[]) => unknown = Reflect.get(subject, order.call)
+    const result = await method.apply(subject, [...order.args])
+    // Many return themselves, which cannot travel.
+    return result === subject ? undefined : result
+  }
+
+  async #make(order: Extract<Order, { make: unknown }>): Promise<void> {
+    const { target } = order
+    const tell = (event: string, ...args: unknown[]): void => {
+      const [error, ...others] = args
+      if (error instanceof Error) {
+        this.#channel.send({ target, event, failure: failure(error), args: others })
+      } else this.#channel.send({ target, event, args })
+    }
+    if (order.make === 'socket') {
+      const { type, reuseAddr = false, ipv6Only = type === 'udp6' } = order.options
+      const socket = this.#carrier.createSocket({ type, reuseAddr, ipv6Only, lookup })
+      this.#held.set(target, { subject: socket, close: () => gone(socket) })
+      socket.on('message', (...args) => tell('message', ...args))
+      socket.on('error', (error) => tell('error', error))
+      socket.once('listening', () => tell('listening'))
+      socket.once('close', () => tell('close'))
+      return
+    }
+    const endpoint =
+      order.make === 'sender'
+        ? new MulticastSender({ ...order.options, ...this.#carrier })
+        : new MulticastReceiver({ ...order.options, ...this.#carrier })
+    this.#held.set(target, { subject: endpoint, close: () => endpoint.close() })
+    if (order.make === 'receiver' && order.answer !== undefined) {
+      const { answer } = order
+      const receiver = endpoint as MulticastReceiver
+      receiver.on('message', (message, remote) => void receiver.reply(answer + message, remote))
+    }
+    endpoint.on('message', (...args) => tell('message', ...args))
+    endpoint.on('error', (error) => tell('error', error))
+    endpoint.on('malformed', (...args) => tell('malformed', ...args))
+    endpoint.on('timeout', () => tell('timeout'))
+    endpoint.on('close', () => tell('close'))
+    await endpoint.ready()
+  }
+
+  async #reset(): Promise<void> {
+    const held = [...this.#held.values()]
+    this.#held.clear()
+    await Promise.all(held.map(({ close }) => close()))
+  }
+}
+
+/** What takes more than one call, or has to happen without a pause. */
+const routines: Record<string, (subject: never, ...args: never[]) => unknown> = {
+  bind: (socket: DatagramSocket, port: number, address: string) =>
+    new Promise<void>((resolve, reject) => {
+      socket.on('error', reject)
+      socket.once('listening', resolve)
+      socket.bind({ port, address, exclusive: true })
+    }),
+
+  send,
+
+  /** Sends as many datagrams within one tick, each of which begins with its number. */
+  burst: (socket: DatagramSocket, count: number, size: number, port: number, address: string) =>
+    Promise.all(
+      Array.from({ length: count }, (_, at) =>
+        send(socket, Buffer.from(`${at} `.padEnd(size, '.').slice(0, size)), port, address),
+      ),
+    ).then(() => undefined),
+
+  /** What happens, in which order, around two datagrams that a socket sends to itself in one tick. */
+  trace: (socket: DatagramSocket, port: number, address: string) =>
+    new Promise<string[]>((resolve, reject) => {
+      const told: string[] = []
+      const tell = (what: string): void => {
+        told.push(what)
+        if (told.length === 10) resolve(told)
+      }
+      socket.on('message', (data) => {
+        tell(`heard ${data}`)
+        queueMicrotask(() => tell(`microtask after ${data}`))
+      })
+      for (const text of ['one', 'two']) {
+        socket.send(Buffer.from(text), port, address, (error) => {
+          if (error === null) tell(`sent ${text}`)
+          else reject(error)
+        })
+        tell(`returned ${text}`)
+        if (text === 'two') queueMicrotask(() => tell('microtask after both'))
+        else tell('same tick')
+      }
+    }),
+
+  /** Sends, and fills the memory with something else as soon as the callback allows it. */
+  sendAndOverwrite: async (
+    socket: DatagramSocket,
+    text: string,
+    port: number,
+    address: string,
+  ): Promise<void> => {
+    const data = Buffer.from(text)
+    await send(socket, data, port, address)
+    data.fill('x')
+  },
+
+  /** Overwrites whatever the socket hears from now on. */
+  scribble: (socket: DatagramSocket): void => {
+    socket.on('message', (data) => void data.fill('x'))
+  },
+
+  /** The texts of the replies to a request. */
+  request: async (
+    sender: MulticastSender,
+    message: string,
+    options: RequestOptions,
+  ): Promise<string[]> => {
+    const replies: string[] = []
+    for await (const reply of sender.request(message, options)) {
+      replies.push(reply.message.toString())
+    }
+    return replies
+  },
+}
+
+function send(
+  socket: DatagramSocket,
+  data: Uint8Array,
+  port: number,
+  address: string,
+): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    try {
+      socket.send(data, port, address, (error) => (error ? reject(new Told(error)) : resolve()))
+    } catch (error) {
+      reject(error)
+    }
+  })
+}
+
+/** Wraps what was told to a callback, to tell it from what was thrown. */
+class Told {
+  readonly error: unknown
+  constructor(error: unknown) {
+    this.error = error
+  }
+}
+
+function failure(error: unknown): Failure {
+  if (error instanceof Told) return { ...failure(error.error), thrown: false }
+  const { name, message, code, syscall, cause } = error as Partial<NodeJS.ErrnoException>
+  return {
+    name: `${name}`,
+    message: `${message}`,
+    code,
+    syscall,
+    thrown: true,
+    cause: cause === undefined ? undefined : failure(cause),
+  }
+}

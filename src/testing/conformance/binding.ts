@@ -1,0 +1,168 @@
+/** Ports and addresses: which a socket can have, and which beside another socket. */
+import assert from 'node:assert/strict'
+import { Chapter, type Opening, open, refusal } from './chapter.js'
+import { families } from './network.js'
+
+export const binding = new Chapter('socket')
+
+for (const ip of families) {
+  const { family, type, needs, any, group, otherGroup, near: here, other: there } = ip
+
+  binding.rule(
+    `over ${family}, a port is shared only where both sockets allow it, or their addresses differ`,
+    needs,
+    async ({ near, port }) => {
+      const e0 = here.e0.address
+      const alone = { reuseAddr: false }
+      const table: readonly (readonly [Opening, Opening, boolean])[] = [
+        [{}, {}, true],
+        [alone, alone, false],
+        [alone, {}, false],
+        [{}, alone, false],
+        [alone, { ...alone, address: e0 }, false],
+        [{ ...alone, address: e0 }, alone, false],
+        [{}, { address: e0 }, true],
+        [{ address: e0 }, {}, true],
+        [{ ...alone, address: e0 }, { ...alone, address: e0 }, false],
+        [{ ...alone, address: e0 }, { ...alone, address: here.e1.address }, true],
+        [{ ...alone, address: group }, { ...alone, address: otherGroup }, true],
+        [{ ...alone, address: group }, { ...alone, address: group }, false],
+        [{ address: group }, { address: group }, true],
+        [{ ...alone, address: group }, alone, false],
+        [{ address: group }, {}, true],
+        [{ ...alone, address: group }, { ...alone, address: e0 }, true],
+      ]
+      for (const [first, second, isShared] of table) {
+        await open(near, type, { port, ...first })
+        const opening = open(near, type, { port, ...second })
+        const what = `${JSON.stringify(first)}, ${JSON.stringify(second)}`
+        if (isShared) await assert.doesNotReject(opening, what)
+        else {
+          const where = `${second.address ?? any}:${port}`
+          await assert.rejects(opening, refusal('bind', 'EADDRINUSE', where), what)
+        }
+        await near.peer.reset()
+      }
+    },
+  )
+
+  binding.rule(
+    `over ${family}, two groups on one port do not hear each other`,
+    needs,
+    async ({ near, other, port }) => {
+      const [one, two] = await Promise.all(
+        [group, otherGroup].map((address) =>
+          open(near, type, {
+            port,
+            address,
+            reuseAddr: false,
+            join: [[address, here.e0.handle]],
+          }),
+        ),
+      )
+      assert.ok(one && two)
+      const speaker = await open(other, type, { via: there.e0.handle })
+      await speaker.send('one', port, group)
+      await speaker.send('two', port, otherGroup)
+      await speaker.send('end', port, group)
+      await speaker.send('end', port, otherGroup)
+      assert.deepEqual(await one.heard.until('end'), ['one', 'end'])
+      assert.deepEqual(await two.heard.until('end'), ['two', 'end'])
+    },
+  )
+
+  binding.rule(
+    `over ${family}, port 0 is a free port, and an address is told as it is bound`,
+    needs,
+    async ({ near, port }) => {
+      const ports = new Set<number>()
+      for (let count = 0; count < 5; count += 1) {
+        const address = await (await open(near, type)).address()
+        assert.deepEqual(address, { address: any, family, port: address.port })
+        assert.ok(address.port > 1023 && address.port < 65_536)
+        ports.add(address.port)
+      }
+      assert.equal(ports.size, 5)
+      for (const address of [here.e0.address, ip.loopback, group]) {
+        const socket = await open(near, type, { port, address })
+        assert.deepEqual(await socket.address(), { address, family, port })
+      }
+    },
+  )
+
+  binding.rule(
+    `over ${family}, an address that is not the host's is refused`,
+    needs,
+    async ({ near, port }) => {
+      const refused: [address: string, code: string][] =
+        family === 'IPv4'
+          ? [
+              ['10.0.0.2', 'EADDRNOTAVAIL'],
+              ['192.0.2.1', 'EADDRNOTAVAIL'],
+              ['nonsense', 'EINVAL'],
+              ['e0', 'EINVAL'],
+              ['::1', 'EINVAL'],
+              ['ff05::1:3', 'EINVAL'],
+            ]
+          : [
+              ['fd00::2', 'EADDRNOTAVAIL'],
+              ['fe80::2%e0', 'EADDRNOTAVAIL'],
+              ['nonsense', 'EINVAL'],
+              ['10.0.0.1', 'EINVAL'],
+              ['239.1.2.3', 'EINVAL'],
+              // Link-local ones need a zone, by its name.
+              ['fe80::1', 'EINVAL'],
+              ['ff02::1:3', 'EINVAL'],
+              ['ff02::1:3%e9', 'EINVAL'],
+              ['ff02::1:3%2', 'EINVAL'],
+            ]
+      for (const [address, code] of refused) {
+        const socket = await near.peer.socket({ type })
+        const where = `${address}:${port}`
+        await assert.rejects(socket.bind({ port, address }), refusal('bind', code, where), address)
+      }
+      // Without a port the message has none.
+      const [address, code] = refused[0] as [string, string]
+      const socket = await near.peer.socket({ type })
+      await assert.rejects(socket.bind({ address }), refusal('bind', code, address))
+    },
+  )
+
+  binding.rule(
+    `over ${family}, a failed bind is an error event, and the socket can be bound again`,
+    needs,
+    async ({ near, port }) => {
+      await open(near, type, { port, reuseAddr: false })
+      const socket = await near.peer.socket({ type })
+      await assert.rejects(socket.bind({ port }), { code: 'EADDRINUSE' })
+      assert.equal(socket.count('error'), 1)
+      assert.equal(socket.count('listening'), 0)
+      await socket.bind({ port: port + 1 })
+      assert.equal((await socket.address()).port, port + 1)
+    },
+  )
+
+  binding.rule(`over ${family}, a closed socket's port is free`, needs, async ({ near, port }) => {
+    for (let count = 0; count < 3; count += 1) {
+      const socket = await open(near, type, { port, reuseAddr: false })
+      await socket.close()
+      await socket.told('close')
+    }
+  })
+}
+
+binding.rule(
+  'a port of IPv4 and one of IPv6 are two, unless the IPv6 socket takes IPv4 as well',
+  ['ipv6'],
+  async ({ near, port }) => {
+    await open(near, 'udp4', { port, reuseAddr: false })
+    await open(near, 'udp6', { port, reuseAddr: false })
+    const dual = await near.peer.socket({ type: 'udp6', ipv6Only: false })
+    await assert.rejects(dual.bind({ port }), refusal('bind', 'EADDRINUSE', `:::${port}`))
+    await dual.bind({ port: port + 1 })
+    await assert.rejects(
+      open(near, 'udp4', { port: port + 1, reuseAddr: false }),
+      refusal('bind', 'EADDRINUSE', `0.0.0.0:${port + 1}`),
+    )
+  },
+)

@@ -1,0 +1,87 @@
+/** What a peer and its actor say to each other, and the way it takes. */
+
+import type { ReceiverOptions, SenderOptions } from '../../options.js'
+import { turn } from '../turns.js'
+
+/** How a raw socket is made: what a test chooses of `dgram.SocketOptions`. */
+export interface SocketChoice {
+  readonly type: 'udp4' | 'udp6'
+  /** Default: false. */
+  readonly reuseAddr?: boolean
+  /** Default: true, as the library itself asks for. */
+  readonly ipv6Only?: boolean
+}
+
+/** What an actor is told to do. Over a channel between processes no function can travel. */
+export type Order = { readonly id: number } & (
+  | { readonly make: 'socket'; readonly target: number; readonly options: SocketChoice }
+  | { readonly make: 'sender'; readonly target: number; readonly options: SenderOptions }
+  | {
+      readonly make: 'receiver'
+      readonly target: number
+      readonly options: ReceiverOptions
+      /** Reply to each message with this and the message. */
+      readonly answer: string | undefined
+    }
+  /** A method of what was made, or one of the actor's routines for it. */
+  | { readonly call: string; readonly target: number; readonly args: readonly unknown[] }
+  | { readonly routine: string; readonly target: number; readonly args: readonly unknown[] }
+  | { readonly get: string; readonly target: number }
+  | { readonly ask: 'interfaces' | 'reset' }
+)
+
+/** An error, in a form that can travel. */
+export interface Failure {
+  readonly name: string
+  readonly message: string
+  readonly code: unknown
+  readonly syscall: unknown
+  /** Whether the call threw, rather than told later. */
+  readonly thrown: boolean
+  readonly cause: Failure | undefined
+}
+
+/** The answer to an order, or an event of something that was made. */
+export type News =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly failure: Failure }
+  | {
+      readonly target: number
+      readonly event: string
+      /** The first argument, where it is an error. */
+      readonly failure?: Failure
+      readonly args: readonly unknown[]
+    }
+
+/**
+ * One end of the way between a peer and its actor. What is sent comes out at the other end on a
+ * later tick, in order, and with its Buffers as Buffers.
+ */
+export interface Channel<Sent, Received> {
+  send(message: Sent): void
+  /** Called once, before anything can come. */
+  receive(listener: (message: Received) => void): void
+  /** Called with the reason when nothing will come any more. Left out where that cannot be. */
+  ended?(listener: (why: string) => void): void
+}
+
+/** The two ends of a channel within one process. */
+export function channel<One, Other>(): [Channel<One, Other>, Channel<Other, One>] {
+  const there = lane<One>()
+  const back = lane<Other>()
+  return [
+    { send: there.send, receive: back.receive },
+    { send: back.send, receive: there.receive },
+  ]
+}
+
+function lane<Message>() {
+  let listen: (message: Message) => void = () => {}
+  return {
+    // In a turn of its own, so that whoever asks again and again lets the world go on.
+    send: (message: Message): void => turn(() => listen(message)),
+    receive: (listener: (message: Message) => void): void => {
+      listen = listener
+    },
+  }
+}

@@ -1,0 +1,139 @@
+/** The network that the conformance cases run on. */
+import type { Peer } from './peer.js'
+
+/**
+ * Three hosts on three segments. Each host has `lo` as well, with 127.0.0.1/8 and ::1/128.
+ *
+ *     near  e0  red    10.0.0.1/24               fd00::1/64            fe80::1/64
+ *           e1  blue   10.0.1.1/24               fd01::1/64            fe80::1/64
+ *     other e0  red    10.0.0.2/24 10.0.0.3/24   fd00::2/64 fd00::3/64 fe80::2/64
+ *           e1  blue   10.0.1.2/24 10.0.1.3/24   fd01::2/64 fd01::3/64 fe80::2/64
+ *     far   e0  green  10.0.2.2/24               fd02::2/64            fe80::2/64
+ *
+ * Between red and green is a router, 10.0.0.254, fd00::fe and fe80::fe on red, 10.0.2.254, fd02::fe
+ * and fe80::fe on green. It forwards what is unicast both ways, and what is sent to
+ * {@link routedGroups} from red to green, as far as the TTL allows. It is the default route of each
+ * host, through its e0, for multicast too.
+ *
+ * The addresses of an interface are in that order: the first IPv4 address is the primary one. The
+ * interfaces are in the order lo, e0, e1, and have numbers in that order.
+ */
+export interface ConformanceNetwork {
+  readonly near: ConformanceHost
+  readonly other: ConformanceHost
+  readonly far: ConformanceHost
+}
+
+/** One host of the network. */
+export interface ConformanceHost {
+  /** Has the sockets of this host. */
+  readonly peer: Peer
+  /** Changes its interfaces. Left out where the carrier cannot: then it lacks `'interfaces'`. */
+  readonly interfaces?: ConformanceInterfaces
+}
+
+/** Changes the interfaces of one host. Everything resolves when it has taken effect. */
+export interface ConformanceInterfaces {
+  /** `ip link set down`: the interface is there but carries nothing. */
+  down(name: string): Promise<void>
+  /** `ip link set up`, with the addresses that it had. */
+  up(name: string): Promise<void>
+  /** `ip link del`. */
+  remove(name: string): Promise<void>
+  /** Creates it again, with the addresses and on the segment that it had; it is a new interface. */
+  add(name: string): Promise<void>
+  /** `ip addr del`: `address` has a prefix length, `10.0.1.1/24`. */
+  removeAddress(name: string, address: string): Promise<void>
+  /** `ip addr add`, as the last of its family. */
+  addAddress(name: string, address: string): Promise<void>
+  /** Puts all of the host's interfaces back as they were at first, whatever was done to them. */
+  restore(): Promise<void>
+}
+
+/** What a carrier or its network may lack. */
+export type Need =
+  /** The router and what is behind it. */
+  | 'router'
+  /** {@link ConformanceHost.interfaces}. */
+  | 'interfaces'
+  /** IPv6. */
+  | 'ipv6'
+  /** Linux's limits: 20 memberships of a socket, 10 IPv4 sources of a membership. */
+  | 'limits'
+  /** Receive buffers of a bounded size, 212,992 bytes by default. */
+  | 'buffers'
+
+/** The groups that the router forwards. */
+export const routedGroups: readonly string[] = ['239.1.2.3', 'ff05::1:3']
+
+/** An interface of a host, seen from one family. */
+export interface End {
+  readonly name: string
+  readonly address: string
+  /** What node:dgram takes for the interface. */
+  readonly handle: string
+}
+
+/** What the cases that are the same over IPv4 and IPv6 are told of each. */
+export interface Family {
+  readonly family: 'IPv4' | 'IPv6'
+  readonly type: 'udp4' | 'udp6'
+  readonly needs: readonly Need[]
+  /** The wildcard address, and the one of lo. */
+  readonly any: string
+  readonly loopback: string
+  /** One that the router forwards, and another. */
+  readonly group: string
+  readonly otherGroup: string
+  /** One that never crosses a router, as it is sent to through e0. */
+  readonly localGroup: string
+  readonly near: { readonly e0: End; readonly e1: End }
+  /** `second` is the interface's second address. */
+  readonly other: { readonly e0: End & { second: string }; readonly e1: End & { second: string } }
+  readonly far: { readonly e0: End }
+}
+
+/** IPv4 on the network. */
+export const ipv4: Family = {
+  family: 'IPv4',
+  type: 'udp4',
+  needs: [],
+  any: '0.0.0.0',
+  loopback: '127.0.0.1',
+  group: '239.1.2.3',
+  otherGroup: '239.1.2.4',
+  localGroup: '224.0.0.200',
+  near: {
+    e0: { name: 'e0', address: '10.0.0.1', handle: '10.0.0.1' },
+    e1: { name: 'e1', address: '10.0.1.1', handle: '10.0.1.1' },
+  },
+  other: {
+    e0: { name: 'e0', address: '10.0.0.2', handle: '10.0.0.2', second: '10.0.0.3' },
+    e1: { name: 'e1', address: '10.0.1.2', handle: '10.0.1.2', second: '10.0.1.3' },
+  },
+  far: { e0: { name: 'e0', address: '10.0.2.2', handle: '10.0.2.2' } },
+}
+
+/** IPv6 on the network. */
+export const ipv6: Family = {
+  family: 'IPv6',
+  type: 'udp6',
+  needs: ['ipv6'],
+  any: '::',
+  loopback: '::1',
+  group: 'ff05::1:3',
+  otherGroup: 'ff05::1:4',
+  localGroup: 'ff02::1:3',
+  near: {
+    e0: { name: 'e0', address: 'fd00::1', handle: '::%e0' },
+    e1: { name: 'e1', address: 'fd01::1', handle: '::%e1' },
+  },
+  other: {
+    e0: { name: 'e0', address: 'fd00::2', handle: '::%e0', second: 'fd00::3' },
+    e1: { name: 'e1', address: 'fd01::2', handle: '::%e1', second: 'fd01::3' },
+  },
+  far: { e0: { name: 'e0', address: 'fd02::2', handle: '::%e0' } },
+}
+
+/** Both. */
+export const families: readonly Family[] = [ipv4, ipv6]

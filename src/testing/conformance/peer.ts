@@ -1,0 +1,295 @@
+/** Sockets, senders and receivers elsewhere: in another process, or over another carrier. */
+import { EventEmitter } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import type { NetworkInterfaces } from '../../interfaces.js'
+import type { Membership } from '../../membership.js'
+import type {
+  MembershipOptions,
+  ReceiverOptions,
+  RequestOptions,
+  SenderOptions,
+} from '../../options.js'
+import type { MulticastStats } from '../../traffic.js'
+import { Actor, type Carrier } from './actor.js'
+import {
+  type Channel,
+  channel,
+  type Failure,
+  type News,
+  type Order,
+  type SocketChoice,
+} from './channel.js'
+import { BOUND, Inbox } from './inbox.js'
+
+/** Sends an order and awaits what comes of it. */
+type Tell = (order: Unnumbered<Order>) => Promise<unknown>
+type Unnumbered<O> = O extends Order ? Omit<O, 'id'> : never
+
+// Taken before anybody puts a fake in its place.
+const { setTimeout, clearTimeout } = globalThis
+
+/**
+ * Gives orders to an actor, which has sockets, senders and receivers beside it. Whatever fails
+ * there rejects here, with an error of the same `name`, `message`, `code`, `syscall` and `cause`;
+ * `thrown` says whether the call itself threw. Nothing takes longer than a bound.
+ */
+export class Peer {
+  readonly #channel: Channel<Order, News>
+  readonly #pending = new Map<number, (news: Settled) => void>()
+  readonly #held = new Map<number, PeerEmitter>()
+  #orders = 0
+  #made = 0
+  #ended: string | undefined
+
+  /** @param channel The way to an {@link Actor}. */
+  constructor(channel: Channel<Order, News>) {
+    this.#channel = channel
+    channel.receive((news) => {
+      if ('event' in news) this.#held.get(news.target)?.tell(news)
+      else this.#pending.get(news.id)?.(news)
+    })
+    channel.ended?.((why) => {
+      this.#ended = why
+      for (const settle of this.#pending.values()) settle(lost(why))
+    })
+  }
+
+  /** A peer whose actor is in this process, over a carrier, or over Node's own sockets. */
+  static over(carrier: Carrier = {}): Peer {
+    const [ours, theirs] = channel<Order, News>()
+    new Actor(theirs, carrier)
+    return new Peer(ours)
+  }
+
+  /** A raw socket, not bound yet. */
+  async socket(choice: SocketChoice): Promise<PeerSocket> {
+    const target = this.#hold((target) => new PeerSocket(target, this.#tell, choice.type))
+    await this.#tell({ make: 'socket', target: target.target, options: choice })
+    return target
+  }
+
+  /** A sender, once it is ready. */
+  async sender(options: SenderOptions): Promise<PeerSender> {
+    const sender = this.#hold((target) => new PeerSender(target, this.#tell))
+    await this.#tell({ make: 'sender', target: sender.target, options })
+    return sender
+  }
+
+  /** A receiver, once it is ready; it replies to each message with `answer` and the message. */
+  async receiver(options: ReceiverOptions, answer?: string): Promise<PeerReceiver> {
+    const receiver = this.#hold((target) => new PeerReceiver(target, this.#tell))
+    await this.#tell({ make: 'receiver', target: receiver.target, options, answer })
+    return receiver
+  }
+
+  /** What the host's `networkInterfaces()` lists. */
+  async networkInterfaces(): Promise<NetworkInterfaces> {
+    return (await this.#tell({ ask: 'interfaces' })) as NetworkInterfaces
+  }
+
+  /** Closes all that was made, and resolves when it is gone. */
+  async reset(): Promise<void> {
+    await this.#tell({ ask: 'reset' })
+    this.#held.clear()
+  }
+
+  #hold<Made extends PeerEmitter>(make: (target: number) => Made): Made {
+    const made = make(this.#made)
+    this.#held.set(this.#made, made)
+    this.#made += 1
+    return made
+  }
+
+  readonly #tell: Tell = (order) => {
+    this.#orders += 1
+    const id = this.#orders
+    const asked = new Error()
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => settle(lost(`no answer in ${2 * BOUND} ms`)), 2 * BOUND)
+      const settle = (news: Settled): void => {
+        clearTimeout(late)
+        this.#pending.delete(id)
+        if ('value' in news) resolve(news.value)
+        else reject(revived(news.failure, asked))
+      }
+      this.#pending.set(id, settle)
+      if (this.#ended === undefined) this.#channel.send({ ...order, id } as Order)
+      else settle(lost(this.#ended))
+    })
+  }
+}
+
+type Settled = { readonly value: unknown } | { readonly failure: Failure }
+
+/** Something in a peer; its events come along. */
+class PeerEmitter extends EventEmitter {
+  /** What it has heard from the beginning. */
+  readonly heard = new Inbox(this)
+  /** Its number in orders. */
+  readonly target: number
+  protected readonly order: Tell
+  readonly #events = new EventLog()
+
+  constructor(target: number, order: Tell) {
+    super()
+    this.target = target
+    this.order = order
+  }
+
+  /** @internal */
+  tell(news: Extract<News, { event: string }>): void {
+    const error = news.failure === undefined ? [] : [revived(news.failure)]
+    this.#events.push(news.event, [...error, ...news.args])
+    // An error that nobody listens for is not this process's.
+    if (news.event !== 'error' || this.listenerCount('error') > 0) {
+      this.emit(news.event, ...error, ...news.args)
+    }
+  }
+
+  /** Calls a method of it. */
+  call(method: string, ...args: unknown[]): Promise<unknown> {
+    return this.order({ call: method, target: this.target, args })
+  }
+
+  /** The arguments of the first event of that name, which may have come already. */
+  told(event: string): Promise<unknown[]> {
+    return this.#events.first(event)
+  }
+
+  /** How many events of that name have come. */
+  count(event: string): number {
+    return this.#events.count(event)
+  }
+
+  close(): Promise<unknown> {
+    return this.call('close')
+  }
+
+  async address(): Promise<AddressInfo> {
+    return (await this.call('address')) as AddressInfo
+  }
+
+  protected routine(routine: string, ...args: unknown[]): Promise<unknown> {
+    return this.order({ routine, target: this.target, args })
+  }
+}
+
+/** A raw socket in a peer. */
+export class PeerSocket extends PeerEmitter {
+  readonly #any: string
+
+  constructor(target: number, order: Tell, type: 'udp4' | 'udp6') {
+    super(target, order)
+    this.#any = type === 'udp4' ? '0.0.0.0' : '::'
+  }
+
+  /** Resolves when it is listening. Default: a free port of every address. */
+  async bind({ port = 0, address = this.#any } = {}): Promise<this> {
+    await this.routine('bind', port, address)
+    return this
+  }
+
+  /** Resolves when the callback is called; a string is sent as UTF-8, anything else as it is. */
+  async send(data: unknown, port: unknown, address: unknown): Promise<void> {
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data
+    await this.routine('send', bytes, port, address)
+  }
+
+  /** Sends `count` datagrams of `size` bytes within one tick, which begin with their number. */
+  async burst(count: number, size: number, port: number, address: string): Promise<void> {
+    await this.routine('burst', count, size, port, address)
+  }
+
+  /** What happens around two datagrams that it sends to itself within one tick, in order. */
+  async trace(port: number, address: string): Promise<string[]> {
+    return (await this.routine('trace', port, address)) as string[]
+  }
+
+  /** Sends, and overwrites the memory once the callback is called. */
+  async sendAndOverwrite(text: string, port: number, address: string): Promise<void> {
+    await this.routine('sendAndOverwrite', text, port, address)
+  }
+
+  /** From now on overwrites the memory of each datagram that it hears. */
+  async scribble(): Promise<void> {
+    await this.routine('scribble')
+  }
+}
+
+/** A `MulticastSender` in a peer. */
+export class PeerSender extends PeerEmitter {
+  async send(message: string | Uint8Array): Promise<number> {
+    return (await this.call('send', message)) as number
+  }
+
+  /** The texts of the replies. */
+  async request(message: string, options: RequestOptions): Promise<string[]> {
+    return (await this.routine('request', message, options)) as string[]
+  }
+}
+
+/** A `MulticastReceiver` in a peer. */
+export class PeerReceiver extends PeerEmitter {
+  async join(membership?: MembershipOptions): Promise<void> {
+    await this.call('join', membership)
+  }
+
+  async leave(membership?: MembershipOptions): Promise<void> {
+    await this.call('leave', membership)
+  }
+
+  async memberships(): Promise<Membership[]> {
+    return (await this.order({ get: 'memberships', target: this.target })) as Membership[]
+  }
+
+  async stats(): Promise<MulticastStats> {
+    return (await this.order({ get: 'stats', target: this.target })) as MulticastStats
+  }
+}
+
+/** The events that have come, and who waits for one. */
+class EventLog {
+  readonly #events: { readonly name: string; readonly args: unknown[] }[] = []
+  #came: (() => void)[] = []
+
+  push(name: string, args: unknown[]): void {
+    // Messages have an inbox of their own.
+    if (name === 'message') return
+    this.#events.push({ name, args })
+    for (const came of this.#came.splice(0)) came()
+  }
+
+  count(name: string): number {
+    return this.#events.filter((event) => event.name === name).length
+  }
+
+  async first(name: string): Promise<unknown[]> {
+    const find = () => this.#events.find((event) => event.name === name)
+    for (const end = Date.now() + BOUND; find() === undefined; ) {
+      await new Promise<void>((resolve, reject) => {
+        const why = `no ${name} event in ${BOUND} ms`
+        const late = setTimeout(() => reject(new Error(why)), end - Date.now())
+        this.#came.push(() => {
+          clearTimeout(late)
+          resolve()
+        })
+      })
+    }
+    return find()?.args ?? []
+  }
+}
+
+function lost(message: string): { failure: Failure } {
+  const unknown = { code: undefined, syscall: undefined, thrown: false, cause: undefined }
+  return { failure: { name: 'Error', message, ...unknown } }
+}
+
+/** An error as it was in the actor, with the stack of who gave the order. */
+function revived(failure: Failure, asked?: Error): Error {
+  const { message, cause, ...properties } = failure
+  const error = new Error(message, cause && { cause: revived(cause) })
+  Object.assign(error, properties)
+  const [, ...stack] = asked?.stack?.split('\n') ?? []
+  if (asked !== undefined) error.stack = [`${failure.name}: ${message}`, ...stack].join('\n')
+  return error
+}

@@ -1,0 +1,140 @@
+import {
+  integer,
+  isFunction,
+  optional,
+  type Rules,
+  rule,
+  type Settings,
+  wrongValue,
+} from '../rules.js'
+
+/** A datagram that has reached a host, before that host hears it. */
+export interface Transit {
+  /** Its bytes: a copy that can be looked at, not changed. */
+  readonly data: Buffer
+  /** The name of the host that sent it, and the address and port that it was sent from. */
+  readonly from: { readonly host: string; readonly address: string; readonly port: number }
+  /** The name of the host that it has reached, and the address and port that it was sent to. */
+  readonly to: { readonly host: string; readonly address: string; readonly port: number }
+  /** How many networks it may still cross: what it was sent with, less one for each router. */
+  readonly ttl: number
+}
+
+/** What becomes of one datagram at one host. What is left out stays to chance. */
+export interface Fate {
+  /** True: it is lost there. False: it is not, whatever `loss` says. */
+  lost?: boolean | undefined
+  /** Milliseconds that it takes, in place of `latency` and `jitter`. */
+  delay?: number | undefined
+  /** How many of it arrive, in place of what `duplication` says. */
+  copies?: number | undefined
+}
+
+/** What goes wrong on the way. Each datagram meets it once for each host that it reaches. */
+export interface Faults {
+  /** The share of datagrams that are lost, from 0 to 1. Default: 0. */
+  loss?: number | undefined
+  /** The share of datagrams that arrive twice, from 0 to 1. Default: 0. */
+  duplication?: number | undefined
+  /**
+   * The share of datagrams that the next one to the same host overtakes, from 0 to 1. One that no other
+   * follows comes a little later. Default: 0.
+   */
+  reordering?: number | undefined
+  /**
+   * Milliseconds that each datagram takes, by the `setTimeout` of the moment: fake timers rule it.
+   * Default: 0, the next turn of the event loop, without a timer.
+   */
+  latency?: number | undefined
+  /** Up to so many milliseconds more, by chance, so that datagrams overtake each other. Default: 0. */
+  jitter?: number | undefined
+  /** Asked about each datagram at each host that it reaches. Default: none, all is left to chance. */
+  rule?: ((transit: Transit) => Fate | undefined) | undefined
+}
+
+const share = (value: unknown, option: string): number => {
+  if (typeof value === 'number' && value >= 0 && value <= 1) return value
+  throw wrongValue('ERR_MULTICAST_OPTION', option, 'a number from 0 to 1', value)
+}
+
+const duration = (value: unknown, option: string): number => {
+  if (typeof value === 'number' && value >= 0 && value <= 2 ** 31 - 1) return value
+  throw wrongValue(
+    'ERR_MULTICAST_OPTION',
+    option,
+    'a number of milliseconds from 0 to 2147483647',
+    value,
+  )
+}
+
+const count = integer(0, Number.MAX_SAFE_INTEGER)
+
+export const faultRules = {
+  loss: rule({ default: 0, check: share }),
+  duplication: rule({ default: 0, check: share }),
+  reordering: rule({ default: 0, check: share }),
+  latency: rule({ default: 0, check: duration }),
+  jitter: rule({ default: 0, check: duration }),
+  rule: rule({ check: optional(isFunction<NonNullable<Faults['rule']>>) }),
+} satisfies Rules
+
+export type FaultSettings = Settings<typeof faultRules>
+
+/** The delays in ms after which copies arrive: none, where it is lost. */
+export interface Verdict {
+  readonly delays: readonly number[]
+  /** Whether the next one overtakes it. */
+  readonly overtaken: boolean
+  /** Why there are none. */
+  readonly lostBy: 'loss' | 'rule'
+}
+
+const untouched: Verdict = { delays: [0], overtaken: false, lostBy: 'loss' }
+
+/** Chance, from a seed: the same draws for the same seed. */
+export class Chance {
+  #state: number
+
+  constructor(seed: number) {
+    this.#state = seed | 0
+  }
+
+  /** From 0 up to, but without, 1: the generator known as mulberry32. */
+  draw(): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+
+  /** Whether that happens which does so in a share of the cases. */
+  hits(share: number): boolean {
+    return share > 0 && this.draw() < share
+  }
+}
+
+/** Decides about one datagram at one host. */
+export function judge(faults: FaultSettings, chance: Chance, transit: () => Transit): Verdict {
+  const { loss, duplication, reordering, latency, jitter, rule } = faults
+  const fate = rule === undefined ? undefined : checkFate(rule(transit()))
+  if (fate?.lost ?? chance.hits(loss)) {
+    return { delays: [], overtaken: false, lostBy: fate?.lost ? 'rule' : 'loss' }
+  }
+  const copies = fate?.copies ?? (chance.hits(duplication) ? 2 : 1)
+  const overtaken = chance.hits(reordering)
+  if (copies === 1 && latency === 0 && jitter === 0 && !overtaken && fate?.delay === undefined) {
+    return untouched
+  }
+  const delay = () => fate?.delay ?? latency + (jitter > 0 ? chance.draw() * jitter : 0)
+  return { delays: Array.from({ length: copies }, delay), overtaken, lostBy: 'rule' }
+}
+
+function checkFate(fate: Fate | undefined): Fate | undefined {
+  if (fate === undefined) return undefined
+  if (typeof fate !== 'object' || fate === null) {
+    throw wrongValue('ERR_MULTICAST_OPTION', 'What rule returns', 'an object or undefined', fate)
+  }
+  if (fate.delay !== undefined) duration(fate.delay, 'The delay that rule returns')
+  if (fate.copies !== undefined) count(fate.copies, 'The copies that rule returns')
+  return fate
+}

@@ -1,0 +1,165 @@
+import { MulticastError, shown } from '../errors.js'
+import type { NetworkInterfaces } from '../interfaces.js'
+import { describe, type Link, parseAddresses } from './link.js'
+import type { Schedule } from './schedule.js'
+import { MockSocket, type MockSocketOptions } from './socket.js'
+import type { Stack } from './stack.js'
+import { isErrno } from './system-error.js'
+
+/** One network interface of a mock host. */
+export interface MockInterface {
+  /** The name of the segment that it is plugged into. Default: `'lan'`. */
+  segment?: string | undefined
+  /**
+   * Its addresses, with their prefix length or without (24 bits of IPv4, 64 of IPv6). Default: one IPv4
+   * address, one global and one link-local IPv6 address, which no other interface has by default.
+   */
+  addresses?: readonly string[] | undefined
+}
+
+/** What a host needs of its network. */
+export interface Home {
+  readonly stack: Stack
+  readonly schedule: Schedule
+  /** The number of the host in its network, from 1. */
+  readonly number: number
+  /** Addresses that a new interface gets where it is given none. */
+  addressesOn(segment: string): readonly string[]
+}
+
+/**
+ * A host of a {@link MockNetwork}. Spread it into the options of a sender or a receiver, which then
+ * lives on it:
+ *
+ *     new MulticastReceiver({ group, port, ...host })
+ *
+ * Only `createSocket` and `networkInterfaces` are its own properties, and so spread.
+ */
+export class MockHost {
+  /** Makes a socket on this host, as node:dgram's `createSocket` does. */
+  readonly createSocket: (options: MockSocketOptions) => MockSocket
+  /** Lists the host's interfaces that are up, as node:os does. */
+  readonly networkInterfaces: () => NetworkInterfaces
+
+  readonly #home: Home
+  #links = 0
+  /** What each interface is like, or was when it was removed. */
+  readonly #plugs = new Map<string, { segment: string | undefined; addresses: readonly string[] }>()
+  #failure: { code: string; left: number } | undefined
+
+  /** @internal */
+  constructor(home: Home, interfaces: Readonly<Record<string, string | MockInterface>>) {
+    this.#home = home
+    const { stack, schedule, number } = home
+    const nextFailure = (): string | undefined => this.#nextFailure()
+    this.createSocket = (options) => new MockSocket(stack, schedule, nextFailure, options)
+    this.networkInterfaces = () => {
+      const up = [...stack.links.values()].filter((link) => link.isUp && link.addresses.length > 0)
+      return Object.fromEntries(up.map((link) => [link.name, describe(link, number)]))
+    }
+    this.#plug('lo', undefined, ['127.0.0.1/8', '::1/128'])
+    for (const [name, given] of Object.entries(interfaces)) {
+      this.add(name, typeof given === 'string' ? { segment: given } : given)
+    }
+  }
+
+  /** The name by which the journal tells of it. */
+  get name(): string {
+    return this.#home.stack.name
+  }
+
+  /**
+   * Takes an interface down, as `ip link set down` does: it is not listed, nothing comes or goes through
+   * it, and what was joined on it stays joined.
+   *
+   * @throws MulticastError `ERR_MULTICAST_INTERFACE` if there is none of that name.
+   */
+  down(name: string): void {
+    this.#link(name).isUp = false
+  }
+
+  /** Brings an interface up again. Throws as {@link down} does. */
+  up(name: string): void {
+    this.#link(name).isUp = true
+  }
+
+  /**
+   * Removes an interface, as when an adapter is unplugged or a container's network goes: what was joined
+   * on it is lost, and nothing tells of it. Throws as {@link down} does.
+   */
+  remove(name: string): void {
+    this.#link(name)
+    this.#home.stack.links.delete(name)
+  }
+
+  /**
+   * Adds an interface. By default one that was removed comes back with the segment and the addresses that
+   * it had, but it is another one: nothing is joined on it.
+   *
+   * @throws MulticastError `ERR_MULTICAST_OPTION` if there is one of that name, or an address is wrong.
+   */
+  add(name: string, options: MockInterface = {}): void {
+    if (this.#home.stack.links.has(name)) {
+      throw new MulticastError(
+        'ERR_MULTICAST_OPTION',
+        `${this.name} has an interface ${shown(name)} already: remove it first`,
+      )
+    }
+    const before = this.#plugs.get(name)
+    const segment = options.segment ?? before?.segment ?? 'lan'
+    // An address belongs to its segment: plugged in elsewhere it gets others.
+    const kept = segment === before?.segment ? before.addresses : undefined
+    this.#plug(name, segment, options.addresses ?? kept ?? this.#home.addressesOn(segment))
+  }
+
+  /**
+   * Gives an interface other addresses, as when DHCP renews them; it stays the same interface, and what
+   * was joined on it stays joined. Throws as {@link down} and {@link add} do.
+   */
+  readdress(name: string, addresses: readonly string[]): void {
+    const link = this.#link(name)
+    link.addresses = parseAddresses(addresses)
+    this.#plugs.set(name, { segment: link.segment, addresses: [...addresses] })
+  }
+
+  /**
+   * Lets the next sends of this host fail, as a firewall or a network that has just changed does.
+   *
+   * @param code The system's error: `'EPERM'`, `'EHOSTUNREACH'`, `'ENOBUFS'`.
+   * @param count How many sends. Default: all from now on. 0: none any more.
+   * @throws MulticastError `ERR_MULTICAST_OPTION` if the system has no error of that name.
+   */
+  failSends(code: string, count = Number.POSITIVE_INFINITY): void {
+    if (!isErrno(code)) {
+      throw new MulticastError(
+        'ERR_MULTICAST_OPTION',
+        `code must be the name of a system error, such as 'EHOSTUNREACH', but is ${shown(code)}`,
+      )
+    }
+    this.#failure = { code, left: count }
+  }
+
+  #nextFailure(): string | undefined {
+    if (this.#failure === undefined || this.#failure.left < 1) return undefined
+    this.#failure.left -= 1
+    return this.#failure.code
+  }
+
+  #plug(name: string, segment: string | undefined, addresses: readonly string[]): void {
+    this.#links += 1
+    this.#plugs.set(name, { segment, addresses: [...addresses] })
+    const index = this.#links
+    const parsed = parseAddresses(addresses)
+    this.#home.stack.links.set(name, { name, index, segment, addresses: parsed, isUp: true })
+  }
+
+  #link(name: string): Link {
+    const { links } = this.#home.stack
+    const link = links.get(name)
+    if (link !== undefined) return link
+    throw new MulticastError(
+      'ERR_MULTICAST_INTERFACE',
+      `${this.name} has no interface ${shown(name)}. There are: ${[...links.keys()].join(', ')}`,
+    )
+  }
+}

@@ -1,0 +1,99 @@
+import type { Family } from './link.js'
+import { MulticastList } from './multicast-list.js'
+import type { Outcome, Packet } from './packet.js'
+
+/** What is told of a datagram to whoever keeps the journal. */
+export type Report = (outcome: Outcome) => void
+
+/** A datagram that waits to be read. */
+interface Waiting {
+  readonly packet: Packet
+  /** The sender's address, with its zone where it needs one. */
+  readonly address: string
+  readonly report: Report
+  /** The memory that it takes. */
+  readonly memory: number
+}
+
+/** Linux's net.core.rmem_default and wmem_default, and its rmem_max and wmem_max, in bytes. */
+const bufferDefault = 212_992
+const bufferMax = 4_194_304
+
+/** What the kernel keeps of one socket. */
+export class InetSocket {
+  readonly family: Family
+  /** SO_REUSEADDR. */
+  readonly reuseAddr: boolean
+  /** Whether it is an IPv6 socket whose port is taken for IPv4 too. */
+  readonly isDual: boolean
+  /** What it has joined. A socket of IPv6 can join groups of IPv4 as well. */
+  readonly lists = { IPv4: new MulticastList('IPv4'), IPv6: new MulticastList('IPv6') } as const
+  /** Called once for each datagram that can be read. */
+  readonly onReadable: () => void
+  /** What it is bound to, if it is. */
+  local: { readonly address: string; readonly port: number } | undefined
+  /** The index of the link that it is bound to by an IPv6 zone; 0 is any. */
+  zone = 0
+  /** IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS. */
+  ttl = 1
+  /** IP_MULTICAST_LOOP. */
+  loopback = true
+  /** IP_MULTICAST_IF: a link's index, and the address by which it was named. */
+  outgoing: { readonly index: number; readonly address: string | undefined } | undefined
+  /** SO_RCVBUF, as it is read back. */
+  recvBufferSize = bufferDefault
+  /** SO_SNDBUF, as it is read back. It never fills. */
+  sendBufferSize = bufferDefault
+  readonly #waiting: Waiting[] = []
+  #used = 0
+
+  constructor(family: Family, reuseAddr: boolean, isDual: boolean, onReadable: () => void) {
+    this.family = family
+    this.reuseAddr = reuseAddr
+    this.isDual = isDual
+    this.onReadable = onReadable
+  }
+
+  /** Takes a datagram in, if there is room. */
+  receive(packet: Packet, address: string, report: Report): void {
+    const memory = memoryOf(packet)
+    // One that nothing else is before is taken, however large.
+    if (this.#used > 0 && this.#used + memory > this.recvBufferSize) {
+      report('queue-full')
+      return
+    }
+    this.#used += memory
+    this.#waiting.push({ packet, address, report, memory })
+    this.onReadable()
+  }
+
+  /** The oldest datagram that waits. */
+  read(): Waiting | undefined {
+    const waiting = this.#waiting.shift()
+    if (waiting !== undefined) this.#used -= waiting.memory
+    return waiting
+  }
+
+  /** Linux doubles what is asked for, and grants no more than its limit. */
+  setRecvBufferSize(asked: number): void {
+    this.recvBufferSize = Math.max(2304, 2 * Math.min(asked, bufferMax))
+  }
+
+  setSendBufferSize(asked: number): void {
+    this.sendBufferSize = Math.max(4608, 2 * Math.min(asked, bufferMax))
+  }
+}
+
+/**
+ * The bytes of a receive buffer that Linux charges for a datagram: for each fragment in which it comes
+ * through an MTU of 1500, with the UDP header in the first of them.
+ */
+function memoryOf({ family, data }: Packet): number {
+  const isIPv4 = family === 'IPv4'
+  const [fragment, small, medium] = isIPv4 ? [1480, 205, 653] : [1448, 192, 640]
+  let memory = 0
+  for (let left = data.byteLength + 8; left > 0; left -= fragment) {
+    memory += left <= small ? 832 : left <= medium ? 1280 : 2304
+  }
+  return memory
+}

@@ -1,0 +1,158 @@
+import { AssertionError } from 'node:assert'
+import { inspect } from 'node:util'
+import type { InetSocket, Report } from './inet-socket.js'
+import type { Link } from './link.js'
+import type { Outcome, Packet } from './packet.js'
+
+/** What became of a datagram at one socket. */
+export interface Delivery {
+  /** The name of the socket's host. */
+  readonly host: string
+  /** The interface by which it came, or would have. */
+  readonly interface: string
+  /** What the socket is bound to: `'239.1.2.3:10000'`, `'[ff02::1]:10000'`. */
+  readonly socket: string
+  readonly outcome: Outcome
+}
+
+/** One datagram that was sent, and what became of it. Its text form tells all of it. */
+export class JournalEntry {
+  /** The name of the host that sent it. */
+  readonly host: string
+  /** The interface that it left by. */
+  readonly interface: string
+  /** The address and port that it was sent from, as in `'10.0.0.1:32768'`. */
+  readonly from: string
+  /** The address and port that it was sent to. */
+  readonly to: string
+  /** The TTL, or hop limit, that it was sent with. */
+  readonly ttl: number
+  /** Its payload in bytes. */
+  readonly size: number
+  /** Its payload as text, where that is printable; else in hexadecimal digits. Cut off after 200. */
+  readonly text: string
+  /** For each socket that was open on the hosts it could reach. A copy of it has a line of its own. */
+  readonly deliveries: readonly Delivery[] = []
+  readonly #data: Buffer
+
+  /** @internal */
+  constructor(host: string, link: Link, packet: Packet) {
+    this.host = host
+    this.interface = link.name
+    this.from = joined(packet.source, packet.sourcePort)
+    this.to = joined(packet.destination, packet.port)
+    this.ttl = packet.ttl
+    this.size = packet.data.byteLength
+    this.text = readable(packet.data)
+    this.#data = packet.data
+  }
+
+  /** A copy of its payload. */
+  get data(): Buffer {
+    return Buffer.from(this.#data)
+  }
+
+  /** @internal */
+  note(host: string, link: Link, socket: InetSocket, outcome: Outcome): Report {
+    const { address = '', port = 0 } = socket.local ?? {}
+    const delivery = { host, interface: link.name, socket: joined(address, port), outcome }
+    ;(this.deliveries as Delivery[]).push(delivery)
+    return (outcome) => {
+      delivery.outcome = outcome
+    }
+  }
+
+  /** One line for the datagram, and one for each socket of its port. */
+  toString(): string {
+    const what = `${this.host} ${this.interface} ${this.from} -> ${this.to} ttl ${this.ttl}, ${this.size} bytes: ${this.text}`
+    const concerned = this.deliveries.filter(({ outcome }) => outcome !== 'port')
+    const lines = concerned.map(
+      (delivery) =>
+        `    ${delivery.host} ${delivery.interface} ${delivery.socket} ${delivery.outcome}`,
+    )
+    if (lines.length === 0) lines.push('    no socket of that port on any host that it could reach')
+    return [what, ...lines].join('\n')
+  }
+
+  /** @internal */
+  [inspect.custom](): string {
+    return this.toString()
+  }
+}
+
+/** What a datagram is expected to be: the members of an entry that it must have, or a test of it. */
+export type Expected =
+  | Partial<Pick<JournalEntry, 'host' | 'interface' | 'from' | 'to' | 'ttl' | 'size' | 'text'>>
+  | ((entry: JournalEntry) => boolean)
+
+/** The last datagrams that were sent, up to a limit. */
+export class Journal {
+  readonly #limit: number
+  #entries: JournalEntry[] = []
+  #forgotten = 0
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** Notes a datagram that leaves a host, unless nothing is to be kept. */
+  open(host: string, link: Link, packet: Packet): JournalEntry | undefined {
+    if (this.#limit === 0) return undefined
+    const entry = new JournalEntry(host, link, packet)
+    this.#entries.push(entry)
+    // Many at a time, because each cut moves all that is left.
+    if (this.#entries.length >= 2 * this.#limit) this.#cut()
+    return entry
+  }
+
+  get entries(): readonly JournalEntry[] {
+    this.#cut()
+    return [...this.#entries]
+  }
+
+  /** Throws an AssertionError that shows the entries that none of `expected` describes. */
+  assertNothingUnexpected(expected: readonly Expected[]): void {
+    this.#cut()
+    const unexpected = this.#entries.filter((entry) => !expected.some((one) => fits(entry, one)))
+    if (unexpected.length > 0) {
+      throw new AssertionError({
+        message: `${unexpected.length} of ${this.#entries.length} datagrams were not expected:\n${unexpected.join('\n')}`,
+        actual: unexpected.map(String),
+        expected: [],
+        operator: 'assertNothingUnexpected',
+        stackStartFn: this.assertNothingUnexpected,
+      })
+    }
+    if (this.#forgotten === 0 && this.#limit > 0) return
+    throw new AssertionError({
+      message: `The journal keeps ${this.#limit} datagrams and has forgotten others, so nothing can be said of them: raise journalLimit`,
+      operator: 'assertNothingUnexpected',
+      stackStartFn: this.assertNothingUnexpected,
+    })
+  }
+
+  #cut(): void {
+    const over = this.#entries.length - this.#limit
+    if (over <= 0) return
+    this.#entries = this.#entries.slice(over)
+    this.#forgotten += over
+  }
+}
+
+function fits(entry: JournalEntry, expected: Expected): boolean {
+  if (typeof expected === 'function') return expected(entry)
+  return Object.entries(expected).every(
+    ([name, value]) => value === undefined || entry[name as keyof typeof expected] === value,
+  )
+}
+
+function joined(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}
+
+function readable(data: Buffer): string {
+  const text = data.toString('utf8', 0, 800)
+  const isPrintable = !/[\p{C}\ufffd]/u.test(text.replace(/[\n\t]/g, ''))
+  const shown = isPrintable ? text : data.toString('hex', 0, 101)
+  return shown.length > 200 ? `${shown.slice(0, 200)}…` : shown
+}

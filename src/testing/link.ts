@@ -1,0 +1,123 @@
+import { BlockList, isIP } from 'node:net'
+import type { NetworkInterfaceInfo } from 'node:os'
+import { canonicalIPv6 } from '../address.js'
+import { MulticastError, shown } from '../errors.js'
+
+export type Family = 'IPv4' | 'IPv6'
+
+/** One address of a link. */
+export interface LinkAddress {
+  readonly address: string
+  readonly family: Family
+  /** The length of the prefix that it shares with its neighbours, in bits. */
+  readonly prefix: number
+  /** The address of all its neighbours; only IPv4 has one. */
+  readonly broadcast: string | undefined
+  /** The addresses of its neighbours. */
+  readonly subnet: BlockList
+}
+
+/** A network interface of a mock host: what holds for it while it exists. */
+export interface Link {
+  readonly name: string
+  /** Another each time it is created, so that what was joined on a deleted one is not on its successor. */
+  readonly index: number
+  /** The segment that it is plugged into; the loopback interface has none. */
+  readonly segment: string | undefined
+  addresses: readonly LinkAddress[]
+  isUp: boolean
+}
+
+/** `'10.0.0.1/24'`; without a prefix length, 24 bits of IPv4 and 64 of IPv6. */
+function parseAddress(value: unknown): LinkAddress {
+  const [given = '', length] = typeof value === 'string' ? value.split('/') : []
+  const version = isIP(given)
+  const family = version === 4 ? 'IPv4' : 'IPv6'
+  const prefix = length === undefined ? (version === 4 ? 24 : 64) : Number(length)
+  const address = version === 6 ? canonicalIPv6(given) : given
+  const isPrefix = Number.isInteger(prefix) && prefix > 0 && prefix <= (version === 4 ? 32 : 128)
+  if (version === 0 || !isPrefix || isMulticast(address)) {
+    throw new MulticastError(
+      'ERR_MULTICAST_OPTION',
+      `An interface's address must be one such as '10.0.0.1/24' or 'fe80::1/64', but is ${shown(value)}`,
+    )
+  }
+  const subnet = new BlockList()
+  subnet.addSubnet(address, prefix, version === 4 ? 'ipv4' : 'ipv6')
+  const broadcast = version === 4 ? broadcastOf(address, prefix) : undefined
+  return { address, family, prefix, broadcast, subnet }
+}
+
+function broadcastOf(address: string, prefix: number): string {
+  const mask = netmask(prefix, 8, '.', 10).split('.')
+  const parts = address.split('.').map((part, at) => Number(part) | (255 - Number(mask[at])))
+  return parts.join('.')
+}
+
+/**
+ * The addresses of a link, parsed, in the order in which Linux keeps them: IPv4 as they were added, the
+ * first as the primary one; IPv6 the widest scope first, and in each the last one added.
+ */
+export function parseAddresses(values: readonly unknown[]): readonly LinkAddress[] {
+  const parsed = values.map(parseAddress)
+  const ipv6 = parsed.filter(({ family }) => family === 'IPv6').reverse()
+  return [
+    ...parsed.filter(({ family }) => family === 'IPv4'),
+    ...ipv6.filter(({ address }) => !isLinkLocal(address)),
+    ...ipv6.filter(({ address }) => isLinkLocal(address)),
+  ]
+}
+
+/** What `os.networkInterfaces()` lists of a link, as the system with that number of bits tells it. */
+export function describe(link: Link, number: number): NetworkInterfaceInfo[] {
+  const mac = link.segment === undefined ? '00:00:00:00:00:00' : macOf(number, link.index)
+  return link.addresses.map(({ address, family, prefix }) => {
+    const shared = {
+      address,
+      mac,
+      internal: link.segment === undefined,
+      cidr: `${address}/${prefix}`,
+    }
+    if (family === 'IPv4') return { ...shared, family, netmask: netmask(prefix, 8, '.', 10) }
+    const scopeid = isLinkLocal(address) ? link.index : 0
+    return { ...shared, family, netmask: canonicalIPv6(netmask(prefix, 16, ':', 16)), scopeid }
+  })
+}
+
+/** A locally administered address of the host with that number. */
+function macOf(host: number, index: number): string {
+  const bytes = [0x02, 0, host >> 8, host & 255, index >> 8, index & 255]
+  return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')
+}
+
+/** The mask of `prefix` bits, in the parts of so many bits of which an address is made. */
+function netmask(prefix: number, bits: number, separator: string, radix: number): string {
+  const parts = Array.from({ length: bits === 8 ? 4 : 8 }, (_, at) => {
+    const ones = Math.min(bits, Math.max(0, prefix - at * bits))
+    return (2 ** bits - 2 ** (bits - ones)).toString(radix)
+  })
+  return parts.join(separator)
+}
+
+export function familyOf(address: string): Family {
+  return address.includes(':') ? 'IPv6' : 'IPv4'
+}
+
+export function isMulticast(address: string): boolean {
+  return /^ff..:|^(22[4-9]|23\d)\./.test(address)
+}
+
+/** Whether it is a unicast address that each link has of its own. */
+export function isLinkLocal(address: string): boolean {
+  return /^fe[89ab].:/.test(address)
+}
+
+/** Whether the group's datagrams stay on their link, whatever their TTL (RFC 5771, RFC 4291). */
+export function staysOnLink(group: string): boolean {
+  return /^ff.[12]:|^224\.0\.0\./.test(group)
+}
+
+/** Whether an IPv6 address means something only together with a link. */
+export function needsZone(address: string): boolean {
+  return isLinkLocal(address) || /^ff.[12]:/.test(address)
+}

@@ -1,0 +1,391 @@
+import { AsyncResource } from 'node:async_hooks'
+import { EventEmitter } from 'node:events'
+import { type AddressInfo, isIP } from 'node:net'
+import { canonicalIPv6, splitZone } from '../address.js'
+import type { DatagramSocket } from '../datagram.js'
+import { shown } from '../errors.js'
+import { InetSocket } from './inet-socket.js'
+import { familyOf, isLinkLocal, isMulticast } from './link.js'
+import type { MulticastList, Place } from './multicast-list.js'
+import type { Schedule } from './schedule.js'
+import type { Stack } from './stack.js'
+import { nodeError, systemError } from './system-error.js'
+import { hold, release } from './turns.js'
+
+/** What `createSocket` of a mock host takes: the options of node:dgram's that count here. */
+export interface MockSocketOptions {
+  type: 'udp4' | 'udp6'
+  /** SO_REUSEADDR. Default: false. */
+  reuseAddr?: boolean | undefined
+  /**
+   * IPV6_V6ONLY. Default: false, and then the port is taken for IPv4 too. But a mock IPv6 socket never
+   * hears IPv4.
+   */
+  ipv6Only?: boolean | undefined
+  /** Not called: a mock network has no names. */
+  lookup?: unknown
+}
+
+/** What a socket needs of its host beside the stack: how its next sends are to fail, if they are. */
+export type NextFailure = () => string | undefined
+
+type SendCallback = (error: Error | null) => void
+
+/** A socket of a mock host: node:dgram's in what it does and refuses, with nothing behind it. */
+export class MockSocket extends EventEmitter implements DatagramSocket {
+  readonly #stack: Stack
+  readonly #schedule: Schedule
+  readonly #nextFailure: NextFailure
+  readonly #scope = new AsyncResource('MOCKUDP')
+  readonly #inet: InetSocket
+  /** Whether `bind` has been called, and not failed: until then nothing is read. */
+  #isBound = false
+  #isClosed = false
+  #isHeld = false
+  #wantsHold = true
+
+  /** @internal */
+  constructor(
+    stack: Stack,
+    schedule: Schedule,
+    nextFailure: NextFailure,
+    options: MockSocketOptions,
+  ) {
+    super()
+    const { type, reuseAddr, ipv6Only } = options
+    if (type !== 'udp4' && type !== 'udp6') {
+      throw nodeError(
+        TypeError,
+        'ERR_SOCKET_BAD_TYPE',
+        'Bad socket type specified. Valid types are: udp4, udp6',
+      )
+    }
+    this.#stack = stack
+    this.#schedule = schedule
+    this.#nextFailure = nextFailure
+    const isDual = type === 'udp6' && ipv6Only !== true
+    const family = type === 'udp4' ? 'IPv4' : 'IPv6'
+    this.#inet = new InetSocket(family, reuseAddr === true, isDual, () => {
+      if (this.#isBound) this.#soon(() => this.#read())
+    })
+  }
+
+  bind(options: { port?: number; address?: string; exclusive?: boolean } = {}): this {
+    this.#checkOpen()
+    if (this.#isBound) {
+      throw nodeError(Error, 'ERR_SOCKET_ALREADY_BOUND', 'Socket is already bound')
+    }
+    const { port = 0, address: given } = options
+    const asked = given || this.#wildcard
+    const [address, zone] = parse(asked)
+    const isFit = address !== undefined && familyOf(address) === this.#inet.family
+    const code = isFit ? this.#stack.bind(this.#inet, address, zone, port) : 'EINVAL'
+    this.#isBound = code === undefined
+    this.#holdProcess()
+    this.#soon(() => {
+      if (code !== undefined) this.emit('error', systemError('bind', code, asked, port))
+      else if (!this.#isClosed) this.emit('listening')
+    })
+    return this
+  }
+
+  send(
+    data: Uint8Array | string,
+    givenPort: number,
+    givenAddress: string,
+    callback?: SendCallback,
+  ): void {
+    if (!ArrayBuffer.isView(data) && typeof data !== 'string') {
+      const message = `The "buffer" argument must be of type string or an instance of Buffer, TypedArray, or DataView. Received ${shown(data)}`
+      throw nodeError(TypeError, 'ERR_INVALID_ARG_TYPE', message)
+    }
+    const port = checkPort(givenPort)
+    const address = this.#checkAddress(givenAddress)
+    this.#checkOpen()
+    if (!this.#isBound) this.bind()
+    // As with node:dgram: what waits for a bind that fails is never heard of again.
+    if (!this.#isBound) return
+    // A copy, because the kernel has one: what was sent is the caller's again.
+    const copy = Buffer.from(
+      typeof data === 'string'
+        ? data
+        : new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    )
+    // In its own turn before the datagram is heard, as node:dgram calls back before it reads.
+    let code: string | undefined
+    this.#soon(() => {
+      if (callback === undefined) return
+      callback(code === undefined ? null : systemError('send', code, address, port))
+    })
+    code = this.#nextFailure() ?? this.#transmit(copy, port, address)
+  }
+
+  close(): this {
+    this.#checkOpen()
+    this.#isClosed = true
+    this.#stack.unbind(this.#inet)
+    for (let left = this.#inet.read(); left !== undefined; left = this.#inet.read()) {
+      left.report('closed')
+    }
+    this.#holdProcess()
+    this.#soon(() => this.emit('close'))
+    return this
+  }
+
+  address(): AddressInfo {
+    this.#checkOpen()
+    const { local, family, zone } = this.#inet
+    if (local === undefined) throw systemError('getsockname', 'EBADF')
+    const link = isLinkLocal(local.address) ? this.#stack.linkOf(zone) : undefined
+    const address = link === undefined ? local.address : this.#stack.zoned(local.address, link)
+    return { address, family, port: local.port }
+  }
+
+  addMembership(group: string, multicastInterface?: string): void {
+    this.#change('addMembership', group, multicastInterface, (list, address, place) =>
+      list.join(address, place),
+    )
+  }
+
+  dropMembership(group: string, multicastInterface?: string): void {
+    this.#change('dropMembership', group, multicastInterface, (list, address, place) =>
+      list.leave(address, place),
+    )
+  }
+
+  addSourceSpecificMembership(source: string, group: string, multicastInterface?: string): void {
+    this.#changeSource('addSourceSpecificMembership', source, group, multicastInterface)
+  }
+
+  dropSourceSpecificMembership(source: string, group: string, multicastInterface?: string): void {
+    this.#changeSource('dropSourceSpecificMembership', source, group, multicastInterface)
+  }
+
+  setMulticastInterface(multicastInterface: string): void {
+    this.#checkOpen()
+    const call = 'setMulticastInterface'
+    checkString(multicastInterface, 'interfaceAddress')
+    const [address, zone] = parse(multicastInterface)
+    if (address === undefined) throw systemError(call, 'EINVAL')
+    this.#checkBound(call)
+    const family = familyOf(address)
+    if (family === 'IPv6') {
+      if (this.#inet.family === 'IPv4') throw systemError(call, 'ENOPROTOOPT')
+      const index = this.#stack.indexOf(zone)
+      if (index > 0 && this.#inet.zone > 0 && index !== this.#inet.zone) {
+        throw systemError(call, 'EINVAL')
+      }
+      this.#inet.outgoing = index === 0 ? undefined : { index, address: undefined }
+      return
+    }
+    const link = address === '0.0.0.0' ? undefined : this.#stack.ownerOf(address)
+    if (link === undefined && address !== '0.0.0.0') throw systemError(call, 'EADDRNOTAVAIL')
+    // An IPv6 socket takes it too, for an IPv4 that it does not have here.
+    if (this.#inet.family === 'IPv6') return
+    this.#inet.outgoing = link === undefined ? undefined : { index: link.index, address }
+  }
+
+  setMulticastLoopback(flag: boolean): boolean {
+    this.#checkHandle('setMulticastLoopback')
+    this.#checkBound('setMulticastLoopback')
+    this.#inet.loopback = Boolean(flag)
+    return flag
+  }
+
+  setMulticastTTL(ttl: number): number {
+    if (typeof ttl !== 'number') {
+      const message = `The "ttl" argument must be of type number. Received ${shown(ttl)}`
+      throw nodeError(TypeError, 'ERR_INVALID_ARG_TYPE', message)
+    }
+    this.#checkHandle('setMulticastTTL')
+    this.#checkBound('setMulticastTTL')
+    // As C sees it: a fraction is cut off, and NaN is 0.
+    const whole = ttl | 0
+    if (whole < 0 || whole > 255) throw systemError('setMulticastTTL', 'EINVAL')
+    this.#inet.ttl = whole
+    return ttl
+  }
+
+  setRecvBufferSize(size: number): void {
+    this.#checkBuffer('uv_recv_buffer_size', checkBufferSize(size))
+    this.#inet.setRecvBufferSize(size)
+  }
+
+  setSendBufferSize(size: number): void {
+    this.#checkBuffer('uv_send_buffer_size', checkBufferSize(size))
+    this.#inet.setSendBufferSize(size)
+  }
+
+  getRecvBufferSize(): number {
+    this.#checkBuffer('uv_recv_buffer_size', 0)
+    return this.#inet.recvBufferSize
+  }
+
+  getSendBufferSize(): number {
+    this.#checkBuffer('uv_send_buffer_size', 0)
+    return this.#inet.sendBufferSize
+  }
+
+  /** Always 0: a mock network takes each datagram at once. */
+  getSendQueueSize(): number {
+    this.#checkHandle('getSendQueueSize')
+    return 0
+  }
+
+  ref(): this {
+    this.#wantsHold = true
+    this.#holdProcess()
+    return this
+  }
+
+  unref(): this {
+    this.#wantsHold = false
+    this.#holdProcess()
+    return this
+  }
+
+  /** Sends, or answers with the name of an error. */
+  #transmit(data: Buffer, port: number, given: string): string | undefined {
+    const [address, zone] = parse(given)
+    if (address === undefined || familyOf(address) !== this.#inet.family) return 'EINVAL'
+    return this.#stack.send(this.#inet, data, address, zone, port)
+  }
+
+  #read(): void {
+    const read = this.#inet.read()
+    if (read === undefined) return
+    const { packet, address, report } = read
+    const { sourcePort: port, family, data } = packet
+    report('delivered')
+    // Memory of its own for each who hears it.
+    this.emit('message', Buffer.from(data), { address, family, port, size: data.byteLength })
+  }
+
+  #change(
+    call: string,
+    given: string,
+    on: string | undefined,
+    change: (list: MulticastList, group: string, place: Place) => string | undefined,
+  ): void {
+    this.#checkOpen()
+    if (!given) {
+      const message = 'The "multicastAddress" argument must be specified'
+      throw nodeError(TypeError, 'ERR_MISSING_ARGS', message)
+    }
+    // A zone of the group itself is ignored.
+    const [group] = parse(given)
+    if (group === undefined) throw systemError(call, 'EINVAL')
+    const family = familyOf(group)
+    // The kernel needs it bound, and libuv sees to that, without an event.
+    if (this.#inet.local === undefined) this.#stack.bind(this.#inet, this.#wildcard, undefined, 0)
+    const [address, zone] = on === undefined || on === null ? [] : parse(on)
+    const isFit = address !== undefined && familyOf(address) === family
+    if (on !== undefined && on !== null && !isFit) throw systemError(call, 'EINVAL')
+    const isForeign = family === 'IPv6' && this.#inet.family === 'IPv4'
+    if (isForeign) throw systemError(call, 'ENOPROTOOPT')
+    if (!isMulticast(group)) throw systemError(call, 'EINVAL')
+    const by = address === '0.0.0.0' ? undefined : address
+    const place = this.#stack.place(family, by, zone)
+    const code = change(this.#inet.lists[family], group, place)
+    if (code !== undefined) throw systemError(call, code)
+  }
+
+  #changeSource(
+    call: 'addSourceSpecificMembership' | 'dropSourceSpecificMembership',
+    given: string,
+    group: string,
+    on: string | undefined,
+  ): void {
+    this.#checkOpen()
+    checkString(given, 'sourceAddress')
+    checkString(group, 'groupAddress')
+    const [source] = parse(given)
+    const isFit = source !== undefined && familyOf(source) === familyOf(group)
+    if (!isFit) throw systemError(call, 'EINVAL')
+    this.#change(call, group, on, (list, address, place) =>
+      call === 'addSourceSpecificMembership'
+        ? list.joinSource(source, address, place)
+        : list.leaveSource(source, address, place),
+    )
+  }
+
+  /** Does it in a turn of its own, in the asynchronous context that the socket was made in. */
+  #soon(task: () => void): void {
+    this.#schedule.soon(task, this.#scope)
+  }
+
+  #holdProcess(): void {
+    const holds = this.#wantsHold && !this.#isClosed && this.#isBound
+    if (holds === this.#isHeld) return
+    this.#isHeld = holds
+    if (holds) hold()
+    else release()
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw nodeError(Error, 'ERR_SOCKET_DGRAM_NOT_RUNNING', 'Not running')
+  }
+
+  /** Some methods of node:dgram do not look whether the socket is closed, and stumble. */
+  #checkHandle(method: string): void {
+    if (this.#isClosed) {
+      throw new TypeError(`Cannot read properties of null (reading '${method}')`)
+    }
+  }
+
+  #checkBound(call: string): void {
+    if (this.#inet.local === undefined) throw systemError(call, 'EBADF')
+  }
+
+  #checkBuffer(call: string, size: number): void {
+    this.#checkHandle('bufferSize')
+    const isBound = this.#inet.local !== undefined
+    if (isBound && size < 2 ** 31) return
+    const why = isBound ? 'EINVAL (invalid argument)' : 'EBADF (bad file descriptor)'
+    const message = `Could not get or set buffer size: ${call} returned ${why}`
+    const error = nodeError(Error, 'ERR_SOCKET_BUFFER_SIZE', message)
+    throw Object.defineProperty(error, 'name', { value: 'SystemError', configurable: true })
+  }
+
+  get #wildcard(): string {
+    return this.#inet.family === 'IPv4' ? '0.0.0.0' : '::'
+  }
+
+  /** The address to send to: where there is none, this host. */
+  #checkAddress(given: unknown): string {
+    if (given !== undefined && given !== null) checkString(given, 'address')
+    return (given as string) || (this.#inet.family === 'IPv4' ? '127.0.0.1' : '::1')
+  }
+}
+
+/** The address in its canonical form, and its zone; none if it is no address. */
+function parse(value: unknown): [address?: string, zone?: string] {
+  const [address, zone] = splitZone(String(value))
+  const version = isIP(address)
+  if (version === 0 || (version === 4 && zone !== undefined)) return []
+  const canonical = version === 4 ? address : canonicalIPv6(address)
+  return zone === undefined ? [canonical] : [canonical, zone]
+}
+
+/** Numbers as strings are ports too. */
+function checkPort(given: unknown): number {
+  const isEmpty = typeof given === 'string' && given.trim() === ''
+  const port = typeof given === 'string' && !isEmpty ? Number(given) : given
+  if (Number.isInteger(port) && (port as number) > 0 && (port as number) < 65_536) {
+    return port as number
+  }
+  const message = `Port should be > 0 and < 65536. Received ${shown(given)}.`
+  throw nodeError(RangeError, 'ERR_SOCKET_BAD_PORT', message)
+}
+
+function checkBufferSize(size: number): number {
+  if (size >>> 0 === size) return size
+  const message = 'Buffer size must be a positive integer'
+  throw nodeError(TypeError, 'ERR_SOCKET_BAD_BUFFER_SIZE', message)
+}
+
+function checkString(value: unknown, name: string): void {
+  if (typeof value === 'string') return
+  const message = `The "${name}" argument must be of type string. Received ${shown(value)}`
+  throw nodeError(TypeError, 'ERR_INVALID_ARG_TYPE', message)
+}

@@ -1,0 +1,36 @@
+import { describe, test } from 'node:test'
+import { conformance, type Need } from '../../src/testing/conformance/index.js'
+import { lacking, scenario } from '../lab.js'
+import { kernelNetwork, routerNeeds } from './kernel.js'
+import { mockNetwork } from './mock.js'
+
+/** Milliseconds for all the cases, which take a tenth of that on a machine with nothing else to do. */
+const TIMEOUT = 120_000
+
+// One network for all, because building it takes longer than most cases.
+scenario(
+  'the kernel conforms',
+  [],
+  async (lab, t) => {
+    const router = lacking(routerNeeds)
+    const network = await kernelNetwork(lab, router.reason === undefined)
+    const missing: Partial<Record<Need, string | false>> = { router: router.skip }
+    for (const { name, level, needs, run } of conformance) {
+      const skip = needs.map((need) => missing[need]).find((reason) => reason) ?? false
+      await t.test(`${level}: ${name}`, { skip, timeout: 30_000 }, () => run(network))
+    }
+  },
+  TIMEOUT,
+)
+
+describe('the mock conforms', () => {
+  // A network of its own for each.
+  for (const { name, level, run } of conformance) {
+    test(`${level}: ${name}`, { timeout: 30_000 }, () => run(mockNetwork()))
+  }
+
+  test('all of them one after another on one network', { timeout: 60_000 }, async () => {
+    const network = mockNetwork()
+    for (const { run } of conformance) await run(network)
+  })
+})

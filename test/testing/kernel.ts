@@ -1,0 +1,101 @@
+/** The network of the conformance cases, of namespaces, cables and a router. */
+import {
+  type ConformanceHost,
+  type ConformanceNetwork,
+  routedGroups,
+} from '../../src/testing/conformance/network.js'
+import type { End, Host, Lab, Lan } from '../lab.js'
+
+/** What the lab needs for the router. */
+export const routerNeeds = ['smcrouted', '/proc/net/ip_mr_vif', '/proc/net/ip6_mr_vif']
+
+/** Each host's ends, in the order of its interfaces. */
+const addresses = {
+  near: [
+    ['10.0.0.1/24', 'fd00::1/64', 'fe80::1/64'],
+    ['10.0.1.1/24', 'fd01::1/64', 'fe80::1/64'],
+  ],
+  other: [
+    ['10.0.0.2/24', '10.0.0.3/24', 'fd00::2/64', 'fd00::3/64', 'fe80::2/64'],
+    ['10.0.1.2/24', '10.0.1.3/24', 'fd01::2/64', 'fd01::3/64', 'fe80::2/64'],
+  ],
+  far: [['10.0.2.2/24', 'fd02::2/64', 'fe80::2/64']],
+} as const
+
+/** Builds it; the router only forwards where `hasRouter`. */
+export async function kernelNetwork(lab: Lab, hasRouter: boolean): Promise<ConformanceNetwork> {
+  const [near, other, far, router] = [lab.host(), lab.host(), lab.host(), lab.host()]
+  const [red, blue, green] = [await lab.lan(), await lab.lan(), await lab.lan()]
+  const ends = {
+    near: plan(near, addresses.near, [red, blue]),
+    other: plan(other, addresses.other, [red, blue]),
+    far: plan(far, addresses.far, [green]),
+  }
+  for (const { lan, end } of Object.values(ends).flat()) await lan.plug(end)
+  await red.plug([router, 'red', '10.0.0.254/24', 'fd00::fe/64', 'fe80::fe/64'])
+  await green.plug([router, 'green', '10.0.2.254/24', 'fd02::fe/64', 'fe80::fe/64'])
+  for (const [host, net] of [[near, 0] as const, [other, 0] as const, [far, 2] as const]) {
+    host.ip(`route add default via 10.0.${net}.254`)
+    host.ip(`route add default via fd0${net}::fe`)
+  }
+  if (hasRouter) {
+    await router.route([
+      'phyint red enable ttl-threshold 1',
+      'phyint green enable ttl-threshold 1',
+      ...routedGroups.map((group) => `mroute from red group ${group} to green`),
+    ])
+  }
+  return {
+    near: await conformanceHost(near, ends.near),
+    other: await conformanceHost(other, ends.other),
+    far: await conformanceHost(far, ends.far),
+  }
+}
+
+/** An end of a host's, and the switch that it is plugged into. */
+interface Plug {
+  readonly lan: Lan
+  readonly end: End
+}
+
+function plan(host: Host, ends: readonly (readonly string[])[], lans: readonly Lan[]): Plug[] {
+  return lans.map((lan, at) => ({ lan, end: [host, `e${at}`, ...(ends[at] ?? [])] }))
+}
+
+async function conformanceHost(host: Host, plugs: readonly Plug[]): Promise<ConformanceHost> {
+  const changed = new Set<string>()
+  const find = (name: string): Plug => {
+    const plug = plugs.find(({ end }) => end[1] === name)
+    if (plug === undefined) throw new Error(`there is no ${name}`)
+    return plug
+  }
+  /** Does something to an interface that {@link restore} has to put right. */
+  const change = (name: string, command: string): void => {
+    changed.add(name)
+    host.ip(command)
+  }
+  const raise = ({ lan, end }: Plug): Promise<void> => lan.raise(end)
+  return {
+    peer: await host.peer(),
+    interfaces: {
+      down: async (name) => change(name, `link set dev ${name} down`),
+      up: (name) => raise(find(name)),
+      remove: async (name) => change(name, `link del dev ${name}`),
+      add: async (name) => {
+        const { lan, end } = find(name)
+        await lan.plug(end)
+      },
+      removeAddress: async (name, address) => change(name, `addr del ${address} dev ${name}`),
+      addAddress: async (name, address) =>
+        change(name, `addr add ${address} dev ${name}${address.includes(':') ? ' nodad' : ''}`),
+      restore: async () => {
+        for (const name of changed) {
+          const plug = find(name)
+          host.unplug(name)
+          await plug.lan.plug(plug.end)
+        }
+        changed.clear()
+      },
+    },
+  }
+}
