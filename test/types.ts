@@ -13,6 +13,7 @@ import {
   type Received,
   text,
 } from '../src/index.js'
+import { MockNetwork, type Outcome } from '../src/testing/index.js'
 
 // Nothing here runs: types.test.ts compiles it. Each @ts-expect-error is an error itself where the line
 // below it compiles.
@@ -154,6 +155,35 @@ export async function program(remote: RemoteInfo): Promise<void> {
   new MulticastSender({ port: 1 })
   // @ts-expect-error half a codec
   new MulticastReceiver({ ...where, codec: { decode: String } })
+
+  // The mock network.
+  const network = new MockNetwork({ loss: 0.1, rule: ({ to }) => ({ lost: to.host === 'b' }) })
+  const host = network.host({ interfaces: { a: 'lan', b: { addresses: ['192.0.2.1/24'] } } })
+  is<Equal<keyof typeof spread, 'createSocket' | 'networkInterfaces'>>()
+  const spread = { ...host }
+  const mocked = new MulticastReceiver({ ...where, codec: text, ...host })
+  is<Equal<typeof mocked, MulticastReceiver<string, string>>>()
+  new MulticastSender({ ...where, ...network.host() })
+  const carrier: CreateSocket = host.createSocket
+  new MulticastSender({ ...where, createSocket: carrier })
+  is<Equal<(typeof network.journal)[number]['deliveries'][number]['outcome'], Outcome>>()
+  network.assertNothingUnexpected({ ttl: 1 }, (entry) => entry.size > 0)
+  // @ts-expect-error no such fault
+  new MockNetwork({ lose: 0.1 })
+  // @ts-expect-error a fate is no word
+  new MockNetwork({ rule: () => 'lost' })
+  // @ts-expect-error no such platform
+  network.host({ platform: 'bsd' })
+  // @ts-expect-error a router has two sides
+  network.router('lan')
+  // @ts-expect-error the seed is given once
+  network.setFaults({ seed: 1 })
+  // @ts-expect-error parts are lists
+  network.partition(host)
+  // @ts-expect-error no such member
+  network.assertNothingUnexpected({ hosts: 'host1' })
+  // @ts-expect-error the journal is read
+  network.journal.push()
 
   // Errors.
   const error: unknown = undefined

@@ -1,5 +1,6 @@
 import {
   integer,
+  isBoolean,
   isFunction,
   optional,
   type Rules,
@@ -134,7 +135,8 @@ function checkFate(fate: Fate | undefined): Fate | undefined {
   if (typeof fate !== 'object' || fate === null) {
     throw wrongValue('ERR_MULTICAST_OPTION', 'What rule returns', 'an object or undefined', fate)
   }
-  if (fate.delay !== undefined) duration(fate.delay, 'The delay that rule returns')
-  if (fate.copies !== undefined) count(fate.copies, 'The copies that rule returns')
+  if (fate.lost !== undefined) isBoolean(fate.lost, 'What rule returns as lost')
+  if (fate.delay !== undefined) duration(fate.delay, 'What rule returns as delay')
+  if (fate.copies !== undefined) count(fate.copies, 'What rule returns as copies')
   return fate
 }

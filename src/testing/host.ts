@@ -1,5 +1,6 @@
 import { MulticastError, shown } from '../errors.js'
 import type { NetworkInterfaces } from '../interfaces.js'
+import { integer, isList, isString, optional, type Rules, resolve, rule } from '../rules.js'
 import { describe, type Link, parseAddresses } from './link.js'
 import type { Schedule } from './schedule.js'
 import { MockSocket, type MockSocketOptions } from './socket.js'
@@ -16,6 +17,17 @@ export interface MockInterface {
    */
   addresses?: readonly string[] | undefined
 }
+
+const checkCount = integer(0, Number.MAX_SAFE_INTEGER)
+
+const interfaceRules = {
+  segment: rule({ check: optional(isString) }),
+  addresses: rule({
+    check: optional((value, option) =>
+      isList(value, option, 'a list with at least one address', 'ERR_MULTICAST_OPTION'),
+    ),
+  }),
+} satisfies Rules
 
 /** What a host needs of its network. */
 export interface Home {
@@ -44,7 +56,10 @@ export class MockHost {
   readonly #home: Home
   #links = 0
   /** What each interface is like, or was when it was removed. */
-  readonly #plugs = new Map<string, { segment: string | undefined; addresses: readonly string[] }>()
+  readonly #plugs = new Map<
+    string,
+    { segment: string | undefined; addresses: readonly unknown[] }
+  >()
   #failure: { code: string; left: number } | undefined
 
   /** @internal */
@@ -96,7 +111,8 @@ export class MockHost {
    * Adds an interface. By default one that was removed comes back with the segment and the addresses that
    * it had, but it is another one: nothing is joined on it.
    *
-   * @throws MulticastError `ERR_MULTICAST_OPTION` if there is one of that name, or an address is wrong.
+   * @throws MulticastError `ERR_MULTICAST_OPTION` if there is one of that name, or an address is wrong;
+   * `ERR_MULTICAST_UNKNOWN_OPTION`.
    */
   add(name: string, options: MockInterface = {}): void {
     if (this.#home.stack.links.has(name)) {
@@ -105,11 +121,12 @@ export class MockHost {
         `${this.name} has an interface ${shown(name)} already: remove it first`,
       )
     }
+    const given = resolve(interfaceRules, options)
     const before = this.#plugs.get(name)
-    const segment = options.segment ?? before?.segment ?? 'lan'
+    const segment = given.segment ?? before?.segment ?? 'lan'
     // An address belongs to its segment: plugged in elsewhere it gets others.
     const kept = segment === before?.segment ? before.addresses : undefined
-    this.#plug(name, segment, options.addresses ?? kept ?? this.#home.addressesOn(segment))
+    this.#plug(name, segment, given.addresses ?? kept ?? this.#home.addressesOn(segment))
   }
 
   /**
@@ -127,7 +144,8 @@ export class MockHost {
    *
    * @param code The system's error: `'EPERM'`, `'EHOSTUNREACH'`, `'ENOBUFS'`.
    * @param count How many sends. Default: all from now on. 0: none any more.
-   * @throws MulticastError `ERR_MULTICAST_OPTION` if the system has no error of that name.
+   * @throws MulticastError `ERR_MULTICAST_OPTION` if the system has no error of that name, or `count` is
+   * not an integer from 0 on.
    */
   failSends(code: string, count = Number.POSITIVE_INFINITY): void {
     if (!isErrno(code)) {
@@ -136,6 +154,7 @@ export class MockHost {
         `code must be the name of a system error, such as 'EHOSTUNREACH', but is ${shown(code)}`,
       )
     }
+    if (count !== Number.POSITIVE_INFINITY) checkCount(count, 'count')
     this.#failure = { code, left: count }
   }
 
@@ -145,11 +164,11 @@ export class MockHost {
     return this.#failure.code
   }
 
-  #plug(name: string, segment: string | undefined, addresses: readonly string[]): void {
-    this.#links += 1
-    this.#plugs.set(name, { segment, addresses: [...addresses] })
-    const index = this.#links
+  #plug(name: string, segment: string | undefined, addresses: readonly unknown[]): void {
     const parsed = parseAddresses(addresses)
+    this.#plugs.set(name, { segment, addresses: [...addresses] })
+    this.#links += 1
+    const index = this.#links
     this.#home.stack.links.set(name, { name, index, segment, addresses: parsed, isUp: true })
   }
 

@@ -1,5 +1,6 @@
 import { AssertionError } from 'node:assert'
 import { inspect } from 'node:util'
+import { type Rules, resolve, rule } from '../rules.js'
 import type { InetSocket, Report } from './inet-socket.js'
 import type { Link } from './link.js'
 import type { Outcome, Packet } from './packet.js'
@@ -64,7 +65,8 @@ export class JournalEntry {
 
   /** One line for the datagram, and one for each socket of its port. */
   toString(): string {
-    const what = `${this.host} ${this.interface} ${this.from} -> ${this.to} ttl ${this.ttl}, ${this.size} bytes: ${this.text}`
+    const text = this.text.replaceAll('\n', '\\n').replaceAll('\t', '\\t')
+    const what = `${this.host} ${this.interface} ${this.from} -> ${this.to} ttl ${this.ttl}, ${this.size} bytes: ${text}`
     const concerned = this.deliveries.filter(({ outcome }) => outcome !== 'port')
     const lines = concerned.map(
       (delivery) =>
@@ -84,6 +86,18 @@ export class JournalEntry {
 export type Expected =
   | Partial<Pick<JournalEntry, 'host' | 'interface' | 'from' | 'to' | 'ttl' | 'size' | 'text'>>
   | ((entry: JournalEntry) => boolean)
+
+const anything = rule({ check: (value) => value })
+
+const expectedRules = {
+  host: anything,
+  interface: anything,
+  from: anything,
+  to: anything,
+  ttl: anything,
+  size: anything,
+  text: anything,
+} satisfies Rules
 
 /** The last datagrams that were sent, up to a limit. */
 export class Journal {
@@ -113,7 +127,8 @@ export class Journal {
   /** Throws an AssertionError that shows the entries that none of `expected` describes. */
   assertNothingUnexpected(expected: readonly Expected[]): void {
     this.#cut()
-    const unexpected = this.#entries.filter((entry) => !expected.some((one) => fits(entry, one)))
+    const tests = expected.map(testOf)
+    const unexpected = this.#entries.filter((entry) => !tests.some((test) => test(entry)))
     if (unexpected.length > 0) {
       throw new AssertionError({
         message: `${unexpected.length} of ${this.#entries.length} datagrams were not expected:\n${unexpected.join('\n')}`,
@@ -139,11 +154,14 @@ export class Journal {
   }
 }
 
-function fits(entry: JournalEntry, expected: Expected): boolean {
-  if (typeof expected === 'function') return expected(entry)
-  return Object.entries(expected).every(
-    ([name, value]) => value === undefined || entry[name as keyof typeof expected] === value,
-  )
+/** The test that an expectation is. */
+function testOf(expected: Expected): (entry: JournalEntry) => boolean {
+  if (typeof expected === 'function') return expected
+  const members = Object.entries(resolve(expectedRules, expected))
+  return (entry) =>
+    members.every(
+      ([name, value]) => value === undefined || entry[name as keyof typeof expectedRules] === value,
+    )
 }
 
 function joined(address: string, port: number): string {

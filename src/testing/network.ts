@@ -35,13 +35,19 @@ const isPlatform = (value: unknown, option: string): Platform => {
   throw wrongValue('ERR_MULTICAST_OPTION', option, "'linux', 'darwin' or 'win32'", value)
 }
 
-const isInterfaces = (
-  value: unknown,
-  option: string,
-): NonNullable<MockHostOptions['interfaces']> => {
+type Interfaces = NonNullable<MockHostOptions['interfaces']>
+
+const isInterfaces = (value: unknown, option: string): Interfaces => {
   const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value)
-  if (isRecord) return value as NonNullable<MockHostOptions['interfaces']>
-  throw wrongValue('ERR_MULTICAST_OPTION', option, 'an object of interfaces by name', value)
+  if (!isRecord) {
+    throw wrongValue('ERR_MULTICAST_OPTION', option, 'an object of interfaces by name', value)
+  }
+  for (const [name, one] of Object.entries(value)) {
+    if (typeof one === 'string' || (typeof one === 'object' && one !== null)) continue
+    const wanted = 'the name of a segment, or an object with segment and addresses'
+    throw wrongValue('ERR_MULTICAST_OPTION', `${option}.${name}`, wanted, one)
+  }
+  return value as Interfaces
 }
 
 const networkRules = {
@@ -123,8 +129,19 @@ export class MockNetwork {
   /**
    * Adds a router between segments. It lowers the TTL, forwards every group to each of them, but for the
    * link-local ones, and finds the way for replies.
+   *
+   * @throws MulticastError `ERR_MULTICAST_OPTION` for fewer than two segments.
    */
   router(...segments: [string, string, ...string[]]): void {
+    const names = segments.filter((name) => typeof name === 'string')
+    if (names.length < 2 || names.length < segments.length) {
+      throw wrongValue(
+        'ERR_MULTICAST_OPTION',
+        'A router',
+        'between at least two segments',
+        segments,
+      )
+    }
     this.#segments.connect(segments)
   }
 
@@ -146,8 +163,11 @@ export class MockNetwork {
       for (const host of hosts) {
         const stack = this.#hosts.get(host)
         if (stack === undefined || partOf.has(stack)) {
-          const why = stack === undefined ? 'is no host of this network' : 'is in two parts'
-          throw new MulticastError('ERR_MULTICAST_OPTION', `${shown(host)} ${why}`)
+          const why =
+            stack === undefined
+              ? `${shown(host)} is no host of this network`
+              : `${stack.name} is in two parts`
+          throw new MulticastError('ERR_MULTICAST_OPTION', `A partition is of hosts, but ${why}`)
         }
         partOf.set(stack, part)
       }

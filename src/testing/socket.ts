@@ -111,13 +111,17 @@ export class MockSocket extends EventEmitter implements DatagramSocket {
         ? data
         : new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     )
+    let failure: unknown
     // In its own turn before the datagram is heard, as node:dgram calls back before it reads.
-    let code: string | undefined
-    this.#soon(() => {
-      if (callback === undefined) return
-      callback(code === undefined ? null : systemError('send', code, address, port))
-    })
-    code = this.#nextFailure() ?? this.#transmit(copy, port, address)
+    this.#soon(() => callback?.((failure as Error | undefined) ?? null))
+    try {
+      const code = this.#nextFailure() ?? this.#transmit(copy, port, address)
+      if (code !== undefined) failure = systemError('send', code, address, port)
+    } catch (error) {
+      // A mistake in the network's rule: without a callback it would go unseen.
+      if (callback === undefined) throw error
+      failure = error
+    }
   }
 
   close(): this {

@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { type Faults, MockNetwork, type Transit } from '../../src/testing/index.js'
+import { listen, speak } from './endpoints.js'
+
+/** What is heard of so many numbered messages, each of which is awaited. */
+async function run(options: Faults & { seed?: number }, count = 1000): Promise<number[]> {
+  const network = new MockNetwork({ journalLimit: 0, ...options })
+  const { heard } = await listen(network.host())
+  const sender = speak(network.host())
+  for (let at = 0; at < count; at += 1) await sender.send(`${at}`)
+  await network.settled()
+  return heard.map(Number)
+}
+
+const distinct = (heard: number[]): number => new Set(heard).size
+const isOrdered = (heard: number[]): boolean =>
+  heard.every((one, at) => at === 0 || one >= (heard[at - 1] ?? 0))
+
+test('without faults all arrives, once and in order', async () => {
+  assert.deepEqual(
+    await run({}),
+    Array.from({ length: 1000 }, (_, at) => at),
+  )
+})
+
+test('loss takes its share, in the same places for the same seed', async () => {
+  const heard = await run({ loss: 0.3, seed: 7 })
+  // Four standard deviations around 700.
+  assert.ok(Math.abs(heard.length - 700) < 58, `${heard.length}`)
+  assert.ok(isOrdered(heard))
+  assert.deepEqual(await run({ loss: 0.3, seed: 7 }), heard)
+  assert.notDeepEqual(await run({ loss: 0.3, seed: 8 }), heard)
+  assert.deepEqual(await run({ loss: 1 }, 20), [])
+})
+
+test('duplication brings its share twice', async () => {
+  const heard = await run({ duplication: 0.3, seed: 7 })
+  assert.equal(distinct(heard), 1000)
+  assert.ok(Math.abs(heard.length - 1300) < 58, `${heard.length}`)
+  assert.deepEqual(await run({ duplication: 1 }, 3), [0, 0, 1, 1, 2, 2])
+})
+
+test('reordering lets the next one overtake its share, and loses none', async () => {
+  const heard = await run({ reordering: 0.3, seed: 7 })
+  assert.deepEqual([heard.length, distinct(heard)], [1000, 1000])
+  const overtaken = heard.filter((one, at) => at > 0 && one < (heard[at - 1] ?? 0)).length
+  assert.ok(overtaken > 100 && overtaken < 300, `${overtaken}`)
+  assert.deepEqual(await run({ reordering: 0.3, seed: 7 }), heard)
+})
+
+test('what reordering holds back, and nothing overtakes, comes all the same', async () => {
+  assert.deepEqual(await run({ reordering: 1 }, 1), [0])
+  assert.equal(distinct(await run({ reordering: 1 }, 50)), 50)
+})
+
+test('all faults together give the same run for the same seed', async () => {
+  const all = { loss: 0.2, duplication: 0.2, reordering: 0.2, seed: 42 }
+  const heard = await run(all)
+  assert.ok(!isOrdered(heard) && distinct(heard) < 1000 && distinct(heard) < heard.length)
+  assert.deepEqual(await run(all), heard)
+})
+
+test('latency goes by the timers of the moment', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const network = new MockNetwork({ latency: 50 })
+  const { heard } = await listen(network.host())
+  await speak(network.host()).send('late')
+  t.mock.timers.tick(49)
+  // Whatever is not under way by a timer has happened after two turns.
+  for (let turns = 0; turns < 3; turns += 1) await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual(heard, [])
+  t.mock.timers.tick(1)
+  await network.settled()
+  assert.deepEqual(heard, ['late'])
+})
+
+test('jitter lets datagrams overtake each other', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const network = new MockNetwork({ latency: 10, jitter: 20, seed: 3 })
+  const { heard } = await listen(network.host())
+  const sender = speak(network.host())
+  for (let at = 0; at < 100; at += 1) await sender.send(`${at}`)
+  t.mock.timers.tick(9)
+  for (let turns = 0; turns < 3; turns += 1) await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual(heard, [])
+  t.mock.timers.tick(21)
+  await network.settled()
+  assert.equal(heard.length, 100)
+  assert.ok(!isOrdered(heard.map(Number)))
+})
+
+test('a rule sees each datagram at each host, and decides', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const network = new MockNetwork({ loss: 1 })
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => network.host({ name }))
+  assert.ok(a && b && c)
+  const ears = [await listen(b), await listen(c)]
+  const seen: Transit[] = []
+  network.setFaults({
+    rule: (transit) => {
+      seen.push(transit)
+      const text = `${transit.data}`
+      if (text === 'lost') return { lost: true }
+      if (text === 'twice') return { lost: false, copies: 2 }
+      if (text === 'late') return { lost: false, delay: 1000 }
+      if (text === 'none') return { lost: false, copies: 0 }
+      return text === 'chance' ? undefined : {}
+    },
+  })
+  const sender = speak(a, { loopback: false })
+  for (const text of ['lost', 'twice', 'late', 'none', 'chance', 'chance too']) {
+    await sender.send(text)
+  }
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual(ears[0]?.heard, ['twice', 'twice'])
+  t.mock.timers.tick(1000)
+  await network.settled()
+  for (const { heard } of ears) assert.deepEqual(heard, ['twice', 'twice', 'late'])
+  assert.deepEqual(
+    seen.slice(0, 2).map(({ data, ...rest }) => ({ ...rest, data: `${data}` })),
+    ['b', 'c'].map((host) => ({
+      data: 'lost',
+      from: { host: 'a', address: '10.0.0.1', port: 32_768 },
+      to: { host, address: '239.1.2.3', port: 10_000 },
+      ttl: 1,
+    })),
+  )
+  // It is given a copy.
+  seen[0]?.data.fill(0)
+  assert.equal(network.journal[0]?.text, 'lost')
+})
+
+test('what a rule must not return, or throws, fails the send', async () => {
+  const network = new MockNetwork()
+  await listen(network.host())
+  const sender = speak(network.host())
+  for (const fate of [5, { delay: -1 }, { copies: 1.5 }, { copies: -1 }, { lost: 'yes' }]) {
+    network.setFaults({ rule: () => fate as never })
+    await assert.rejects(sender.send('x'), (error: Error) => {
+      assert.equal((error.cause as { code?: string }).code, 'ERR_MULTICAST_OPTION')
+      return true
+    })
+  }
+  const why = new Error('a mistake in the rule')
+  network.setFaults({
+    rule: () => {
+      throw why
+    },
+  })
+  await assert.rejects(sender.send('x'), { cause: why })
+})
+
+test('setFaults changes what it names, and leaves the rest', async () => {
+  const network = new MockNetwork({ loss: 1, rule: ({ data }) => ({ copies: data.length }) })
+  const { heard } = await listen(network.host())
+  const sender = speak(network.host())
+  await sender.send('no')
+  network.setFaults({ loss: 0, latency: undefined })
+  await sender.send('yes')
+  await network.settled()
+  assert.deepEqual(heard, ['yes', 'yes', 'yes'])
+})
+
+test('faults meet a host that hears itself', async () => {
+  const network = new MockNetwork({ loss: 1 })
+  const host = network.host()
+  const { heard } = await listen(host)
+  await speak(host).send('lost')
+  network.setFaults({ loss: 0 })
+  await speak(host).send('heard')
+  await network.settled()
+  assert.deepEqual(heard, ['heard'])
+})
+
+test('sockets of one host share what the wire brings', async () => {
+  const network = new MockNetwork({ loss: 0.5, seed: 5 })
+  const host = network.host()
+  const [one, other] = [await listen(host), await listen(host)]
+  const sender = speak(network.host())
+  for (let at = 0; at < 100; at += 1) await sender.send(`${at}`)
+  await network.settled()
+  assert.deepEqual(one.heard, other.heard)
+  assert.ok(one.heard.length > 20 && one.heard.length < 80)
+})
+
+test('replies meet faults too', async () => {
+  const network = new MockNetwork({
+    rule: ({ from }) => (from.host === 'b' ? { lost: true } : undefined),
+  })
+  const { receiver } = await listen(network.host({ name: 'b' }))
+  receiver.on('message', (message, remote) => receiver.reply(message, remote))
+  const sender = speak(network.host({ name: 'a' }))
+  const heard: string[] = []
+  sender.on('message', (message) => heard.push(message))
+  const heardThere = once(receiver, 'message')
+  await sender.send('hello')
+  await heardThere
+  await network.settled()
+  assert.deepEqual(heard, [])
+  assert.deepEqual(
+    network.journal[1]?.deliveries.map(({ outcome }) => outcome),
+    ['rule'],
+  )
+})

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { MockNetwork } from '../../src/testing/index.js'
+import { listen, speak } from './endpoints.js'
+
+/** The addresses of a host's interface, with their prefix lengths. */
+function addressesOf(host: ReturnType<MockNetwork['host']>, name = 'eth0') {
+  return host.networkInterfaces()[name]?.map(({ cidr }) => cidr)
+}
+
+test('hosts hear each other and reply', async () => {
+  const network = new MockNetwork()
+  const [near, far, other] = [network.host(), network.host(), network.host()]
+  const { receiver, heard } = await listen(far)
+  const { heard: heardToo } = await listen(other)
+  receiver.on('message', (message, remote) => receiver.reply(`${message} yourself`, remote))
+  const sender = speak(near)
+
+  const replies: string[] = []
+  for await (const { message, remote } of sender.request('hello', { limit: 1 })) {
+    replies.push(`${message} from ${remote.address} port ${remote.port}`)
+  }
+
+  assert.deepEqual(replies, ['hello yourself from 10.0.0.2 port 10000'])
+  assert.deepEqual([heard, heardToo], [['hello'], ['hello']])
+})
+
+test('networks do not see each other', async () => {
+  const [one, other] = [new MockNetwork(), new MockNetwork()]
+  const [here, there] = [await listen(one.host()), await listen(other.host())]
+  await speak(one.host()).send('one')
+  await Promise.all([one.settled(), other.settled()])
+  assert.deepEqual([here.heard, there.heard], [['one'], []])
+  assert.deepEqual([one.journal.length, other.journal.length], [1, 0])
+})
+
+test('each interface has addresses of its own, in the network of its segment', () => {
+  const network = new MockNetwork()
+  const first = network.host()
+  const second = network.host({ interfaces: { a: 'lan', b: 'dmz', c: {} } })
+  assert.deepEqual(addressesOf(first), ['10.0.0.1/16', 'fd00::1/64', 'fe80::1/64'])
+  assert.deepEqual(addressesOf(second, 'a'), ['10.0.0.2/16', 'fd00::2/64', 'fe80::2/64'])
+  assert.deepEqual(addressesOf(second, 'b'), ['10.1.0.1/16', 'fd00:1::1/64', 'fe80::1/64'])
+  assert.deepEqual(addressesOf(second, 'c'), ['10.0.0.3/16', 'fd00::3/64', 'fe80::3/64'])
+  const many = Array.from({ length: 300 }, () => network.host())
+  assert.equal(new Set(many.map((host) => addressesOf(host)?.join())).size, 300)
+})
+
+test('segments are apart until a router connects them', async () => {
+  const network = new MockNetwork()
+  const { heard } = await listen(network.host({ interfaces: { eth0: 'far' } }))
+  const sender = speak(network.host({ interfaces: { eth0: 'near' } }), { ttl: 9 })
+  await sender.send('before')
+  network.router('near', 'far')
+  await sender.send('after')
+  await network.settled()
+  assert.deepEqual(heard, ['after'])
+  const outcomes = network.journal.map(({ deliveries }) => deliveries.map((one) => one.outcome))
+  assert.deepEqual(outcomes, [
+    ['port', 'unreachable'],
+    ['port', 'delivered'],
+  ])
+})
+
+test('each router on the way takes one of the TTL', async () => {
+  const network = new MockNetwork()
+  const hosts = ['a', 'b', 'c', 'd'].map((segment) =>
+    network.host({ name: segment, interfaces: { eth0: segment } }),
+  )
+  network.router('a', 'b')
+  network.router('b', 'c', 'd')
+  const ears = await Promise.all(hosts.map((host) => listen(host)))
+  const seen: string[] = []
+  network.setFaults({ rule: ({ to, ttl }) => void seen.push(`${to.host} ${ttl}`) })
+  for (const ttl of [1, 2, 3]) {
+    await speak(hosts[0] as (typeof hosts)[0], { ttl }).send(`TTL ${ttl}`)
+  }
+  await network.settled()
+  assert.deepEqual(
+    ears.map(({ heard }) => heard.length),
+    [3, 2, 1, 1],
+  )
+  assert.deepEqual(seen, ['a 1', 'a 2', 'b 1', 'a 3', 'b 2', 'c 1', 'd 1'])
+})
+
+test('a loop of routers delivers once', async () => {
+  const network = new MockNetwork()
+  network.router('a', 'b')
+  network.router('b', 'c')
+  network.router('c', 'a')
+  const { heard } = await listen(network.host({ interfaces: { eth0: 'c' } }))
+  await speak(network.host({ interfaces: { eth0: 'a' } }), { ttl: 255 }).send('once')
+  await network.settled()
+  assert.deepEqual(heard, ['once'])
+})
+
+test('a reply finds its way through a router', async () => {
+  const network = new MockNetwork()
+  network.router('near', 'far')
+  const { receiver } = await listen(network.host({ interfaces: { eth0: 'far' } }))
+  receiver.on('message', (_message, remote) => receiver.reply(remote.address, remote))
+  const sender = speak(network.host({ interfaces: { eth0: 'near' } }), { ttl: 2 })
+  for await (const { message, remote } of sender.request('hello', { limit: 1 })) {
+    assert.deepEqual([message, remote.address], ['10.1.0.1', '10.0.0.1'])
+  }
+})
+
+test('a partition parts hosts until it is healed, and another takes its place', async () => {
+  const network = new MockNetwork()
+  const [a, b, c, d] = [network.host(), network.host(), network.host(), network.host()]
+  const ears = [await listen(b), await listen(c), await listen(d)]
+  const sender = speak(a)
+  const cuts = [
+    () => network.partition([a, b], [c]),
+    () => network.partition([a], [b]),
+    () => network.heal(),
+  ]
+  for (const [at, cut] of cuts.entries()) {
+    cut()
+    await sender.send(`${at}`)
+  }
+  await network.settled()
+  assert.deepEqual(
+    ears.map(({ heard }) => heard.join('')),
+    ['02', '12', '012'],
+  )
+})
+
+test('a partition cuts replies too', async () => {
+  const network = new MockNetwork()
+  const [a, b] = [network.host({ name: 'a' }), network.host({ name: 'b' })]
+  const { receiver } = await listen(b)
+  const sender = speak(a)
+  const heard: string[] = []
+  sender.on('message', (message) => heard.push(message))
+  receiver.on('message', (message, remote) => {
+    network.partition([a], [b])
+    receiver.reply(message, remote)
+  })
+  await sender.send('hello')
+  await network.settled()
+  assert.deepEqual(heard, [])
+  assert.deepEqual(network.journal[1]?.deliveries, [
+    { host: 'a', interface: 'eth0', socket: '0.0.0.0:32768', outcome: 'partition' },
+  ])
+})
+
+test('what a network or a host cannot be is refused, with what it can', () => {
+  const network = new MockNetwork()
+  const refused = [
+    [() => new MockNetwork({ loss: 1.1 }), 'OPTION', /loss must be a number from 0 to 1.*1\.1/],
+    [() => new MockNetwork({ seed: 0.5 }), 'OPTION', /seed must be an integer/],
+    [() => new MockNetwork({ latency: -1 }), 'OPTION', /latency must be .*milliseconds.*-1/],
+    [() => new MockNetwork({ journalLimit: -1 }), 'OPTION', /journalLimit/],
+    [() => new MockNetwork({ lose: 1 } as never), 'UNKNOWN_OPTION', /did you mean 'loss'/],
+    [() => new MockNetwork({ platform: 'bsd' as never }), 'OPTION', /'linux', 'darwin' or 'win32'/],
+    [() => new MockNetwork({ rule: 5 as never }), 'OPTION', /rule must be a function/],
+    [() => network.setFaults({ jitter: Number.NaN }), 'OPTION', /jitter/],
+    [() => network.setFaults({ seed: 5 } as never), 'UNKNOWN_OPTION', /seed/],
+    [
+      () => network.host({ interfaces: ['eth0'] as never }),
+      'OPTION',
+      /interfaces must be an object/,
+    ],
+    [() => network.host({ names: 'x' } as never), 'UNKNOWN_OPTION', /did you mean 'name'/],
+    [
+      () => network.host({ interfaces: { eth0: { addresses: ['10.0.0.1/33'] } } }),
+      'OPTION',
+      /'10\.0\.0\.1\/33'/,
+    ],
+    [
+      () => network.host({ interfaces: { eth0: { addresses: ['239.0.0.1'] } } }),
+      'OPTION',
+      /'239\.0\.0\.1'/,
+    ],
+    [() => network.host({ interfaces: { lo: 'lan' } }), 'OPTION', /'lo'/],
+    [() => network.host({ interfaces: { eth0: 5 as never } }), 'OPTION', /eth0.*5/],
+    [
+      () => network.host({ interfaces: { eth0: { segments: 'lan' } as never } }),
+      'UNKNOWN_OPTION',
+      /did you mean 'segment'/,
+    ],
+    [() => network.partition([new MockNetwork().host()]), 'OPTION', /no host of this network/],
+    [() => network.router(...(['alone'] as unknown as [string, string])), 'OPTION', /two segments/],
+  ] as const
+  for (const [call, code, message] of refused) {
+    assert.throws(call, { name: 'MulticastError', code: `ERR_MULTICAST_${code}`, message })
+  }
+  const host = network.host()
+  assert.throws(() => network.partition([host], [host]), /host1.* is in two parts/)
+  // None of these was left in the network.
+  assert.equal(host.name, 'host1')
+})
+
+test('names of hosts are those that the journal tells', async () => {
+  const network = new MockNetwork()
+  assert.deepEqual(
+    [network.host().name, network.host({ name: 'b' }).name, network.host().name],
+    ['host1', 'b', 'host3'],
+  )
+})

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { MulticastReceiver, MulticastSender, text } from '../../src/index.js'
+import { MockNetwork } from '../../src/testing/index.js'
+import { runProgram } from '../child.js'
+import { keep, listen, speak } from './endpoints.js'
+
+const where = { group: '239.1.2.3', port: 10_000, codec: text }
+
+test('settled() waits for opening, sending, hearing, answering and closing', async () => {
+  const network = new MockNetwork()
+  const events: string[] = []
+  const receiver = keep(new MulticastReceiver({ ...where, ...network.host() }))
+  const sender = keep(new MulticastSender({ ...where, ...network.host() }))
+  receiver.on('listening', () => events.push('listening'))
+  receiver.on('message', async (message, remote) => {
+    // As many microtasks as the code under test may take.
+    for (let awaited = 0; awaited < 100; awaited += 1) await undefined
+    await receiver.reply(message, remote)
+    events.push('replied')
+  })
+  sender.on('message', () => events.push('answered'))
+  receiver.on('close', () => events.push('closed'))
+
+  await network.settled()
+  assert.deepEqual(events, ['listening'])
+  sender.send('hello').then(() => events.push('sent'))
+  await network.settled()
+  assert.deepEqual(events.splice(0), ['listening', 'sent', 'replied', 'answered'])
+  receiver.close()
+  await network.settled()
+  assert.deepEqual(events, ['closed'])
+})
+
+test('settled() resolves at once where nothing is in flight, for each who asks', async () => {
+  const network = new MockNetwork()
+  await Promise.all([network.settled(), network.settled()])
+  await network.settled()
+})
+
+test('settled() waits for what is delayed, by real timers', async () => {
+  const network = new MockNetwork({ latency: 5 })
+  const { receiver, heard } = await listen(network.host())
+  receiver.on('message', (message, remote) => receiver.reply(message, remote))
+  const sender = speak(network.host())
+  const answer = once(sender, 'message')
+  await sender.send('hello')
+  assert.deepEqual(heard, [])
+  await network.settled()
+  assert.deepEqual(heard, ['hello'])
+  await answer
+})
+
+test('a conversation that never ends lets timers run', async () => {
+  const network = new MockNetwork({ journalLimit: 0 })
+  const { receiver } = await listen(network.host())
+  receiver.on('message', (message, remote) => receiver.reply(message, remote))
+  const sender = speak(network.host())
+  sender.on('message', (message) => void sender.send(message).catch(() => {}))
+  await sender.send('again')
+  await new Promise((resolve) => setTimeout(resolve, 1))
+  await sender.close()
+})
+
+test('each message comes in a turn of its own, after the call that sent it', async () => {
+  const network = new MockNetwork()
+  const socket = network.host().createSocket({ type: 'udp4' })
+  socket.bind({ port: 9 })
+  await once(socket, 'listening')
+  const heard: string[] = []
+  for (const word of ['one', 'two', 'three']) socket.send(Buffer.from(word), 9, '127.0.0.1')
+  assert.equal(heard.length, 0)
+  // A listener that is only there for one message each time misses none.
+  for (let at = 0; at < 3; at += 1) {
+    const [data] = await once(socket, 'message')
+    await undefined
+    heard.push(`${data}`)
+  }
+  assert.deepEqual(heard, ['one', 'two', 'three'])
+  socket.close()
+})
+
+test('listeners run in the asynchronous context in which the socket was made', async () => {
+  const network = new MockNetwork()
+  const storage = new AsyncLocalStorage<string>()
+  const { receiver } = await storage.run('the receiver', () => listen(network.host()))
+  const context = new Promise((resolve) => {
+    receiver.on('message', () => resolve(storage.getStore()))
+  })
+  await storage.run('the sender', () => speak(network.host()).send('x'))
+  assert.equal(await context, 'the receiver')
+})
+
+const program = (body: string) =>
+  runProgram(`
+    import { MockNetwork } from ${JSON.stringify(new URL('../../src/testing/index.ts', import.meta.url).href)}
+    const network = new MockNetwork()
+    const where = { group: '239.1.2.3', port: 10000, codec: text }
+    const receiver = await new MulticastReceiver({ ...where, ...network.host() }).ready()
+    const sender = await new MulticastSender({ ...where, ...network.host() }).ready()
+    ${body}
+  `)
+
+test('what a listener throws is uncaught, and the next message comes all the same', async () => {
+  const { code, stdout } = await program(`
+    process.on('uncaughtException', (error) => console.log('uncaught', error.message))
+    receiver.on('message', (message) => {
+      if (message === 'bad') throw new Error('a mistake')
+      console.log(message)
+    })
+    for (const message of ['bad', 'good']) await sender.send(message)
+    await network.settled()
+    await Promise.all([receiver.close(), sender.close()])
+  `)
+  assert.deepEqual([code, stdout], [0, 'uncaught a mistake\ngood\n'])
+})
+
+test('an open socket keeps the process alive, and one that is unref()ed or closed does not', async () => {
+  const { code, stdout } = await program(`
+    receiver.unref()
+    sender.unref().ref()
+    // Only unref()ed, this timer would not keep the process for long enough.
+    setTimeout(() => {
+      console.log('alive')
+      sender.close()
+    }, 50).unref()
+  `)
+  assert.deepEqual([code, stdout], [0, 'alive\n'])
+})
+
+test('a datagram in flight keeps the process alive', async () => {
+  const { code, stdout } = await program(`
+    receiver.on('message', console.log)
+    receiver.unref()
+    sender.unref()
+    sender.send('hello')
+  `)
+  assert.equal(code, 0)
+  assert.match(stdout, /^hello/)
+})
