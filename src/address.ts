@@ -15,6 +15,12 @@ export interface Group {
   readonly scoped: boolean
 }
 
+/**
+ * The largest payload of a datagram in bytes: 65,535 less the UDP header and, where the length field
+ * counts it, the IPv4 header.
+ */
+export const maxPayload = { IPv4: 65_507, IPv6: 65_527 } as const
+
 export function parseGroup(value: unknown): Group {
   const [address, zone] = typeof value === 'string' ? splitZone(value) : []
   const version = address === undefined ? 0 : isIP(address)

@@ -103,7 +103,8 @@ export class MemberSocket {
         `${this.#group.address} is joined on ${name} already, and cannot be both for every sender and for one: leave ${JSON.stringify(same[0])} first`,
       )
     }
-    // Left by default, Linux would take any membership of the group for the one that is meant.
+    // Left by default, Linux takes the membership on the route's interface for the one that is meant,
+    // over IPv6 the last one of the group on any.
     const other = this.memberships.find(
       (membership) => (membership.interface === 'default') !== (name === 'default'),
     )

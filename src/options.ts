@@ -65,7 +65,8 @@ export interface MulticastOptions {
 export interface SenderOptions extends MulticastOptions {
   /**
    * IP_MULTICAST_TTL, for IPv6 IPV6_MULTICAST_HOPS: how many networks a message may cross, 0 to 255.
-   * Default: 1, because then nothing leaves the local network unless asked. 0 stays on the host.
+   * Default: 1, because then nothing leaves the local network unless asked. 0 stays on the host where
+   * one of its sockets has joined the group on the outgoing interface; elsewhere Linux lets it out.
    */
   ttl?: number | undefined
   /**

@@ -1,5 +1,5 @@
 import type { Debugger } from 'debug'
-import type { Group } from './address.js'
+import { type Group, maxPayload } from './address.js'
 import type { DatagramSocket } from './datagram.js'
 import { errno, MulticastError, reasonOf } from './errors.js'
 
@@ -43,8 +43,7 @@ export class Outbox {
 
   constructor(limit: number, group: Group, debug: Debugger, onSent: () => void) {
     this.#limit = limit
-    // 65,535 less the UDP header and, where the length field counts it, the IPv4 header.
-    this.#maxPayload = group.family === 'IPv4' ? 65_507 : 65_527
+    this.#maxPayload = maxPayload[group.family]
     this.#debug = debug
     this.#onSent = onSent
   }

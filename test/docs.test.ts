@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -22,14 +22,14 @@ import {
 } from '../src/options.js'
 import { modes, nativeMode } from '../src/struct/codes.js'
 import * as struct from '../src/struct/index.js'
+import { Chapter, casesOf } from '../src/testing/conformance/chapter.js'
+import { conformance } from '../src/testing/conformance/index.js'
+import { faultRules } from '../src/testing/faults.js'
+import * as testing from '../src/testing/index.js'
+import { type Block, blocks, documents, files } from './blocks.js'
 
 const root = resolve(import.meta.dirname, '..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
-const documents = [
-  'README.md',
-  'CHANGELOG.md',
-  ...readdirSync(join(root, 'docs')).map((file) => `docs/${file}`),
-]
 
 /** What the blocks of the documents may take for granted. */
 const globals = `
@@ -37,23 +37,7 @@ declare const sender: import('typed-multicast').MulticastSender<string, string>
 declare const receiver: import('typed-multicast').MulticastReceiver<string, string>
 `
 
-interface Block {
-  /** `ts`, `ts run`, `sh` or `text`. */
-  readonly kind: string
-  readonly code: string
-  readonly document: string
-  /** The line of the document before its first. */
-  readonly line: number
-}
-
-const blocks = documents.flatMap((document): Block[] => {
-  const content = read(document)
-  return [...content.matchAll(/^```(.*)\n([\s\S]*?)^```$/gm)].map((match) => {
-    const [, kind = '', code = ''] = match
-    return { kind, code, document, line: content.slice(0, match.index).split('\n').length }
-  })
-})
-const programs = blocks.filter(({ kind }) => kind.startsWith('ts'))
+const programs = blocks.filter(({ kind }) => kind === 'ts' || kind === 'ts run')
 
 /** A folder whose programs find the package, and are compiled as the project's own are. */
 const folder = await mkdtemp(join(tmpdir(), 'typed-multicast-docs-'))
@@ -116,7 +100,9 @@ const where = { group: '239.255.29.71', port: 10020 }
 test('every block of code is of a kind that is checked', () => {
   for (const [index, { kind, document, line }] of blocks.entries()) {
     const at = `${document}:${line}`
-    assert.match(kind, /^(ts|ts run|sh|text)$/, at)
+    // A file of a user's project is compiled and run in testing/frameworks.test.ts.
+    const isFile = files.some((file) => file.document === document && file.line === line)
+    assert.ok(isFile || /^(ts|ts run|sh|text)$/.test(kind), at)
     // Text is what the block before it prints.
     const shows = kind === 'ts run' || blocks[index]?.code.includes('npm run demo')
     assert.equal(blocks[index + 1]?.kind === 'text', shows, `${at}: is what it prints shown?`)
@@ -394,4 +380,74 @@ test('struct.md lists every code with its sizes and its types', async () => {
 test('struct.md lists every error code', () => {
   const shown = structRows('Error codes of struct').flatMap(([code]) => codesIn(code))
   assert.deepEqual(shown, inSource('struct/error.ts', /^ {2}\| '(\w+)'/gm))
+})
+
+const testingRows = (heading: string) => rows(heading, 'docs/testing.md')
+
+test('testing.md lists every fault, with its default', () => {
+  const shown = testingRows('Faults').map(([name, value]) => [codesIn(name)[0], value])
+  const expected = Object.entries(faultRules).map(([name, { default: value }]) => [
+    name,
+    value === undefined ? 'none' : String(value),
+  ])
+  assert.deepEqual(shown, expected)
+})
+
+test('testing.md lists every outcome', () => {
+  const shown = testingRows('Looking back').map(([outcome]) => codesIn(outcome)[0])
+  const expected = inSource('testing/packet.ts', /^ {2}\| ('[\w-]+')/gm)
+  assert.deepEqual(shown.sort(), expected.sort())
+})
+
+test('testing.md lists every export of the package for tests', () => {
+  const lists = inSource('testing/index.ts', /\{([^}]+)\}/g).flatMap((list) => list.split(','))
+  const exported = lists.map((name) => name.replace('type ', '').trim())
+  const shown = testingRows('Types').flatMap(([types]) => codesIn(types))
+  assert.deepEqual([...shown, ...Object.keys(testing)].sort(), exported.sort())
+})
+
+test('testing.md shows every member of a network and of a host', () => {
+  const page = read('docs/testing.md')
+  const classes = {
+    network: testing.MockNetwork,
+    host: new testing.MockNetwork().host().constructor,
+  }
+  for (const [owner, { prototype }] of Object.entries(classes)) {
+    const members = Object.getOwnPropertyNames(prototype).filter((name) => name !== 'constructor')
+    assert.ok(members.length > 0)
+    const missing = members.filter((name) => !new RegExp(`\\b${owner}\\.${name}\\b`).test(page))
+    assert.deepEqual(missing, [])
+  }
+})
+
+/** The rules of a chapter, each with what it holds over, as testing.md lists them. */
+function rulesOf(chapter: Chapter): string[] {
+  const over = new Map<string, string[]>()
+  for (const { name } of chapter.rules) {
+    const [, family = '', rule = name] = /^over (IPv[46]), (.*)$/.exec(name) ?? []
+    over.set(rule, [...(over.get(rule) ?? []), family])
+  }
+  return [...over].map(([rule, families]) => `| ${rule} | ${families.join(', ')} |`)
+}
+
+test('testing.md lists the rules of the kernel, each under the file that tests it', async () => {
+  const [, table = ''] = read('docs/testing.md').split('## The rules, and where each is tested\n')
+  const [section = ''] = table.split(/^## /m)
+  const chapters: Chapter[] = []
+  for (const part of section.split(/^### /m).slice(1)) {
+    const [file = '', ...lines] = part.split('\n')
+    const found = await import(`../src/testing/conformance/${file.replace(/ts$/, 'js')}`)
+    const chapter = Object.values(found).find((value) => value instanceof Chapter)
+    assert.ok(chapter, `${file} has no cases`)
+    chapters.push(chapter)
+    const listed = lines.filter((line) => line.startsWith('| ')).slice(1)
+    assert.deepEqual(
+      listed.map((line) => line.replace('| |', '|  |')),
+      rulesOf(chapter),
+      file,
+    )
+  }
+  // And no case is in none of these files.
+  const names = (cases: readonly { name: string }[]) => cases.map(({ name }) => name).sort()
+  assert.deepEqual(names(casesOf(chapters)), names(conformance))
 })

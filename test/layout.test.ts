@@ -59,6 +59,7 @@ const order = [
   'testing/host',
   'testing/segments',
   'testing/journal',
+  'testing/transport',
   'testing/network',
   'testing/index',
   'testing/conformance/inbox',

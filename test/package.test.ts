@@ -1,17 +1,10 @@
-/**
- * What a consumer gets: the tarball is packed, installed, loaded, compiled against and run.
- *
- * All of it in a temporary folder, because packing rebuilds dist/ and changes node_modules/, which
- * the tests beside this one are using.
- */
+/** What a consumer gets: the tarball is packed, installed, loaded, compiled against and run. */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { existsSync, rmSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
+import { cp, readdir, readFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { describe, test } from 'node:test'
-import { promisify } from 'node:util'
+import { command, consumer, install, json, node, npm, root } from './consumer.js'
 
 /** The public face. A name that is added, renamed or lost has to be so here too. */
 const struct = [
@@ -41,6 +34,8 @@ const exported = {
     ...struct,
   ].sort(),
   'typed-multicast/struct': struct,
+  'typed-multicast/testing': ['MockNetwork'],
+  'typed-multicast/testing/conformance': ['Actor', 'Peer', 'conformance', 'routedGroups'],
 }
 
 /** The compilers that the declarations are for: the folders of node_modules they are installed in. */
@@ -79,35 +74,11 @@ const inferred = {
 
 /** What it prints when it runs. */
 const printed = `HEARD, said 127.0.0.1
+10.0.0.1:32768 unheard
 ERR_STRUCT_VALUE 'H' format requires 0 <= number <= 65535
 `
 
-const root = resolve(import.meta.dirname, '..')
-const temporary = await mkdtemp(join(tmpdir(), 'typed-multicast-'))
-// Not a hook: hooks do not run where the installation below fails.
-process.on('exit', () => rmSync(temporary, { recursive: true }))
-const consumer = join(temporary, 'consumer')
 const installed = join(consumer, 'node_modules', 'typed-multicast')
-
-// With it c8 would collect the coverage of npm and of the compilers.
-const { NODE_V8_COVERAGE: _, ...env } = process.env
-
-async function command(cwd: string, file: string, ...args: string[]): Promise<string> {
-  try {
-    const { stdout } = await promisify(execFile)(file, args, { cwd, env, maxBuffer: 2 ** 24 })
-    return stdout
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout: string; stderr: string }
-    throw new Error(`${[file, ...args].join(' ')}\n${stdout}${stderr}`, { cause: error })
-  }
-}
-
-const npm = (cwd: string, ...args: string[]) =>
-  command(cwd, 'npm', ...args, '--prefer-offline', '--no-audit', '--no-fund')
-
-const node = (...args: string[]) => command(consumer, process.execPath, ...args)
-
-const json = async (...path: string[]) => JSON.parse(await readFile(join(...path), 'utf8'))
 
 /** The files below a folder, with forward slashes. */
 async function files(folder: string): Promise<string[]> {
@@ -117,52 +88,12 @@ async function files(folder: string): Promise<string[]> {
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
 }
 
-/** Packs a copy of the work tree; the path of the tarball. */
-async function pack(): Promise<string> {
-  const copy = join(temporary, 'package')
-  const left = ['.git', 'node_modules', 'dist', 'coverage'].map((name) => join(root, name))
-  await cp(root, copy, { recursive: true, filter: (path) => !left.includes(path) })
-  await npm(copy, 'ci', '--omit=dev')
-  // The compiler and the types are large, and packing only reads them.
-  for (const name of ['typescript', '@types']) {
-    const link = join(copy, 'node_modules', name)
-    // npm 10 makes the folders of scopes that it then installs nothing in.
-    await rm(link, { recursive: true, force: true })
-    await symlink(join(root, 'node_modules', name), link, 'dir')
-  }
-  await npm(copy, 'pack')
-  const { name, version } = await json(copy, 'package.json')
-  return join(copy, `${name}-${version}.tgz`)
-}
-
-/** Makes the consumer and installs the tarball there. */
-async function install(): Promise<void> {
-  const tarball = await pack()
-  const { devDependencies } = await json(root, 'package.json')
-  await mkdir(consumer)
-  await writeFile(
-    join(consumer, 'package.json'),
-    JSON.stringify({
-      private: true,
-      type: 'module',
-      devDependencies: { '@types/node': devDependencies['@types/node'] },
-    }),
-  )
-  await npm(consumer, 'install', tarball)
+const skip = await install()
+if (skip === false) {
   for (const { source } of programs) {
     await cp(join(root, 'test/consumer/program.mts'), join(consumer, source))
   }
 }
-
-/** Without a registry there is nothing to install from, which only a developer's machine may lack. */
-const skip = await install().then(
-  () => false,
-  (error: Error) => {
-    const offline = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT/.exec(error.message)
-    if (offline && !process.env.CI) return `npm cannot reach its registry: ${offline[0]}`
-    throw error
-  },
-)
 
 /** No rxjs: neither installed, nor in the lock file from which the next install would bring it. */
 async function assertLean(): Promise<void> {

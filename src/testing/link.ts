@@ -1,7 +1,8 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import type { NetworkInterfaceInfo } from 'node:os'
 import { canonicalIPv6 } from '../address.js'
 import { MulticastError, shown } from '../errors.js'
+import { inetNtop, inetPton } from '../struct/inet.js'
 
 export type Family = 'IPv4' | 'IPv6'
 
@@ -13,8 +14,9 @@ export interface LinkAddress {
   readonly prefix: number
   /** The address of all its neighbours; only IPv4 has one. */
   readonly broadcast: string | undefined
-  /** The addresses of its neighbours. */
-  readonly subnet: BlockList
+  /** The address and the mask of its prefix, packed. */
+  readonly packed: Uint8Array
+  readonly mask: Uint8Array
 }
 
 /** A network interface of a mock host: what holds for it while it exists. */
@@ -42,16 +44,32 @@ function parseAddress(value: unknown): LinkAddress {
       `An interface's address must be one such as '10.0.0.1/24' or 'fe80::1/64', but is ${shown(value)}`,
     )
   }
-  const subnet = new BlockList()
-  subnet.addSubnet(address, prefix, version === 4 ? 'ipv4' : 'ipv6')
-  const broadcast = version === 4 ? broadcastOf(address, prefix) : undefined
-  return { address, family, prefix, broadcast, subnet }
+  const packed = inetPton(family, address)
+  const mask = maskOf(family, prefix)
+  const broadcast = packed.map((byte, at) => byte | (255 - (mask[at] ?? 0)))
+  return {
+    address,
+    family,
+    prefix,
+    packed,
+    mask,
+    broadcast: version === 4 ? inetNtop('IPv4', broadcast) : undefined,
+  }
 }
 
-function broadcastOf(address: string, prefix: number): string {
-  const mask = netmask(prefix, 8, '.', 10).split('.')
-  const parts = address.split('.').map((part, at) => Number(part) | (255 - Number(mask[at])))
-  return parts.join('.')
+/** The bytes of a mask of `prefix` bits. */
+function maskOf(family: Family, prefix: number): Uint8Array {
+  return Uint8Array.from({ length: family === 'IPv4' ? 4 : 16 }, (_, at) => {
+    const ones = Math.min(8, Math.max(0, prefix - at * 8))
+    return 256 - 2 ** (8 - ones)
+  })
+}
+
+/** Whether an address is in the subnet of one of a link's, and so that of a neighbour. */
+export function isNear({ family, packed, mask }: LinkAddress, address: string): boolean {
+  if (familyOf(address) !== family) return false
+  const other = inetPton(family, address)
+  return mask.every((bits, at) => (((packed[at] ?? 0) ^ (other[at] ?? 0)) & bits) === 0)
 }
 
 /**
@@ -68,19 +86,15 @@ export function parseAddresses(values: readonly unknown[]): readonly LinkAddress
   ]
 }
 
-/** What `os.networkInterfaces()` lists of a link, as the system with that number of bits tells it. */
+/** What `os.networkInterfaces()` lists of a link, which is of the host with that number. */
 export function describe(link: Link, number: number): NetworkInterfaceInfo[] {
   const mac = link.segment === undefined ? '00:00:00:00:00:00' : macOf(number, link.index)
-  return link.addresses.map(({ address, family, prefix }) => {
-    const shared = {
-      address,
-      mac,
-      internal: link.segment === undefined,
-      cidr: `${address}/${prefix}`,
-    }
-    if (family === 'IPv4') return { ...shared, family, netmask: netmask(prefix, 8, '.', 10) }
-    const scopeid = isLinkLocal(address) ? link.index : 0
-    return { ...shared, family, netmask: canonicalIPv6(netmask(prefix, 16, ':', 16)), scopeid }
+  return link.addresses.map(({ address, family, prefix, mask }) => {
+    const netmask = inetNtop(family, mask)
+    const internal = link.segment === undefined
+    const shared = { address, netmask, mac, internal, cidr: `${address}/${prefix}` }
+    if (family === 'IPv4') return { ...shared, family }
+    return { ...shared, family, scopeid: isLinkLocal(address) ? link.index : 0 }
   })
 }
 
@@ -88,15 +102,6 @@ export function describe(link: Link, number: number): NetworkInterfaceInfo[] {
 function macOf(host: number, index: number): string {
   const bytes = [0x02, 0, host >> 8, host & 255, index >> 8, index & 255]
   return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')
-}
-
-/** The mask of `prefix` bits, in the parts of so many bits of which an address is made. */
-function netmask(prefix: number, bits: number, separator: string, radix: number): string {
-  const parts = Array.from({ length: bits === 8 ? 4 : 8 }, (_, at) => {
-    const ones = Math.min(bits, Math.max(0, prefix - at * bits))
-    return (2 ** bits - 2 ** (bits - ones)).toString(radix)
-  })
-  return parts.join(separator)
 }
 
 export function familyOf(address: string): Family {

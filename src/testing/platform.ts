@@ -1,3 +1,5 @@
+import { maxPayload } from '../address.js'
+
 /** The systems whose rules a host can have. */
 export type Platform = 'linux' | 'darwin' | 'win32'
 
@@ -25,8 +27,7 @@ const linux: PlatformRules = {
   hearsUnjoined: true,
   loopbackOf: 'sender',
   leaksTtl0: true,
-  // 65,535 less the UDP header and, where the length field counts it, the IPv4 header.
-  maxPayload: { IPv4: 65_507, IPv6: 65_527 },
+  maxPayload,
   zone: 'name',
 }
 

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
+import type { RemoteInfo } from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import { type AddressInfo, isIP } from 'node:net'
 import { canonicalIPv6, splitZone } from '../address.js'
@@ -29,15 +30,25 @@ export interface MockSocketOptions {
 /** What a socket needs of its host beside the stack: how its next sends are to fail, if they are. */
 export type NextFailure = () => string | undefined
 
+/** The events of a mock socket: node:dgram's. */
+type MockSocketEvents = {
+  listening: []
+  message: [data: Buffer, remote: RemoteInfo]
+  error: [error: Error]
+  close: []
+}
+
 type SendCallback = (error: Error | null) => void
 
 /** A socket of a mock host: node:dgram's in what it does and refuses, with nothing behind it. */
-export class MockSocket extends EventEmitter implements DatagramSocket {
+export class MockSocket extends EventEmitter<MockSocketEvents> implements DatagramSocket {
   readonly #stack: Stack
   readonly #schedule: Schedule
   readonly #nextFailure: NextFailure
   readonly #scope = new AsyncResource('MOCKUDP')
   readonly #inet: InetSocket
+  /** Whether it is an IPv4 socket that is to be IPv6 only. */
+  readonly #isMisfit: boolean
   /** Whether `bind` has been called, and not failed: until then nothing is read. */
   #isBound = false
   #isClosed = false
@@ -63,6 +74,7 @@ export class MockSocket extends EventEmitter implements DatagramSocket {
     this.#stack = stack
     this.#schedule = schedule
     this.#nextFailure = nextFailure
+    this.#isMisfit = type === 'udp4' && ipv6Only === true
     const isDual = type === 'udp6' && ipv6Only !== true
     const family = type === 'udp4' ? 'IPv4' : 'IPv6'
     this.#inet = new InetSocket(family, reuseAddr === true, isDual, () => {
@@ -78,7 +90,9 @@ export class MockSocket extends EventEmitter implements DatagramSocket {
     const { port = 0, address: given } = options
     const asked = given || this.#wildcard
     const [address, zone] = parse(asked)
-    const isFit = address !== undefined && familyOf(address) === this.#inet.family
+    // libuv binds no socket of the one family to be of the other alone.
+    const isFit =
+      address !== undefined && familyOf(address) === this.#inet.family && !this.#isMisfit
     const code = isFit ? this.#stack.bind(this.#inet, address, zone, port) : 'EINVAL'
     this.#isBound = code === undefined
     this.#holdProcess()
@@ -127,7 +141,7 @@ export class MockSocket extends EventEmitter implements DatagramSocket {
   close(): this {
     this.#checkOpen()
     this.#isClosed = true
-    this.#stack.unbind(this.#inet)
+    this.#stack.close(this.#inet)
     for (let left = this.#inet.read(); left !== undefined; left = this.#inet.read()) {
       left.report('closed')
     }
@@ -139,7 +153,8 @@ export class MockSocket extends EventEmitter implements DatagramSocket {
   address(): AddressInfo {
     this.#checkOpen()
     const { local, family, zone } = this.#inet
-    if (local === undefined) throw systemError('getsockname', 'EBADF')
+    if (!this.#stack.has(this.#inet)) throw systemError('getsockname', 'EBADF')
+    if (local === undefined) return { address: this.#wildcard, family, port: 0 }
     const link = isLinkLocal(local.address) ? this.#stack.linkOf(zone) : undefined
     const address = link === undefined ? local.address : this.#stack.zoned(local.address, link)
     return { address, family, port: local.port }
@@ -171,7 +186,7 @@ export class MockSocket extends EventEmitter implements DatagramSocket {
     checkString(multicastInterface, 'interfaceAddress')
     const [address, zone] = parse(multicastInterface)
     if (address === undefined) throw systemError(call, 'EINVAL')
-    this.#checkBound(call)
+    this.#checkExists(call)
     const family = familyOf(address)
     if (family === 'IPv6') {
       if (this.#inet.family === 'IPv4') throw systemError(call, 'ENOPROTOOPT')
@@ -191,7 +206,7 @@ export class MockSocket extends EventEmitter implements DatagramSocket {
 
   setMulticastLoopback(flag: boolean): boolean {
     this.#checkHandle('setMulticastLoopback')
-    this.#checkBound('setMulticastLoopback')
+    this.#checkExists('setMulticastLoopback')
     this.#inet.loopback = Boolean(flag)
     return flag
   }
@@ -202,10 +217,11 @@ export class MockSocket extends EventEmitter implements DatagramSocket {
       throw nodeError(TypeError, 'ERR_INVALID_ARG_TYPE', message)
     }
     this.#checkHandle('setMulticastTTL')
-    this.#checkBound('setMulticastTTL')
     // As C sees it: a fraction is cut off, and NaN is 0.
     const whole = ttl | 0
+    // libuv looks at the value before it asks the kernel.
     if (whole < 0 || whole > 255) throw systemError('setMulticastTTL', 'EINVAL')
+    this.#checkExists('setMulticastTTL')
     this.#inet.ttl = whole
     return ttl
   }
@@ -280,14 +296,16 @@ export class MockSocket extends EventEmitter implements DatagramSocket {
     const [group] = parse(given)
     if (group === undefined) throw systemError(call, 'EINVAL')
     const family = familyOf(group)
-    // The kernel needs it bound, and libuv sees to that, without an event.
-    if (this.#inet.local === undefined) this.#stack.bind(this.#inet, this.#wildcard, undefined, 0)
+    // For the kernel to have the socket libuv binds it, without an event.
+    if (!this.#stack.has(this.#inet)) this.#stack.bind(this.#inet, this.#wildcard, undefined, 0)
     const [address, zone] = on === undefined || on === null ? [] : parse(on)
     const isFit = address !== undefined && familyOf(address) === family
     if (on !== undefined && on !== null && !isFit) throw systemError(call, 'EINVAL')
     const isForeign = family === 'IPv6' && this.#inet.family === 'IPv4'
     if (isForeign) throw systemError(call, 'ENOPROTOOPT')
-    if (!isMulticast(group)) throw systemError(call, 'EINVAL')
+    // Of what is to be left IPv4 only looks whether it is joined.
+    const isLookedUp = family === 'IPv4' && call === 'dropMembership'
+    if (!isMulticast(group) && !isLookedUp) throw systemError(call, 'EINVAL')
     const by = address === '0.0.0.0' ? undefined : address
     const place = this.#stack.place(family, by, zone)
     const code = change(this.#inet.lists[family], group, place)
@@ -337,15 +355,15 @@ export class MockSocket extends EventEmitter implements DatagramSocket {
     }
   }
 
-  #checkBound(call: string): void {
-    if (this.#inet.local === undefined) throw systemError(call, 'EBADF')
+  #checkExists(call: string): void {
+    if (!this.#stack.has(this.#inet)) throw systemError(call, 'EBADF')
   }
 
   #checkBuffer(call: string, size: number): void {
     this.#checkHandle('bufferSize')
-    const isBound = this.#inet.local !== undefined
-    if (isBound && size < 2 ** 31) return
-    const why = isBound ? 'EINVAL (invalid argument)' : 'EBADF (bad file descriptor)'
+    const exists = this.#stack.has(this.#inet)
+    if (exists && size < 2 ** 31) return
+    const why = exists ? 'EINVAL (invalid argument)' : 'EBADF (bad file descriptor)'
     const message = `Could not get or set buffer size: ${call} returned ${why}`
     const error = nodeError(Error, 'ERR_SOCKET_BUFFER_SIZE', message)
     throw Object.defineProperty(error, 'name', { value: 'SystemError', configurable: true })

@@ -1,4 +1,4 @@
-import { isMulticast, type LinkAddress } from './link.js'
+import { isMulticast, isNear, type LinkAddress } from './link.js'
 
 /** The address of a link that the system sends from, where the socket names none. */
 export function chooseSource(
@@ -7,9 +7,8 @@ export function chooseSource(
 ): string | undefined {
   const isIPv6 = destination.includes(':')
   const own = addresses.filter(({ family }) => family === (isIPv6 ? 'IPv6' : 'IPv4'))
-  const type = isIPv6 ? 'ipv6' : 'ipv4'
-  const isNear = ({ subnet }: LinkAddress) => subnet.check(destination, type)
-  const near = isMulticast(destination) ? undefined : own.find(isNear)
+  const isGroup = isMulticast(destination)
+  const near = isGroup ? undefined : own.find((one) => isNear(one, destination))
   if (!isIPv6) return (near ?? own[0])?.address
   // RFC 6724, rule 1: an address of its own is spoken to from that very address.
   if (own.some(({ address }) => address === destination)) return destination

@@ -1,5 +1,5 @@
 import type { InetSocket, Report } from './inet-socket.js'
-import { type Family, isLinkLocal, isMulticast, type Link, needsZone } from './link.js'
+import { type Family, isLinkLocal, isMulticast, isNear, type Link, needsZone } from './link.js'
 import type { Place } from './multicast-list.js'
 import type { Outcome, Packet } from './packet.js'
 import type { PlatformRules } from './platform.js'
@@ -26,7 +26,7 @@ export type Track = (socket: InetSocket) => Report
 
 /** Where Linux begins to look for a free port (net.ipv4.ip_local_port_range). */
 const firstFreePort = 32_768
-const lastPort = 65_535
+const lastPort = 60_999
 
 /** The hop limit of unicast datagrams. */
 const unicastTtl = 64
@@ -40,6 +40,8 @@ export class Stack {
   readonly rules: PlatformRules
   readonly links = new Map<string, Link>()
   readonly #wire: Wire
+  /** The sockets that there are: what one has joined holds for the host, even where it is not bound. */
+  readonly #open = new Set<InetSocket>()
   /** The bound sockets; the last one bound is the first, and gets the unicast of a shared port. */
   #bound: InetSocket[] = []
   #nextPort = firstFreePort
@@ -80,8 +82,12 @@ export class Stack {
     return { asked, index: isUnknown ? 0 : (this.#defaultRoute(family)?.index ?? 0), by }
   }
 
-  /** The link that has that address. Taken down it keeps those of IPv4, and loses those of IPv6. */
+  /**
+   * The link that has that address; all of 127.0.0.0/8 is the loopback one's. Taken down a link keeps
+   * those of IPv4, and loses those of IPv6.
+   */
   ownerOf(address: string | undefined): Link | undefined {
+    if (address?.startsWith('127.')) return this.#loopback
     return [...this.links.values()].find(({ addresses, isUp }) =>
       addresses.some((own) => own.address === address && (isUp || own.family === 'IPv4')),
     )
@@ -92,6 +98,11 @@ export class Stack {
     return link.segment === undefined || link.addresses.some((own) => own.address === address)
   }
 
+  /** Whether the system has that socket: from the first bind on, even if that is refused. */
+  has(socket: InetSocket): boolean {
+    return this.#open.has(socket)
+  }
+
   /** Binds the socket, or answers with the name of an error. Port 0 is a free one. */
   bind(
     socket: InetSocket,
@@ -99,10 +110,13 @@ export class Stack {
     zone: string | undefined,
     wanted: number,
   ): string | undefined {
+    this.#open.add(socket)
     if (socket.local !== undefined) return 'EINVAL'
-    const refusal = this.#checkLocal(address, zone)
+    // The zone holds from then on, even where the address is refused.
+    if (needsZone(address)) socket.zone = this.indexOf(zone) || socket.zone
+    const refusal = this.#checkLocal(address, socket.zone)
     if (refusal !== undefined) return refusal
-    const index = needsZone(address) ? this.indexOf(zone) : 0
+    const index = socket.zone
     const port = wanted === 0 ? this.#freePort() : wanted
     const clash = this.#bound.some(
       (other) =>
@@ -114,12 +128,12 @@ export class Stack {
     )
     if (clash) return 'EADDRINUSE'
     socket.local = { address, port }
-    socket.zone = index
     this.#bound.unshift(socket)
     return undefined
   }
 
-  unbind(socket: InetSocket): void {
+  close(socket: InetSocket): void {
+    this.#open.delete(socket)
     this.#bound = this.#bound.filter((other) => other !== socket)
   }
 
@@ -127,10 +141,12 @@ export class Stack {
   send(
     socket: InetSocket,
     data: Buffer,
-    destination: string,
+    given: string,
     zone: string | undefined,
     port: number,
   ): string | undefined {
+    // To no address is to this host: over IPv6 to ::1, over IPv4 to the address that it is sent from.
+    const destination = given === '::' ? '::1' : given
     if (data.byteLength > this.rules.maxPayload[socket.family]) return 'EMSGSIZE'
     const way = this.#wayOut(socket, destination, zone)
     if (typeof way === 'string') return way
@@ -141,7 +157,7 @@ export class Stack {
       family: socket.family,
       source: way.source,
       sourcePort: socket.local?.port ?? 0,
-      destination: isWildcard(destination) ? way.source : destination,
+      destination: destination === '0.0.0.0' ? way.source : destination,
       port,
       ttl: isGroup ? socket.ttl : unicastTtl,
       data,
@@ -170,7 +186,10 @@ export class Stack {
   /** Whether any socket of the host has joined for it on the link. */
   #isAsked(link: Link, { family, destination, source }: Packet): boolean {
     if (allHosts.has(destination)) return true
-    return this.#bound.some(({ lists }) => lists[family].asks(destination, link.index, source))
+    for (const { lists } of this.#open) {
+      if (lists[family].asks(destination, link.index, source)) return true
+    }
+    return false
   }
 
   /**
@@ -219,17 +238,19 @@ export class Stack {
     return isSilent ? 'loopback-off' : undefined
   }
 
-  /** Why a socket cannot be bound to an address, whatever its port. */
-  #checkLocal(address: string, zone: string | undefined): string | undefined {
-    const index = this.indexOf(zone)
-    if (needsZone(address) && index === 0) return 'EINVAL'
+  /** Why a socket of that zone cannot be bound to an address, whatever its port. */
+  #checkLocal(address: string, zone: number): string | undefined {
+    if (needsZone(address) && zone === 0) return 'EINVAL'
     if (isWildcard(address)) return undefined
+    const link = this.linkOf(zone)
+    if (zone > 0 && link === undefined) return 'ENODEV'
     if (isMulticast(address)) return this.rules.bindsToGroup ? undefined : 'EADDRNOTAVAIL'
-    // All of 127.0.0.0/8 is this host.
-    if (address.startsWith('127.')) return undefined
-    const link = isLinkLocal(address) ? this.linkOf(index) : this.ownerOf(address)
-    const isOwn = link?.addresses.some((own) => own.address === address)
-    return isOwn && (link?.isUp || !isLinkLocal(address)) ? undefined : 'EADDRNOTAVAIL'
+    // In a zone only the addresses of its link are there.
+    const isOwn =
+      link === undefined
+        ? this.ownerOf(address) !== undefined
+        : link.isUp && link.addresses.some((own) => own.address === address)
+    return isOwn ? undefined : 'EADDRNOTAVAIL'
   }
 
   #freePort(): number {
@@ -283,14 +304,15 @@ export class Stack {
   /** The link that a unicast datagram leaves by, or the name of an error. */
   #unicastLink(socket: InetSocket, destination: string, zone: string | undefined): Link | string {
     const { family } = socket
+    const route = this.#defaultRoute(family)
     // SO_BROADCAST, which is needed for it, is none of the options here.
     if (destination === '255.255.255.255' || this.#isBroadcast(destination)) return 'EACCES'
     if (isLinkLocal(destination)) {
-      const link = this.linkOf(this.indexOf(zone) || socket.zone) ?? this.#defaultRoute(family)
-      return link?.isUp ? link : 'ENETUNREACH'
+      const link = this.linkOf(this.indexOf(zone) || socket.zone) ?? route
+      const isReached = link?.isUp && (link === route || isOnLink(link, destination))
+      return isReached ? link : 'ENETUNREACH'
     }
     const owner = this.ownerOf(destination)
-    const route = this.#defaultRoute(family)
     const bound = this.linkOf(socket.zone)
     if (bound !== undefined) {
       // Bound in a zone it reaches what that link alone leads to.
@@ -298,7 +320,7 @@ export class Stack {
         ? bound
         : 'ENETUNREACH'
     }
-    const isHere = isWildcard(destination) || destination.startsWith('127.')
+    const isHere = isWildcard(destination)
     // An address of IPv4 is reached even where its link is down.
     if (isHere || owner !== undefined) {
       return family === 'IPv6' && owner !== undefined ? owner : this.#loopback
@@ -339,8 +361,7 @@ function hasFamily(link: Link, family: Family): boolean {
 
 /** Whether the address is in the subnet of one of the link's. */
 function isOnLink(link: Link, address: string): boolean {
-  const type = address.includes(':') ? 'ipv6' : 'ipv4'
-  return link.addresses.some(({ subnet }) => subnet.check(address, type))
+  return link.addresses.some((own) => isNear(own, address))
 }
 
 function isWildcard(address: string): boolean {

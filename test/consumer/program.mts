@@ -44,6 +44,22 @@ export type {
   Unpacked,
 } from 'typed-multicast/struct'
 
+import { type Delivery, type MockHost, MockNetwork, type Outcome } from 'typed-multicast/testing'
+
+export type {
+  Expected,
+  Fate,
+  Faults,
+  JournalEntry,
+  MockHostOptions,
+  MockInterface,
+  MockNetworkOptions,
+  MockSocket,
+  MockSocketOptions,
+  Platform,
+  Transit,
+} from 'typed-multicast/testing'
+
 const group = '239.255.71.1'
 const address = { group, port: 10_000 }
 const number: Codec<number> = {
@@ -84,6 +100,10 @@ export const unpacked = () => unpack('>I 2s?xq', Buffer.alloc(24))
 export const prepared = () => new Struct('!4s4s')
 export const dynamic = (format: string) => unpack(format, Buffer.alloc(calcsize(format)))
 
+export const mockedReceiver = (host: MockHost) =>
+  new MulticastReceiver({ ...address, codec: text, ...host })
+export const mockedSender = (host: MockHost) => new MulticastSender({ ...address, ...host })
+
 // What listeners and loops are given, without an annotation. `Same` does not hold for `any`.
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const holds = <_ extends true>() => {}
@@ -103,6 +123,18 @@ export function listeners() {
   plainSender().on('listening', () => {})
   plainSender().on('timeout', () => {})
   plainSender().on('close', () => {})
+  const socket = new MockNetwork().host().createSocket({ type: 'udp4' })
+  socket.on('message', (data, remote) => {
+    holds<Same<typeof data, Buffer>>()
+    holds<Same<typeof remote, RemoteInfo>>()
+  })
+  new MockNetwork({
+    rule: (transit) => {
+      holds<Same<typeof transit.data, Buffer>>()
+      return undefined
+    },
+  })
+  holds<Same<Delivery['outcome'], Outcome>>()
 }
 
 export async function loops() {
@@ -161,6 +193,10 @@ export function mistakes(remote: RemoteInfo) {
   new Struct('<Iz')
   // @ts-expect-error: a message is a list of one
   new MulticastSender({ ...address, codec: new Struct('<I') }).send([1, 2])
+  // @ts-expect-error: a fault that does not exist
+  new MockNetwork({ lose: 1 })
+  // @ts-expect-error: a member that an entry does not have
+  new MockNetwork().assertNothingUnexpected({ hosts: 'host1' })
   // @ts-expect-error: no options
   new MulticastSender()
   // @ts-expect-error: no port
@@ -199,6 +235,10 @@ async function main() {
   for await (const { message } of sender.request('heard', { limit: 1, timeout: 10_000 })) {
     console.log(message)
   }
+  const network = new MockNetwork()
+  await using mocked = new MulticastSender({ ...address, codec: text, ...network.host() })
+  await mocked.send('unheard')
+  console.log(network.journal.map(({ from, text }) => `${from} ${text}`).join())
   try {
     pack('<H', 70_000)
   } catch (error) {

@@ -1,0 +1,204 @@
+import { type Chance, type FaultSettings, judge } from './faults.js'
+import type { Journal, JournalEntry } from './journal.js'
+import { isLinkLocal, isMulticast, type Link, staysOnLink } from './link.js'
+import type { Outcome, Packet } from './packet.js'
+import type { Schedule } from './schedule.js'
+import type { Segments } from './segments.js'
+import { mismatch, type Stack, type Track, type Wire } from './stack.js'
+
+/** A datagram that a host has sent. */
+interface Shipment {
+  readonly sender: Stack
+  readonly packet: Packet
+  /** What the journal has of it, if it keeps one. */
+  readonly entry: JournalEntry | undefined
+}
+
+/** A host that it comes to. */
+interface Arrival {
+  readonly host: Stack
+  readonly link: Link
+  /** How many routers are on the way. */
+  readonly routers: number
+  /** Whether it is the sender's host, which hears it as if from the network. */
+  readonly isOwn: boolean
+}
+
+/** What a {@link Transport} finds its ways by, and what it tells. */
+interface Surroundings {
+  readonly segments: Segments
+  readonly chance: Chance
+  readonly schedule: Schedule
+  readonly journal: Journal
+}
+
+const ignore: Track = () => () => {}
+
+/** Takes datagrams from host to host: finds who hears them, and lets the faults have their share. */
+export class Transport implements Wire {
+  readonly hosts: Stack[] = []
+  faults: FaultSettings
+  /** The part that a host is in, while the network is parted. */
+  parts: ReadonlyMap<Stack, number> = new Map()
+  readonly #segments: Segments
+  readonly #chance: Chance
+  readonly #schedule: Schedule
+  readonly #journal: Journal
+  /** What the next datagram to a host overtakes. */
+  readonly #overtaken = new Map<Stack, (() => void)[]>()
+
+  constructor(faults: FaultSettings, { segments, chance, schedule, journal }: Surroundings) {
+    this.faults = faults
+    this.#segments = segments
+    this.#chance = chance
+    this.#schedule = schedule
+    this.#journal = journal
+  }
+
+  multicast(sender: Stack, link: Link, packet: Packet, loopback: boolean, leaves: boolean): void {
+    const shipment = this.#ship(sender, link, packet)
+    const own = { host: sender, link, routers: 0 }
+    if (link.segment === undefined) {
+      this.#carry(shipment, { ...own, isOwn: false })
+      return
+    }
+    if (loopback) this.#carry(shipment, { ...own, isOwn: true })
+    else miss(shipment, sender, link, 'loopback-off')
+    const reach = this.#segments.from(link.segment)
+    for (const host of this.hosts) {
+      if (host === sender) continue
+      for (const end of linksOf(host, reach)) {
+        const { routers = 0 } = end
+        const refusal = this.#refusal(shipment, host, end, leaves)
+        if (refusal === undefined)
+          this.#carry(shipment, { host, routers, link: end.link, isOwn: false })
+        else miss(shipment, host, end.link, refusal)
+      }
+    }
+  }
+
+  unicast(sender: Stack, link: Link, packet: Packet): void {
+    const { destination } = packet
+    const shipment = this.#ship(sender, link, packet)
+    if (sender.isOwn(destination, link)) {
+      this.#carry(shipment, { host: sender, link, routers: 0, isOwn: false })
+      return
+    }
+    if (link.segment === undefined) return
+    const reach = this.#segments.from(link.segment)
+    for (const host of this.hosts) {
+      if (host === sender) continue
+      for (const end of linksOf(host, reach)) {
+        if (!end.link.addresses.some(({ address }) => address === destination)) continue
+        const refusal = this.#refusal(shipment, host, end, true)
+        const { routers = 0 } = end
+        if (refusal === undefined)
+          this.#carry(shipment, { host, routers, link: end.link, isOwn: false })
+        else miss(shipment, host, end.link, refusal)
+        return
+      }
+    }
+  }
+
+  #ship(sender: Stack, link: Link, packet: Packet): Shipment {
+    return { sender, packet, entry: this.#journal.open(sender.name, link, packet) }
+  }
+
+  /** Why a datagram does not come to a host by a link of its, if it does not. */
+  #refusal(
+    { sender, packet: { destination, ttl } }: Shipment,
+    host: Stack,
+    { link, routers }: End,
+    leaves: boolean,
+  ): Outcome | undefined {
+    if (routers === undefined) return 'unreachable'
+    const stays = staysOnLink(destination) || isLinkLocal(destination)
+    if (routers > 0 && stays) return 'scope'
+    if (!leaves || (routers > 0 && ttl <= routers)) return 'ttl'
+    const [part, other] = [this.parts.get(sender), this.parts.get(host)]
+    if (part !== undefined && other !== undefined && part !== other) return 'partition'
+    return link.isUp ? undefined : 'interface-down'
+  }
+
+  /** Takes a datagram to a host that it reaches, through the faults of the moment. */
+  #carry({ sender, packet: sent, entry }: Shipment, arrival: Arrival): void {
+    const { host, link, routers } = arrival
+    const packet = routers === 0 ? sent : { ...sent, ttl: sent.ttl - routers }
+    const shipment = { sender, packet, entry }
+    const { delays, overtaken, lostBy } = judge(this.faults, this.#chance, () => ({
+      data: Buffer.from(packet.data),
+      from: { host: sender.name, address: packet.source, port: packet.sourcePort },
+      to: { host: host.name, address: packet.destination, port: packet.port },
+      ttl: packet.ttl,
+    }))
+    if (delays.length === 0) miss(shipment, host, link, lostBy)
+    const arrive = (): void => arriveAt(shipment, arrival)
+    for (const delay of delays) {
+      if (delay === 0) this.#hand(host, arrive, overtaken)
+      else this.#schedule.after(delay, () => this.#hand(host, arrive, overtaken))
+    }
+  }
+
+  /** Lets it arrive, before what it overtakes or after what overtakes it. */
+  #hand(host: Stack, arrive: () => void, overtaken: boolean): void {
+    const waiting = this.#overtaken.get(host) ?? []
+    if (!overtaken) {
+      arrive()
+      this.#overtaken.delete(host)
+      for (const late of waiting) late()
+      return
+    }
+    this.#overtaken.set(host, [...waiting, arrive])
+    // In the first turn its sender learns that it has gone, and may send what overtakes it.
+    this.#schedule.soon(() =>
+      this.#schedule.soon(() => {
+        const left = this.#overtaken.get(host)
+        if (!left?.includes(arrive)) return
+        this.#overtaken.set(
+          host,
+          left.filter((one) => one !== arrive),
+        )
+        arrive()
+      }),
+    )
+  }
+}
+
+/** A link of a host, and how many routers are on the way to it, if there is a way. */
+interface End {
+  readonly link: Link
+  readonly routers: number | undefined
+}
+
+/** The links of a host that ways lead to; where none does, one of the others, to tell of that. */
+function linksOf(host: Stack, reach: ReadonlyMap<string, number>): End[] {
+  const ends: End[] = []
+  for (const link of host.links.values()) {
+    if (link.segment !== undefined) ends.push({ link, routers: reach.get(link.segment) })
+  }
+  const reached = ends.filter(({ routers }) => routers !== undefined)
+  return reached.length > 0 ? reached : ends.slice(0, 1)
+}
+
+/** The datagram is there: the host's stack looks for whom it is. */
+function arriveAt(shipment: Shipment, { host, link, isOwn }: Arrival): void {
+  const { packet, entry } = shipment
+  // It may have been on its way for long.
+  if (!link.isUp || host.links.get(link.name) !== link) {
+    miss(shipment, host, link, 'interface-down')
+    return
+  }
+  const track: Track =
+    entry === undefined ? ignore : (socket) => entry.note(host.name, link, socket, 'in-flight')
+  if (isMulticast(packet.destination)) host.hearGroup(link, packet, isOwn, track)
+  else host.hear(link, packet, track)
+}
+
+/** Notes why none of a host's sockets hears it. */
+function miss({ packet, entry }: Shipment, host: Stack, link: Link, outcome: Outcome): void {
+  if (entry === undefined) return
+  for (const socket of host.sockets) {
+    if (socket.family !== packet.family) continue
+    entry.note(host.name, link, socket, mismatch(socket, packet) ?? outcome)
+  }
+}

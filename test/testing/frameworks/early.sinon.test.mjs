@@ -1,0 +1,18 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import sinon from 'sinon'
+
+const clock = sinon.useFakeTimers({
+  toFake: [
+    ...['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate'],
+    ...['clearImmediate', 'nextTick', 'queueMicrotask', 'performance', 'Date'],
+  ],
+})
+const answers = import('./early.mjs').then(({ early }) => early((ms) => clock.tickAsync(ms)))
+// The runner needs its own.
+await answers.finally(() => clock.restore())
+
+test('works with fake timers from the start', async () => {
+  const { expected } = await import('./early.mjs')
+  assert.deepEqual(await answers, expected)
+})
