@@ -5,6 +5,7 @@ export type { MulticastEmitter, MulticastEvents } from './events.js'
 export type { NetworkInterfaces } from './interfaces.js'
 export type { Membership } from './membership.js'
 export type {
+  Carrier,
   MembershipOptions,
   MulticastOptions,
   ReceiverOptions,

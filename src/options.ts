@@ -28,8 +28,19 @@ import {
   wrongValue,
 } from './rules.js'
 
+/**
+ * What carries the datagrams, and where. A function that makes senders or receivers can take it from its
+ * caller, so that tests run it on a mock host, which is one.
+ */
+export interface Carrier {
+  /** Makes the sockets. Default: node:dgram's `createSocket`. Tests put another carrier here. */
+  createSocket?: CreateSocket | undefined
+  /** Lists the interfaces. Default: node:os's `networkInterfaces`. Goes with `createSocket`. */
+  networkInterfaces?: (() => NetworkInterfaces) | undefined
+}
+
 /** The options that a sender and a receiver share. `undefined` always means the default. */
-export interface MulticastOptions {
+export interface MulticastOptions extends Carrier {
   /**
    * The group: 224.0.0.0 to 239.255.255.255, or IPv6 ff00::/8. A zone (`ff02::1%eth0`) names the
    * interface to use.
@@ -55,10 +66,6 @@ export interface MulticastOptions {
   queueLimit?: number | undefined
   /** Aborting it closes, and rejects what is pending with its reason. Default: none. */
   signal?: AbortSignal | undefined
-  /** Makes the sockets. Default: node:dgram's `createSocket`. Tests put another carrier here. */
-  createSocket?: CreateSocket | undefined
-  /** Lists the interfaces. Default: node:os's `networkInterfaces`. Goes with `createSocket`. */
-  networkInterfaces?: (() => NetworkInterfaces) | undefined
 }
 
 /** The options of a sender, beside its codecs. */

@@ -9,7 +9,7 @@ import {
   wrongValue,
 } from '../rules.js'
 
-/** A datagram that has reached a host, before that host hears it. */
+/** A datagram that has come to a host, before that host hears it. */
 export interface Transit {
   /** Its bytes: a copy that can be looked at, not changed. */
   readonly data: Buffer
@@ -31,7 +31,10 @@ export interface Fate {
   copies?: number | undefined
 }
 
-/** What goes wrong on the way. Each datagram meets it once for each host that it reaches. */
+/**
+ * What goes wrong on the way. Each datagram meets it once for each interface that it comes to, the
+ * sender's own included.
+ */
 export interface Faults {
   /** The share of datagrams that are lost, from 0 to 1. Default: 0. */
   loss?: number | undefined
@@ -49,7 +52,10 @@ export interface Faults {
   latency?: number | undefined
   /** Up to so many milliseconds more, by chance, so that datagrams overtake each other. Default: 0. */
   jitter?: number | undefined
-  /** Asked about each datagram at each host that it reaches. Default: none, all is left to chance. */
+  /**
+   * Asked about each datagram at each interface that it comes to. What it throws is uncaught. Default:
+   * none, all is left to chance.
+   */
   rule?: ((transit: Transit) => Fate | undefined) | undefined
 }
 

@@ -33,6 +33,8 @@ const interfaceRules = {
 export interface Home {
   readonly stack: Stack
   readonly schedule: Schedule
+  /** The open sockets of the network. */
+  readonly sockets: Set<MockSocket>
   /** The number of the host in its network, from 1. */
   readonly number: number
   /** Addresses that a new interface gets where it is given none. */
@@ -65,9 +67,9 @@ export class MockHost {
   /** @internal */
   constructor(home: Home, interfaces: Readonly<Record<string, string | MockInterface>>) {
     this.#home = home
-    const { stack, schedule, number } = home
+    const { stack, number } = home
     const nextFailure = (): string | undefined => this.#nextFailure()
-    this.createSocket = (options) => new MockSocket(stack, schedule, nextFailure, options)
+    this.createSocket = (options) => new MockSocket({ ...home, nextFailure }, options)
     this.networkInterfaces = () => {
       const up = [...stack.links.values()].filter((link) => link.isUp && link.addresses.length > 0)
       return Object.fromEntries(up.map((link) => [link.name, describe(link, number)]))
@@ -100,10 +102,17 @@ export class MockHost {
 
   /**
    * Removes an interface, as when an adapter is unplugged or a container's network goes: what was joined
-   * on it is lost, and nothing tells of it. Throws as {@link down} does.
+   * on it is lost, and nothing tells of it. Throws as {@link down} does, and for `lo`, which no system
+   * lets go.
    */
   remove(name: string): void {
-    this.#link(name)
+    const link = this.#link(name)
+    if (link.segment === undefined) {
+      throw new MulticastError(
+        'ERR_MULTICAST_INTERFACE',
+        `${shown(name)} is the loopback interface, which cannot be removed: take it down`,
+      )
+    }
     this.#home.stack.links.delete(name)
   }
 

@@ -129,21 +129,27 @@ export class Journal {
     this.#cut()
     const tests = expected.map(testOf)
     const unexpected = this.#entries.filter((entry) => !tests.some((test) => test(entry)))
-    if (unexpected.length > 0) {
+    const fail = (message: string): never => {
       throw new AssertionError({
-        message: `${unexpected.length} of ${this.#entries.length} datagrams were not expected:\n${unexpected.join('\n')}`,
+        message,
         actual: unexpected.map(String),
         expected: [],
         operator: 'assertNothingUnexpected',
         stackStartFn: this.assertNothingUnexpected,
       })
     }
-    if (this.#forgotten === 0 && this.#limit > 0) return
-    throw new AssertionError({
-      message: `The journal keeps ${this.#limit} datagrams and has forgotten others, so nothing can be said of them: raise journalLimit`,
-      operator: 'assertNothingUnexpected',
-      stackStartFn: this.assertNothingUnexpected,
-    })
+    if (unexpected.length > 0) {
+      const count = `${unexpected.length} of ${this.#entries.length} datagrams`
+      const were = expected.map((one) => inspect(one, { breakLength: Number.POSITIVE_INFINITY }))
+      fail(
+        `${count} were not expected:\n${unexpected.join('\n')}\nexpected: ${were.join(', ') || 'none'}`,
+      )
+    }
+    if (this.#forgotten > 0 || this.#limit === 0) {
+      fail(
+        `The journal keeps ${this.#limit} datagrams and no others, of which nothing can be said: raise journalLimit`,
+      )
+    }
   }
 
   #cut(): void {

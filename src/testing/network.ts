@@ -6,6 +6,7 @@ import { type Expected, Journal, type JournalEntry } from './journal.js'
 import { type Platform, platforms } from './platform.js'
 import { Schedule } from './schedule.js'
 import { Segments } from './segments.js'
+import type { MockSocket } from './socket.js'
 import { Stack } from './stack.js'
 import { Transport } from './transport.js'
 
@@ -82,6 +83,7 @@ export class MockNetwork {
   readonly #transport: Transport
   readonly #platform: Platform
   readonly #stacks = new WeakMap<MockHost, Stack>()
+  readonly #sockets = new Set<MockSocket>()
 
   /** @throws MulticastError `ERR_MULTICAST_OPTION`, `ERR_MULTICAST_UNKNOWN_OPTION`. */
   constructor(options: MockNetworkOptions = {}) {
@@ -106,12 +108,17 @@ export class MockNetwork {
     const { name, interfaces, platform } = resolve(hostRules, options)
     const { hosts } = this.#transport
     const number = hosts.length + 1
+    const unique = name ?? `host${number}`
+    if (hosts.some((host) => host.name === unique)) {
+      throw wrongValue('ERR_MULTICAST_OPTION', 'name', 'one that no other host has', unique)
+    }
     const rules = platforms[platform ?? this.#platform]
-    const stack = new Stack(name ?? `host${number}`, rules, this.#transport)
+    const stack = new Stack(unique, rules, this.#transport)
     const home: Home = {
       stack,
       number,
       schedule: this.#schedule,
+      sockets: this.#sockets,
       addressesOn: (segment) => this.#segments.addressesOn(segment),
     }
     const host = new MockHost(home, interfaces)
@@ -124,26 +131,23 @@ export class MockNetwork {
    * Adds a router between segments. It lowers the TTL, forwards every group to each of them, but for the
    * link-local ones, and finds the way for replies.
    *
-   * @throws MulticastError `ERR_MULTICAST_OPTION` for fewer than two segments.
+   * @throws MulticastError `ERR_MULTICAST_OPTION` for fewer than two segments, or the same one twice.
    */
   router(...segments: [string, string, ...string[]]): void {
-    const names = segments.filter((name) => typeof name === 'string')
-    if (names.length < 2 || names.length < segments.length) {
-      throw wrongValue(
-        'ERR_MULTICAST_OPTION',
-        'A router',
-        'between at least two segments',
-        segments,
-      )
+    const names = new Set(segments.filter((name) => typeof name === 'string'))
+    if (names.size < 2 || names.size < segments.length) {
+      throw wrongValue('ERR_MULTICAST_OPTION', 'A router', 'between two segments or more', segments)
     }
     this.#segments.connect(segments)
   }
 
-  /** Changes faults from now on; those that are left out stay as they are. Throws as the constructor. */
+  /**
+   * Changes faults from now on: those that are named, where `undefined` is the default. Throws as the
+   * constructor does.
+   */
   setFaults(faults: Faults): void {
-    const given = Object.entries(faults).filter(([, value]) => value !== undefined)
-    const settings = { ...this.#transport.faults, ...Object.fromEntries(given) }
-    this.#transport.faults = resolve(faultRules, settings)
+    resolve(faultRules, faults)
+    this.#transport.faults = resolve(faultRules, { ...this.#transport.faults, ...faults })
   }
 
   /**
@@ -178,10 +182,32 @@ export class MockNetwork {
   /**
    * Resolves when nothing is in flight any more: sockets have opened or closed, datagrams have arrived
    * and been heard, and so have the answers that they led to. What is delayed comes by the timers of the
-   * moment: let fake ones pass first.
+   * moment: let fake ones pass meanwhile, or see {@link idle}.
    */
   settled(): Promise<void> {
     return this.#schedule.settled()
+  }
+
+  /**
+   * Resolves when nothing more happens until time passes: as {@link settled}, but what is delayed may
+   * still be in flight. For fake timers that are moved by hand.
+   */
+  idle(): Promise<void> {
+    return this.#schedule.idle()
+  }
+
+  /**
+   * Closes every socket that is open on a host of this network, and so the senders and receivers above
+   * them. Resolves when they are gone. For the end of a test, which may have failed before it closed them.
+   */
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.close()
+    await this.idle()
+  }
+
+  /** `await using`: the same as {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   /** The datagrams that were sent, the oldest first, each with what became of it at each socket. */

@@ -1,13 +1,19 @@
 import type { AsyncResource } from 'node:async_hooks'
 import { turn } from './turns.js'
 
-// Taken before anybody puts a fake in its place.
+// Taken before anybody puts a fake in its place, and tried, because somebody may have done so already.
 const { queueMicrotask } = globalThis
+let isGenuine = false
+queueMicrotask(() => {
+  isGenuine = true
+})
 
 /** What is under way in one network: what happens in the coming turns, and what happens later. */
 export class Schedule {
+  /** What happens in the coming turns, and what a timer will bring. */
   #underWay = 0
-  #waiters: (() => void)[] = []
+  #delayed = 0
+  #waiters: { readonly resolve: () => void; readonly isPatient: boolean }[] = []
 
   /**
    * Runs `task` in a turn of its own, in the asynchronous context of `scope`. What it throws is
@@ -21,17 +27,39 @@ export class Schedule {
     })
   }
 
-  /** The same, `ms` milliseconds later by the timers of the moment, which may be fake ones. */
+  /** Runs `task` `ms` milliseconds later, by the timers of the moment, which may be fake ones. */
   after(ms: number, task: () => void): void {
-    this.#underWay += 1
-    setTimeout(() => this.#run(task), ms)
+    this.#delayed += 1
+    setTimeout(() => {
+      this.#delayed -= 1
+      this.#underWay += 1
+      this.#run(task)
+    }, ms)
   }
 
   /** Resolves when nothing is under way, and what the last of it set off has come to rest too. */
   settled(): Promise<void> {
+    return this.#rest(true)
+  }
+
+  /** The same, but what waits for a timer may be under way. */
+  idle(): Promise<void> {
+    return this.#rest(false)
+  }
+
+  /** Lets an error be uncaught: it is a mistake in the test, which nobody can catch. */
+  raise(error: unknown): void {
+    if (isGenuine) {
+      queueMicrotask(() => {
+        throw error
+      })
+    } else void Promise.reject(error)
+  }
+
+  #rest(isPatient: boolean): Promise<void> {
     return new Promise((resolve) => {
       // At least one turn passes, in which what the caller has just begun shows.
-      this.soon(() => this.#waiters.push(resolve))
+      this.soon(() => this.#waiters.push({ resolve, isPatient }))
     })
   }
 
@@ -39,17 +67,17 @@ export class Schedule {
     try {
       task()
     } catch (error) {
-      queueMicrotask(() => {
-        throw error
-      })
+      this.raise(error)
     }
     this.#underWay -= 1
-    if (this.#waiters.length > 0 && this.#underWay === 0) turn(() => this.#rest())
+    if (this.#waiters.length > 0 && this.#underWay === 0) turn(() => this.#wake())
   }
 
   /** The microtasks of the last task have run: unless they began something, all is at rest. */
-  #rest(): void {
+  #wake(): void {
     if (this.#underWay > 0) return
-    for (const resolve of this.#waiters.splice(0)) resolve()
+    const waiters = this.#waiters.splice(0)
+    this.#waiters = waiters.filter(({ isPatient }) => isPatient && this.#delayed > 0)
+    for (const waiter of waiters) if (!this.#waiters.includes(waiter)) waiter.resolve()
   }
 }

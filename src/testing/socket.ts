@@ -27,8 +27,15 @@ export interface MockSocketOptions {
   lookup?: unknown
 }
 
-/** What a socket needs of its host beside the stack: how its next sends are to fail, if they are. */
-export type NextFailure = () => string | undefined
+/** What a socket needs of its host. */
+export interface SocketHome {
+  readonly stack: Stack
+  readonly schedule: Schedule
+  /** The open sockets of the network. */
+  readonly sockets: Set<MockSocket>
+  /** How the next send is to fail, if it is. */
+  nextFailure(): string | undefined
+}
 
 /** The events of a mock socket: node:dgram's. */
 type MockSocketEvents = {
@@ -42,9 +49,8 @@ type SendCallback = (error: Error | null) => void
 
 /** A socket of a mock host: node:dgram's in what it does and refuses, with nothing behind it. */
 export class MockSocket extends EventEmitter<MockSocketEvents> implements DatagramSocket {
+  readonly #home: SocketHome
   readonly #stack: Stack
-  readonly #schedule: Schedule
-  readonly #nextFailure: NextFailure
   readonly #scope = new AsyncResource('MOCKUDP')
   readonly #inet: InetSocket
   /** Whether it is an IPv4 socket that is to be IPv6 only. */
@@ -56,12 +62,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
   #wantsHold = true
 
   /** @internal */
-  constructor(
-    stack: Stack,
-    schedule: Schedule,
-    nextFailure: NextFailure,
-    options: MockSocketOptions,
-  ) {
+  constructor(home: SocketHome, options: MockSocketOptions) {
     super()
     const { type, reuseAddr, ipv6Only } = options
     if (type !== 'udp4' && type !== 'udp6') {
@@ -71,9 +72,9 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
         'Bad socket type specified. Valid types are: udp4, udp6',
       )
     }
-    this.#stack = stack
-    this.#schedule = schedule
-    this.#nextFailure = nextFailure
+    this.#home = home
+    this.#stack = home.stack
+    home.sockets.add(this)
     this.#isMisfit = type === 'udp4' && ipv6Only === true
     const isDual = type === 'udp6' && ipv6Only !== true
     const family = type === 'udp4' ? 'IPv4' : 'IPv6'
@@ -82,13 +83,19 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     })
   }
 
-  bind(options: { port?: number; address?: string; exclusive?: boolean } = {}): this {
+  bind(options?: { port?: number; address?: string; exclusive?: boolean }): this
+  bind(port?: number, address?: string): this
+  bind(
+    given: { port?: number; address?: string; exclusive?: boolean } | number = {},
+    positional?: string,
+  ): this {
     this.#checkOpen()
     if (this.#isBound) {
       throw nodeError(Error, 'ERR_SOCKET_ALREADY_BOUND', 'Socket is already bound')
     }
-    const { port = 0, address: given } = options
-    const asked = given || this.#wildcard
+    const options = typeof given === 'number' ? { port: given, address: positional } : given
+    const { port = 0 } = options
+    const asked = options.address || this.#wildcard
     const [address, zone] = parse(asked)
     // libuv binds no socket of the one family to be of the other alone.
     const isFit =
@@ -125,22 +132,18 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
         ? data
         : new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     )
-    let failure: unknown
+    let code: string | undefined
     // In its own turn before the datagram is heard, as node:dgram calls back before it reads.
-    this.#soon(() => callback?.((failure as Error | undefined) ?? null))
-    try {
-      const code = this.#nextFailure() ?? this.#transmit(copy, port, address)
-      if (code !== undefined) failure = systemError('send', code, address, port)
-    } catch (error) {
-      // A mistake in the network's rule: without a callback it would go unseen.
-      if (callback === undefined) throw error
-      failure = error
-    }
+    this.#soon(() =>
+      callback?.(code === undefined ? null : systemError('send', code, address, port)),
+    )
+    code = this.#home.nextFailure() ?? this.#transmit(copy, port, address)
   }
 
   close(): this {
     this.#checkOpen()
     this.#isClosed = true
+    this.#home.sockets.delete(this)
     this.#stack.close(this.#inet)
     for (let left = this.#inet.read(); left !== undefined; left = this.#inet.read()) {
       left.report('closed')
@@ -199,6 +202,8 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     }
     const link = address === '0.0.0.0' ? undefined : this.#stack.ownerOf(address)
     if (link === undefined && address !== '0.0.0.0') throw systemError(call, 'EADDRNOTAVAIL')
+    const { zone: bound } = this.#inet
+    if (link !== undefined && bound > 0 && link.index !== bound) throw systemError(call, 'EINVAL')
     // An IPv6 socket takes it too, for an IPv4 that it does not have here.
     if (this.#inet.family === 'IPv6') return
     this.#inet.outgoing = link === undefined ? undefined : { index: link.index, address }
@@ -333,7 +338,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
 
   /** Does it in a turn of its own, in the asynchronous context that the socket was made in. */
   #soon(task: () => void): void {
-    this.#schedule.soon(task, this.#scope)
+    this.#home.schedule.soon(task, this.#scope)
   }
 
   #holdProcess(): void {

@@ -150,6 +150,8 @@ export class Stack {
     if (data.byteLength > this.rules.maxPayload[socket.family]) return 'EMSGSIZE'
     const way = this.#wayOut(socket, destination, zone)
     if (typeof way === 'string') return way
+    // A link that is down takes what it gets, without a word.
+    if (!way.link.isUp) return undefined
     // From the loopback address nothing is taken that came by a network (RFC 4291, section 2.5.3).
     if (way.source === '::1' && !this.isOwn(destination, way.link)) return undefined
     const isGroup = isMulticast(destination)
@@ -274,6 +276,8 @@ export class Stack {
     const named = isMulticast(destination) ? socket.outgoing?.address : undefined
     const source = bound ?? named ?? this.#sourceFor(link, destination)
     if (source?.startsWith('127.') && !this.isOwn(destination, link)) return 'EINVAL'
+    // SO_BROADCAST, which is needed for it, is none of the options here.
+    if (isBroadcast(destination, link)) return 'EACCES'
     return source === undefined ? 'EADDRNOTAVAIL' : { link, source }
   }
 
@@ -296,17 +300,19 @@ export class Stack {
       const hasRoute = link.isUp && !(family === 'IPv6' && link.segment === undefined)
       return hasRoute && !isLost && hasFamily(link, family) ? link : 'ENETUNREACH'
     }
-    // Over IPv4 an address of the socket's own picks its link too.
+    // Over IPv4 an address of the socket's own picks its link too, even one that is down.
     const bound = family === 'IPv4' ? this.ownerOf(local?.address) : undefined
-    return (bound?.isUp ? bound : undefined) ?? this.#defaultRoute(family) ?? 'ENETUNREACH'
+    return bound ?? this.#defaultRoute(family) ?? 'ENETUNREACH'
   }
 
   /** The link that a unicast datagram leaves by, or the name of an error. */
   #unicastLink(socket: InetSocket, destination: string, zone: string | undefined): Link | string {
     const { family } = socket
     const route = this.#defaultRoute(family)
-    // SO_BROADCAST, which is needed for it, is none of the options here.
-    if (destination === '255.255.255.255' || this.#isBroadcast(destination)) return 'EACCES'
+    // The way of the groups.
+    if (destination === '255.255.255.255') {
+      return this.ownerOf(socket.local?.address) ?? route ?? 'ENETUNREACH'
+    }
     if (isLinkLocal(destination)) {
       const link = this.linkOf(this.indexOf(zone) || socket.zone) ?? route
       const isReached = link?.isUp && (link === route || isOnLink(link, destination))
@@ -329,12 +335,6 @@ export class Stack {
     return onLink ?? route ?? 'ENETUNREACH'
   }
 
-  #isBroadcast(address: string): boolean {
-    return [...this.links.values()].some(({ addresses }) =>
-      addresses.some(({ broadcast }) => broadcast === address),
-    )
-  }
-
   get #loopback(): Link {
     return [...this.links.values()].find(({ segment }) => segment === undefined) as Link
   }
@@ -353,6 +353,12 @@ export class Stack {
 export function mismatch({ local }: InetSocket, packet: Packet): 'port' | 'address' | undefined {
   if (local === undefined || local.port !== packet.port) return 'port'
   return isWildcard(local.address) || local.address === packet.destination ? undefined : 'address'
+}
+
+/** Whether the address is that of everybody on the link. */
+function isBroadcast(address: string, link: Link): boolean {
+  const isSubnets = link.addresses.some(({ broadcast }) => broadcast === address)
+  return isSubnets || address === '255.255.255.255'
 }
 
 function hasFamily(link: Link, family: Family): boolean {

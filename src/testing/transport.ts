@@ -1,4 +1,4 @@
-import { type Chance, type FaultSettings, judge } from './faults.js'
+import { type Chance, type FaultSettings, judge, type Transit, type Verdict } from './faults.js'
 import type { Journal, JournalEntry } from './journal.js'
 import { isLinkLocal, isMulticast, type Link, staysOnLink } from './link.js'
 import type { Outcome, Packet } from './packet.js'
@@ -125,7 +125,7 @@ export class Transport implements Wire {
     const { host, link, routers } = arrival
     const packet = routers === 0 ? sent : { ...sent, ttl: sent.ttl - routers }
     const shipment = { sender, packet, entry }
-    const { delays, overtaken, lostBy } = judge(this.faults, this.#chance, () => ({
+    const { delays, overtaken, lostBy } = this.#judge(() => ({
       data: Buffer.from(packet.data),
       from: { host: sender.name, address: packet.source, port: packet.sourcePort },
       to: { host: host.name, address: packet.destination, port: packet.port },
@@ -136,6 +136,16 @@ export class Transport implements Wire {
     for (const delay of delays) {
       if (delay === 0) this.#hand(host, arrive, overtaken)
       else this.#schedule.after(delay, () => this.#hand(host, arrive, overtaken))
+    }
+  }
+
+  #judge(transit: () => Transit): Verdict {
+    try {
+      return judge(this.faults, this.#chance, transit)
+    } catch (error) {
+      // The rule's mistake: it must not look like one of the network.
+      this.#schedule.raise(error)
+      return { delays: [], overtaken: false, lostBy: 'rule' }
     }
   }
 

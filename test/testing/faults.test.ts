@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { type Faults, MockNetwork, type Transit } from '../../src/testing/index.js'
+import { runProgram } from '../child.js'
 import { listen, speak } from './endpoints.js'
 
 /** What is heard of so many numbered messages, each of which is awaited. */
@@ -132,35 +133,53 @@ test('a rule sees each datagram at each host, and decides', async (t) => {
   assert.equal(network.journal[0]?.text, 'lost')
 })
 
-test('what a rule must not return, or throws, fails the send', async () => {
-  const network = new MockNetwork()
-  await listen(network.host())
-  const sender = speak(network.host())
-  for (const fate of [5, { delay: -1 }, { copies: 1.5 }, { copies: -1 }, { lost: 'yes' }]) {
-    network.setFaults({ rule: () => fate as never })
-    await assert.rejects(sender.send('x'), (error: Error) => {
-      assert.equal((error.cause as { code?: string }).code, 'ERR_MULTICAST_OPTION')
-      return true
-    })
-  }
-  const why = new Error('a mistake in the rule')
-  network.setFaults({
-    rule: () => {
-      throw why
-    },
-  })
-  await assert.rejects(sender.send('x'), { cause: why })
+test("a rule's mistake is uncaught, and no matter of the network's", async () => {
+  const { code, stdout } = await runProgram(`
+    import { MockNetwork } from ${JSON.stringify(new URL('../../src/testing/index.ts', import.meta.url).href)}
+    process.on('uncaughtException', ({ message, code }) => console.log(code, message))
+    const network = new MockNetwork()
+    const where = { group: '239.1.2.3', port: 10000, codec: text }
+    const receiver = await new MulticastReceiver({ ...where, ...network.host() }).ready()
+    receiver.on('message', console.log)
+    const sender = await new MulticastSender({ ...where, loopback: false, ...network.host() }).ready()
+    for (const fate of [5, { delay: -1 }, { copies: 1.5 }, { lost: 'yes' }, new Error('a mistake')]) {
+      network.setFaults({
+        rule() {
+          if (fate instanceof Error) throw fate
+          return fate
+        },
+      })
+      await sender.send('x')
+    }
+    await network.close()
+  `)
+  assert.deepEqual(
+    [code, stdout.split('\n').map((line) => line.replace(/ must be.*but is/, ':'))],
+    [
+      0,
+      [
+        'ERR_MULTICAST_OPTION What rule returns: 5',
+        'ERR_MULTICAST_OPTION What rule returns as delay: -1',
+        'ERR_MULTICAST_OPTION What rule returns as copies: 1.5',
+        "ERR_MULTICAST_OPTION What rule returns as lost: 'yes'",
+        'undefined a mistake',
+        '',
+      ],
+    ],
+  )
 })
 
-test('setFaults changes what it names, and leaves the rest', async () => {
+test('setFaults changes what it names, undefined to the default, and leaves the rest', async () => {
   const network = new MockNetwork({ loss: 1, rule: ({ data }) => ({ copies: data.length }) })
   const { heard } = await listen(network.host())
   const sender = speak(network.host())
   await sender.send('no')
-  network.setFaults({ loss: 0, latency: undefined })
+  network.setFaults({ loss: undefined })
   await sender.send('yes')
+  network.setFaults({ rule: undefined })
+  await sender.send('once')
   await network.settled()
-  assert.deepEqual(heard, ['yes', 'yes', 'yes'])
+  assert.deepEqual(heard, ['yes', 'yes', 'yes', 'once'])
 })
 
 test('faults meet a host that hears itself', async () => {

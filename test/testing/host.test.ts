@@ -207,3 +207,13 @@ test('the default route moves to the next interface that is up', async () => {
     [['a'], ['b']],
   )
 })
+
+test('the loopback interface can be taken down, and not be removed', () => {
+  const host = new MockNetwork().host()
+  assert.throws(() => host.remove('lo'), {
+    code: 'ERR_MULTICAST_INTERFACE',
+    message: /'lo' is the loopback interface/,
+  })
+  host.down('lo')
+  assert.deepEqual(Object.keys(host.networkInterfaces()), ['eth0'])
+})

@@ -216,7 +216,7 @@ test('what is not expected is told, all of it and nothing else', async () => {
     [[{ host: 'alice', text: 'hi' }], /^2 of 2/],
     [
       [{ host: 'alice' }],
-      /^1 of 2 datagrams were not expected:\nbob eth0 .*re hello\n.*delivered$/,
+      /^1 of 2 datagrams were not expected:\nbob eth0 .*re hello\n.*delivered\nexpected: { host: 'alice' }$/,
     ],
     [[() => false], /^2 of 2/],
   ] as const) {

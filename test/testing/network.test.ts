@@ -182,12 +182,15 @@ test('what a network or a host cannot be is refused, with what it can', () => {
     ],
     [() => network.partition([new MockNetwork().host()]), 'OPTION', /no host of this network/],
     [() => network.router(...(['alone'] as unknown as [string, string])), 'OPTION', /two segments/],
+    [() => network.router('lan', 'lan'), 'OPTION', /two segments/],
+    [() => network.setFaults(5 as never), 'OPTION', /must be an object/],
   ] as const
   for (const [call, code, message] of refused) {
     assert.throws(call, { name: 'MulticastError', code: `ERR_MULTICAST_${code}`, message })
   }
   const host = network.host()
-  assert.throws(() => network.partition([host], [host]), /host1.* is in two parts/)
+  assert.throws(() => network.partition([host], [host]), /host1 is in two parts/)
+  assert.throws(() => network.host({ name: 'host1' }), { message: /no other host.*'host1'/ })
   // None of these was left in the network.
   assert.equal(host.name, 'host1')
 })
@@ -198,4 +201,21 @@ test('names of hosts are those that the journal tells', async () => {
     [network.host().name, network.host({ name: 'b' }).name, network.host().name],
     ['host1', 'b', 'host3'],
   )
+})
+
+test('closing a network closes all that is open on it, also what a failed test has left', async () => {
+  const network = new MockNetwork({ latency: 60_000 })
+  const events: string[] = []
+  {
+    await using closed = network
+    const [here, there] = [closed.host(), closed.host()]
+    const { receiver } = await listen(here)
+    const sender = speak(there)
+    receiver.on('close', () => events.push('receiver'))
+    sender.on('close', () => events.push('sender'))
+    here.createSocket({ type: 'udp4' }).on('close', () => events.push('unbound'))
+    await sender.ready()
+  }
+  assert.deepEqual(events.sort(), ['receiver', 'sender', 'unbound'])
+  await network.close()
 })

@@ -53,6 +53,24 @@ test('settled() waits for what is delayed, by real timers', async () => {
   await answer
 })
 
+test('idle() leaves what is delayed in flight, so that time can be moved by hand', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const network = new MockNetwork({ latency: 40 })
+  const { receiver } = await listen(network.host())
+  receiver.on('message', (message, remote) => receiver.reply(message, remote))
+  const sender = speak(network.host())
+  const answers: string[] = []
+  sender.on('message', (message) => answers.push(message))
+  const settled = sender.send('hello').then(() => network.settled())
+  for (const expected of [0, 0, 1]) {
+    await network.idle()
+    assert.equal(answers.length, expected)
+    t.mock.timers.tick(40)
+    await network.idle()
+  }
+  await settled
+})
+
 test('a conversation that never ends lets timers run', async () => {
   const network = new MockNetwork({ journalLimit: 0 })
   const { receiver } = await listen(network.host())

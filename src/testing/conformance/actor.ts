@@ -4,16 +4,10 @@ import { networkInterfaces } from 'node:os'
 import { gone } from '../../binding.js'
 import { type CreateSocket, type DatagramSocket, lookup } from '../../datagram.js'
 import type { NetworkInterfaces } from '../../interfaces.js'
-import type { RequestOptions } from '../../options.js'
+import type { Carrier, RequestOptions } from '../../options.js'
 import { MulticastReceiver } from '../../receiver.js'
 import { MulticastSender } from '../../sender.js'
 import type { Channel, Failure, News, Order } from './channel.js'
-
-/** What makes the sockets, and what lists the interfaces, of one host. Default: Node's. */
-export interface Carrier {
-  readonly createSocket?: CreateSocket
-  readonly networkInterfaces?: () => NetworkInterfaces
-}
 
 type Endpoint = MulticastSender | MulticastReceiver
 
@@ -26,16 +20,14 @@ interface Held {
 /** Takes orders from a channel, and tells what comes of them and of the events. */
 export class Actor {
   readonly #channel: Channel<News, Order>
-  readonly #carrier: Required<Carrier>
+  readonly #createSocket: CreateSocket
+  readonly #networkInterfaces: () => NetworkInterfaces
   readonly #held = new Map<number, Held>()
 
   constructor(channel: Channel<News, Order>, carrier: Carrier = {}) {
     this.#channel = channel
-    // Only these two, because a carrier may be a host with more to it than a sender's options know.
-    this.#carrier = {
-      createSocket: carrier.createSocket ?? createSocket,
-      networkInterfaces: carrier.networkInterfaces ?? networkInterfaces,
-    }
+    this.#createSocket = carrier.createSocket ?? createSocket
+    this.#networkInterfaces = carrier.networkInterfaces ?? networkInterfaces
     channel.receive((order) => {
       this.#obey(order).then(
         (value) => channel.send({ id: order.id, value }),
@@ -46,7 +38,7 @@ export class Actor {
 
   async #obey(order: Order): Promise<unknown> {
     if ('ask' in order) {
-      return order.ask === 'reset' ? this.#reset() : this.#carrier.networkInterfaces()
+      return order.ask === 'reset' ? this.#reset() : this.#networkInterfaces()
     }
     if ('make' in order) return this.#make(order)
     const subject = this.#held.get(order.target)?.subject
@@ -73,7 +65,7 @@ export class Actor {
     }
     if (order.make === 'socket') {
       const { type, reuseAddr = false, ipv6Only = type === 'udp6' } = order.options
-      const socket = this.#carrier.createSocket({ type, reuseAddr, ipv6Only, lookup })
+      const socket = this.#createSocket({ type, reuseAddr, ipv6Only, lookup })
       this.#held.set(target, { subject: socket, close: () => gone(socket) })
       socket.on('message', (...args) => tell('message', ...args))
       socket.on('error', (error) => tell('error', error))
@@ -81,10 +73,15 @@ export class Actor {
       socket.once('close', () => tell('close'))
       return
     }
+    // Only these two, because a carrier may have more to it than a sender's options know.
+    const carrier = {
+      createSocket: this.#createSocket,
+      networkInterfaces: this.#networkInterfaces,
+    }
     const endpoint =
       order.make === 'sender'
-        ? new MulticastSender({ ...order.options, ...this.#carrier })
-        : new MulticastReceiver({ ...order.options, ...this.#carrier })
+        ? new MulticastSender({ ...order.options, ...carrier })
+        : new MulticastReceiver({ ...order.options, ...carrier })
     this.#held.set(target, { subject: endpoint, close: () => endpoint.close() })
     if (order.make === 'receiver' && order.answer !== undefined) {
       const { answer } = order

@@ -17,7 +17,7 @@ import { source } from './source.js'
 import { unicast } from './unicast.js'
 import { zone } from './zone.js'
 
-export { Actor, type Carrier } from './actor.js'
+export { Actor } from './actor.js'
 export type { Channel, Failure, News, Order, SocketChoice } from './channel.js'
 export type { ConformanceCase } from './chapter.js'
 export {

@@ -4,13 +4,14 @@ import type { AddressInfo } from 'node:net'
 import type { NetworkInterfaces } from '../../interfaces.js'
 import type { Membership } from '../../membership.js'
 import type {
+  Carrier,
   MembershipOptions,
   ReceiverOptions,
   RequestOptions,
   SenderOptions,
 } from '../../options.js'
 import type { MulticastStats } from '../../traffic.js'
-import { Actor, type Carrier } from './actor.js'
+import { Actor } from './actor.js'
 import {
   type Channel,
   channel,
