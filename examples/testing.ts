@@ -10,17 +10,15 @@
  */
 import assert from 'node:assert/strict'
 import { mock } from 'node:test'
-import { MulticastReceiver, MulticastSender, type SenderOptions, text } from 'typed-multicast'
+import { type Carrier, MulticastReceiver, MulticastSender, text } from 'typed-multicast'
 import { MockNetwork } from 'typed-multicast/testing'
 
 // The app. It takes where it runs as an argument: nothing, or a host of a mock network.
 
-type Host = Pick<SenderOptions, 'createSocket' | 'networkInterfaces'>
-
 const where = { group: '239.255.29.71', port: 10005, codec: text }
 
 /** A service, which tells its name to whoever asks. */
-function serve(name: string, host: Host = {}): MulticastReceiver<string, string> {
+function serve(name: string, host: Carrier = {}): MulticastReceiver<string, string> {
   const receiver = new MulticastReceiver({ ...where, ...host })
   receiver.on('message', (_question, remote) => void receiver.reply(name, remote))
   return receiver
@@ -33,7 +31,7 @@ class Directory {
   readonly #sender: MulticastSender<string, string>
   readonly #interval: NodeJS.Timeout
 
-  constructor(host: Host = {}) {
+  constructor(host: Carrier = {}) {
     this.#sender = new MulticastSender({ ...where, ...host })
     this.#sender.on('message', (name) => this.#unanswered.set(name, 0))
     this.#interval = setInterval(() => this.#ask(), 1000)
