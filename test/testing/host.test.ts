@@ -116,6 +116,16 @@ test('an interface that was removed comes back as another, on which join() joins
   assert.deepEqual(heard, ['after join()'])
 })
 
+test('a sender that names an interface is told to be made anew once that is another', async () => {
+  const network = new MockNetwork()
+  const host = network.host()
+  const sender = await speak(host, { interface: 'eth0' }).ready()
+  host.remove('eth0')
+  host.add('eth0')
+  await assert.rejects(sender.send('x'), { message: /ENODEV.*make another sender/ })
+  assert.equal(await speak(host, { interface: 'eth0' }).send('x'), 1)
+})
+
 test('an interface is plugged in elsewhere with other addresses', () => {
   const network = new MockNetwork()
   const host = network.host()
