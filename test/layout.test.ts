@@ -54,6 +54,7 @@ const order = [
   'testing/inet-socket',
   'testing/source-address',
   'testing/stack',
+  'testing/arguments',
   'testing/socket',
   'testing/faults',
   'testing/host',

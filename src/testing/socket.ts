@@ -1,10 +1,10 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { RemoteInfo } from 'node:dgram'
 import { EventEmitter } from 'node:events'
-import { type AddressInfo, isIP } from 'node:net'
-import { canonicalIPv6, splitZone } from '../address.js'
+import type { AddressInfo } from 'node:net'
 import type { DatagramSocket } from '../datagram.js'
 import { shown } from '../errors.js'
+import { checkBufferSize, checkPort, checkString, parseAddress } from './arguments.js'
 import { InetSocket } from './inet-socket.js'
 import { familyOf, isLinkLocal, isMulticast } from './link.js'
 import type { MulticastList, Place } from './multicast-list.js'
@@ -96,7 +96,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     const options = typeof given === 'number' ? { port: given, address: positional } : given
     const { port = 0 } = options
     const asked = options.address || this.#wildcard
-    const [address, zone] = parse(asked)
+    const [address, zone] = parseAddress(asked)
     // libuv binds no socket of the one family to be of the other alone.
     const isFit =
       address !== undefined && familyOf(address) === this.#inet.family && !this.#isMisfit
@@ -158,9 +158,11 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     const { local, family, zone } = this.#inet
     if (!this.#stack.has(this.#inet)) throw systemError('getsockname', 'EBADF')
     if (local === undefined) return { address: this.#wildcard, family, port: 0 }
-    const link = isLinkLocal(local.address) ? this.#stack.linkOf(zone) : undefined
-    const address = link === undefined ? local.address : this.#stack.zoned(local.address, link)
-    return { address, family, port: local.port }
+    const { address, port } = local
+    if (!isLinkLocal(address)) return { address, family, port }
+    const link = this.#stack.linkOf(zone)
+    if (link === undefined) throw systemError('uv_if_indextoiid', 'ENXIO')
+    return { address: this.#stack.zoned(address, link), family, port }
   }
 
   addMembership(group: string, multicastInterface?: string): void {
@@ -187,7 +189,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     this.#checkOpen()
     const call = 'setMulticastInterface'
     checkString(multicastInterface, 'interfaceAddress')
-    const [address, zone] = parse(multicastInterface)
+    const [address, zone] = parseAddress(multicastInterface)
     if (address === undefined) throw systemError(call, 'EINVAL')
     this.#checkExists(call)
     const family = familyOf(address)
@@ -271,7 +273,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
 
   /** Sends, or answers with the name of an error. */
   #transmit(data: Buffer, port: number, given: string): string | undefined {
-    const [address, zone] = parse(given)
+    const [address, zone] = parseAddress(given)
     if (address === undefined || familyOf(address) !== this.#inet.family) return 'EINVAL'
     return this.#stack.send(this.#inet, data, address, zone, port)
   }
@@ -298,12 +300,12 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
       throw nodeError(TypeError, 'ERR_MISSING_ARGS', message)
     }
     // A zone of the group itself is ignored.
-    const [group] = parse(given)
+    const [group] = parseAddress(given)
     if (group === undefined) throw systemError(call, 'EINVAL')
     const family = familyOf(group)
     // For the kernel to have the socket libuv binds it, without an event.
     if (!this.#stack.has(this.#inet)) this.#stack.bind(this.#inet, this.#wildcard, undefined, 0)
-    const [address, zone] = on === undefined || on === null ? [] : parse(on)
+    const [address, zone] = on === undefined || on === null ? [] : parseAddress(on)
     const isFit = address !== undefined && familyOf(address) === family
     if (on !== undefined && on !== null && !isFit) throw systemError(call, 'EINVAL')
     const isForeign = family === 'IPv6' && this.#inet.family === 'IPv4'
@@ -326,7 +328,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     this.#checkOpen()
     checkString(given, 'sourceAddress')
     checkString(group, 'groupAddress')
-    const [source] = parse(given)
+    const [source] = parseAddress(given)
     const isFit = source !== undefined && familyOf(source) === familyOf(group)
     if (!isFit) throw systemError(call, 'EINVAL')
     this.#change(call, group, on, (list, address, place) =>
@@ -383,36 +385,4 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     if (given !== undefined && given !== null) checkString(given, 'address')
     return (given as string) || (this.#inet.family === 'IPv4' ? '127.0.0.1' : '::1')
   }
-}
-
-/** The address in its canonical form, and its zone; none if it is no address. */
-function parse(value: unknown): [address?: string, zone?: string] {
-  const [address, zone] = splitZone(String(value))
-  const version = isIP(address)
-  if (version === 0 || (version === 4 && zone !== undefined)) return []
-  const canonical = version === 4 ? address : canonicalIPv6(address)
-  return zone === undefined ? [canonical] : [canonical, zone]
-}
-
-/** Numbers as strings are ports too. */
-function checkPort(given: unknown): number {
-  const isEmpty = typeof given === 'string' && given.trim() === ''
-  const port = typeof given === 'string' && !isEmpty ? Number(given) : given
-  if (Number.isInteger(port) && (port as number) > 0 && (port as number) < 65_536) {
-    return port as number
-  }
-  const message = `Port should be > 0 and < 65536. Received ${shown(given)}.`
-  throw nodeError(RangeError, 'ERR_SOCKET_BAD_PORT', message)
-}
-
-function checkBufferSize(size: number): number {
-  if (size >>> 0 === size) return size
-  const message = 'Buffer size must be a positive integer'
-  throw nodeError(TypeError, 'ERR_SOCKET_BAD_BUFFER_SIZE', message)
-}
-
-function checkString(value: unknown, name: string): void {
-  if (typeof value === 'string') return
-  const message = `The "${name}" argument must be of type string. Received ${shown(value)}`
-  throw nodeError(TypeError, 'ERR_INVALID_ARG_TYPE', message)
 }
