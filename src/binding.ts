@@ -17,9 +17,11 @@ export async function boundSocket(
   try {
     await new Promise<void>((resolve, reject) => {
       // Events, because the callback of bind() does not tell of every failure on Node 20 and 22. Once
-      // it is bound rejecting does nothing, so this listener may stay.
+      // it is bound rejecting does nothing, so these listeners may stay.
       socket.on('error', reject)
       socket.once('listening', resolve)
+      // Somebody else may close it meanwhile, as who owns the carrier can.
+      socket.once('close', () => reject(new Error('the socket was closed by somebody else')))
       // Exclusive, because the workers of a cluster would otherwise share one socket's datagrams.
       socket.bind({ port, address, exclusive: true })
     }).catch((cause: unknown) => {

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
  * any other carrier of datagrams with these members.
  */
 export interface DatagramSocket {
-  /** Must emit `listening` or `error`: until then it cannot be closed. */
+  /** Must emit `listening` or `error`, or `close` if it is closed before. */
   bind(options: { port: number; address: string; exclusive: boolean }): unknown
   /** Must call `callback` once, also when the socket is closed before the datagram went out. */
   send(

@@ -14,10 +14,40 @@ export function parseAddress(value: unknown): [address?: string, zone?: string] 
   return zone === undefined ? [canonical] : [canonical, zone]
 }
 
+/** Where to bind to. */
+export interface BindOptions {
+  port?: number
+  address?: string
+  exclusive?: boolean
+}
+
+/** `bind(options, callback)`, or `bind(port, address, callback)`, of which each may be missing. */
+export function bindArguments(given: readonly unknown[]): {
+  port: number
+  address: string | undefined
+  callback: (() => void) | undefined
+} {
+  const isCallback = (value: unknown): value is () => void => typeof value === 'function'
+  const [first, second] = given.filter((value) => !isCallback(value))
+  const isOptions = typeof first === 'object' && first !== null
+  const { port, address } = isOptions ? (first as BindOptions) : { port: first, address: second }
+  return {
+    // As C sees it: 16 bits of what is a number somehow.
+    port: Number(port) & 0xffff,
+    address: address as string | undefined,
+    callback: given.find(isCallback),
+  }
+}
+
+/** A copy, because the kernel has one: what was sent is the caller's again. */
+export function bytesOf(data: Uint8Array | string): Buffer {
+  if (typeof data === 'string') return Buffer.from(data)
+  return Buffer.from(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+}
+
 /** Numbers as strings are ports too. */
 export function checkPort(given: unknown): number {
-  const isEmpty = typeof given === 'string' && given.trim() === ''
-  const port = typeof given === 'string' && !isEmpty ? Number(given) : given
+  const port = typeof given === 'string' ? Number(given) : given
   if (Number.isInteger(port) && (port as number) > 0 && (port as number) < 65_536) {
     return port as number
   }

@@ -4,6 +4,7 @@ import {
   isFunction,
   optional,
   type Rules,
+  resolve,
   rule,
   type Settings,
   wrongValue,
@@ -41,13 +42,13 @@ export interface Faults {
   /** The share of datagrams that arrive twice, from 0 to 1. Default: 0. */
   duplication?: number | undefined
   /**
-   * The share of datagrams that the next one to the same host overtakes, from 0 to 1. One that no other
-   * follows comes a little later. Default: 0.
+   * The share of datagrams that the next one to the same host overtakes, from 0 to 1; one that overtakes
+   * is not overtaken itself. One that no other follows comes a little later. Default: 0.
    */
   reordering?: number | undefined
   /**
-   * Milliseconds that each datagram takes, by the `setTimeout` of the moment: fake timers rule it.
-   * Default: 0, the next turn of the event loop, without a timer.
+   * Milliseconds that each datagram takes, by the `setTimeout` of the moment, which counts whole ones:
+   * fake timers rule it. Default: 0, the next turn of the event loop, without a timer.
    */
   latency?: number | undefined
   /** Up to so many milliseconds more, by chance, so that datagrams overtake each other. Default: 0. */
@@ -98,12 +99,17 @@ export interface Verdict {
 
 const untouched: Verdict = { delays: [0], overtaken: false, lostBy: 'loss' }
 
-/** Chance, from a seed: the same draws for the same seed. */
+/** Chance, from a seed and the name of what it decides about: the same draws for the same two. */
 export class Chance {
   #state: number
 
-  constructor(seed: number) {
-    this.#state = seed | 0
+  constructor(seed: number, name: string) {
+    // Each character changes all that follows: the hash known as FNV-1a.
+    let state = 0x811c9dc5
+    for (const character of `${seed} ${name}`) {
+      state = Math.imul(state ^ (character.codePointAt(0) ?? 0), 0x01000193)
+    }
+    this.#state = state
   }
 
   /** From 0 up to, but without, 1: the generator known as mulberry32. */
@@ -136,13 +142,17 @@ export function judge(faults: FaultSettings, chance: Chance, transit: () => Tran
   return { delays: Array.from({ length: copies }, delay), overtaken, lostBy: 'rule' }
 }
 
-function checkFate(fate: Fate | undefined): Fate | undefined {
+const fateRules = {
+  lost: rule({ check: optional(isBoolean) }),
+  delay: rule({ check: optional(duration) }),
+  copies: rule({ check: optional(count) }),
+} satisfies Rules
+
+function checkFate(fate: Fate | undefined): Settings<typeof fateRules> | undefined {
   if (fate === undefined) return undefined
-  if (typeof fate !== 'object' || fate === null) {
-    throw wrongValue('ERR_MULTICAST_OPTION', 'What rule returns', 'an object or undefined', fate)
+  const isRecord = typeof fate === 'object' && fate !== null && !Array.isArray(fate)
+  if (!isRecord || fate instanceof Promise) {
+    throw wrongValue('ERR_MULTICAST_OPTION', 'What rule returns', 'a fate or undefined', fate)
   }
-  if (fate.lost !== undefined) isBoolean(fate.lost, 'What rule returns as lost')
-  if (fate.delay !== undefined) duration(fate.delay, 'What rule returns as delay')
-  if (fate.copies !== undefined) count(fate.copies, 'What rule returns as copies')
-  return fate
+  return resolve(fateRules, fate)
 }

@@ -1,9 +1,9 @@
-import { AssertionError } from 'node:assert'
 import { inspect } from 'node:util'
 import { type Rules, resolve, rule } from '../rules.js'
 import type { InetSocket, Report } from './inet-socket.js'
 import type { Link } from './link.js'
 import type { Outcome, Packet } from './packet.js'
+import type { Stack } from './stack.js'
 
 /** What became of a datagram at one socket. */
 export interface Delivery {
@@ -11,7 +11,7 @@ export interface Delivery {
   readonly host: string
   /** The interface by which it came, or would have. */
   readonly interface: string
-  /** What the socket is bound to: `'239.1.2.3:10000'`, `'[ff02::1]:10000'`. */
+  /** What the socket is bound to: `'239.1.2.3:10000'`, `'[ff02::1%eth0]:10000'`. */
   readonly socket: string
   readonly outcome: Outcome
 }
@@ -54,12 +54,22 @@ export class JournalEntry {
   }
 
   /** @internal */
-  note(host: string, link: Link, socket: InetSocket, outcome: Outcome): Report {
+  note(host: Stack, link: Link, socket: InetSocket, outcome: Outcome): Report {
     const { address = '', port = 0 } = socket.local ?? {}
-    const delivery = { host, interface: link.name, socket: joined(address, port), outcome }
+    const zone = host.linkOf(socket.zone)
+    const bound = joined(zone === undefined ? address : `${address}%${zone.name}`, port)
+    const delivery = { host: host.name, interface: link.name, socket: bound, outcome }
     ;(this.deliveries as Delivery[]).push(delivery)
     return (outcome) => {
       delivery.outcome = outcome
+    }
+  }
+
+  /** @internal */
+  withdraw(expected: readonly Delivery[]): void {
+    for (const delivery of expected) {
+      const deliveries = this.deliveries as Delivery[]
+      deliveries.splice(deliveries.indexOf(delivery), 1)
     }
   }
 
@@ -99,6 +109,9 @@ const expectedRules = {
   text: anything,
 } satisfies Rules
 
+/** How many entries a complaint shows. */
+const most = 20
+
 /** The last datagrams that were sent, up to a limit. */
 export class Journal {
   readonly #limit: number
@@ -115,7 +128,7 @@ export class Journal {
     const entry = new JournalEntry(host, link, packet)
     this.#entries.push(entry)
     // Many at a time, because each cut moves all that is left.
-    if (this.#entries.length >= 2 * this.#limit) this.#cut()
+    if (this.#entries.length >= 1.1 * this.#limit + 1) this.#cut()
     return entry
   }
 
@@ -124,32 +137,19 @@ export class Journal {
     return [...this.#entries]
   }
 
-  /** Throws an AssertionError that shows the entries that none of `expected` describes. */
-  assertNothingUnexpected(expected: readonly Expected[]): void {
+  /** What is wrong with the entries that none of `expected` describes, if there are any. */
+  complaint(expected: readonly Expected[]): string | undefined {
     this.#cut()
     const tests = expected.map(testOf)
     const unexpected = this.#entries.filter((entry) => !tests.some((test) => test(entry)))
-    const fail = (message: string): never => {
-      throw new AssertionError({
-        message,
-        actual: unexpected.map(String),
-        expected: [],
-        operator: 'assertNothingUnexpected',
-        stackStartFn: this.assertNothingUnexpected,
-      })
-    }
     if (unexpected.length > 0) {
       const count = `${unexpected.length} of ${this.#entries.length} datagrams`
+      const more = unexpected.length > most ? `\nand ${unexpected.length - most} more` : ''
       const were = expected.map((one) => inspect(one, { breakLength: Number.POSITIVE_INFINITY }))
-      fail(
-        `${count} were not expected:\n${unexpected.join('\n')}\nexpected: ${were.join(', ') || 'none'}`,
-      )
+      return `${count} were not expected:\n${unexpected.slice(0, most).join('\n')}${more}\nexpected: ${were.join(', ') || 'none'}`
     }
-    if (this.#forgotten > 0 || this.#limit === 0) {
-      fail(
-        `The journal keeps ${this.#limit} datagrams and no others, of which nothing can be said: raise journalLimit`,
-      )
-    }
+    if (this.#forgotten === 0 && this.#limit > 0) return undefined
+    return `The journal keeps ${this.#limit} datagrams and no others, of which nothing can be said: raise journalLimit`
   }
 
   #cut(): void {

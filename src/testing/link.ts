@@ -122,6 +122,11 @@ export function staysOnLink(group: string): boolean {
   return /^ff.[12]:|^224\.0\.0\./.test(group)
 }
 
+/** Whether the group's datagrams stay on their host: interface-local scope (RFC 4291, section 2.7). */
+export function staysOnHost(group: string): boolean {
+  return /^ff.[01]:/.test(group)
+}
+
 /** Whether an IPv6 address means something only together with a link. */
 export function needsZone(address: string): boolean {
   return isLinkLocal(address) || /^ff.[12]:/.test(address)

@@ -1,6 +1,7 @@
+import { AssertionError } from 'node:assert'
 import { MulticastError, shown } from '../errors.js'
 import { integer, isString, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
-import { Chance, type Faults, faultRules } from './faults.js'
+import { type Faults, faultRules } from './faults.js'
 import { type Home, MockHost, type MockInterface } from './host.js'
 import { type Expected, Journal, type JournalEntry } from './journal.js'
 import { type Platform, platforms } from './platform.js'
@@ -12,7 +13,10 @@ import { Transport } from './transport.js'
 
 /** The options of a {@link MockNetwork}: its faults, and what they follow. */
 export interface MockNetworkOptions extends Faults {
-  /** Where chance begins, an integer. The same seed gives the same run. Default: 1. */
+  /**
+   * Where chance begins, an integer. With the same seed, the n-th datagram from a host to an interface
+   * of another has the same fate. Default: 1.
+   */
   seed?: number | undefined
   /** How many datagrams the journal keeps, the last ones; 0 keeps none. Default: 10,000. */
   journalLimit?: number | undefined
@@ -85,6 +89,14 @@ export class MockNetwork {
   readonly #stacks = new WeakMap<MockHost, Stack>()
   readonly #sockets = new Set<MockSocket>()
 
+  /**
+   * Adds a host, with a loopback interface `lo` and by default one interface `eth0` on the segment `lan`.
+   * Its default route leads through the first of its interfaces that is up.
+   *
+   * @throws MulticastError `ERR_MULTICAST_OPTION`, `ERR_MULTICAST_UNKNOWN_OPTION`.
+   */
+  readonly host: (options?: MockHostOptions) => MockHost
+
   /** @throws MulticastError `ERR_MULTICAST_OPTION`, `ERR_MULTICAST_UNKNOWN_OPTION`. */
   constructor(options: MockNetworkOptions = {}) {
     const { seed, journalLimit, platform, ...faults } = resolve(networkRules, options)
@@ -92,19 +104,17 @@ export class MockNetwork {
     this.#platform = platform
     this.#transport = new Transport(faults, {
       segments: this.#segments,
-      chance: new Chance(seed),
+      seed,
       schedule: this.#schedule,
       journal: this.#journal,
     })
+    this.host = (options = {}) => this.#host(options)
+    // Spread in place of a host, the network or this function would leave a sender on the real network.
+    // So both have something to spread, which no sender or receiver takes.
+    Object.defineProperty(this.host, 'host', { value: this.host, enumerable: true })
   }
 
-  /**
-   * Adds a host, with a loopback interface `lo` and by default one interface `eth0` on the segment `lan`.
-   * Its default route leads through the first of its interfaces that is up.
-   *
-   * @throws MulticastError `ERR_MULTICAST_OPTION`, `ERR_MULTICAST_UNKNOWN_OPTION`.
-   */
-  host(options: MockHostOptions = {}): MockHost {
+  #host(options: MockHostOptions): MockHost {
     const { name, interfaces, platform } = resolve(hostRules, options)
     const { hosts } = this.#transport
     const number = hosts.length + 1
@@ -159,6 +169,9 @@ export class MockNetwork {
   partition(...parts: readonly (readonly MockHost[])[]): void {
     const partOf = new Map<Stack, number>()
     for (const [part, hosts] of parts.entries()) {
+      if (!Array.isArray(hosts)) {
+        throw wrongValue('ERR_MULTICAST_OPTION', 'A part', 'a list of hosts', hosts)
+      }
       for (const host of hosts) {
         const stack = this.#stacks.get(host)
         if (stack === undefined || partOf.has(stack)) {
@@ -198,11 +211,18 @@ export class MockNetwork {
 
   /**
    * Closes every socket that is open on a host of this network, and so the senders and receivers above
-   * them. Resolves when they are gone. For the end of a test, which may have failed before it closed them.
+   * them, and gives up what is delayed. Resolves when they are gone. For the end of a test, which may
+   * have failed before it closed them.
    */
   async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.close()
+    this.#schedule.cancel()
+    // What has just been made has no socket yet, and what is closed may lead to another.
+    for (let pass = 0; pass < 2; pass += 1) {
+      await this.idle()
+      for (const socket of this.#sockets) socket.close()
+    }
     await this.idle()
+    this.#schedule.cancel()
   }
 
   /** `await using`: the same as {@link close}. */
@@ -220,6 +240,8 @@ export class MockNetwork {
    * With none, nothing may have been sent.
    */
   assertNothingUnexpected(...expected: readonly Expected[]): void {
-    this.#journal.assertNothingUnexpected(expected)
+    const message = this.#journal.complaint(expected)
+    if (message === undefined) return
+    throw new AssertionError({ message, stackStartFn: this.assertNothingUnexpected })
   }
 }

@@ -2,9 +2,9 @@ import type { AsyncResource } from 'node:async_hooks'
 import { turn } from './turns.js'
 
 // Taken before anybody puts a fake in its place, and tried, because somebody may have done so already.
-const { queueMicrotask } = globalThis
+const { nextTick } = process
 let isGenuine = false
-queueMicrotask(() => {
+nextTick(() => {
   isGenuine = true
 })
 
@@ -12,7 +12,7 @@ queueMicrotask(() => {
 export class Schedule {
   /** What happens in the coming turns, and what a timer will bring. */
   #underWay = 0
-  #delayed = 0
+  readonly #delayed = new Set<{ cancel(): void }>()
   #waiters: { readonly resolve: () => void; readonly isPatient: boolean }[] = []
 
   /**
@@ -29,12 +29,22 @@ export class Schedule {
 
   /** Runs `task` `ms` milliseconds later, by the timers of the moment, which may be fake ones. */
   after(ms: number, task: () => void): void {
-    this.#delayed += 1
-    setTimeout(() => {
-      this.#delayed -= 1
+    // Whoever has set a timer has to clear it.
+    const { setTimeout, clearTimeout } = globalThis
+    const timer = setTimeout(() => {
+      this.#delayed.delete(delayed)
       this.#underWay += 1
       this.#run(task)
     }, ms)
+    const delayed = { cancel: () => clearTimeout(timer) }
+    this.#delayed.add(delayed)
+  }
+
+  /** Gives up what waits for a timer. */
+  cancel(): void {
+    for (const { cancel } of this.#delayed) cancel()
+    this.#delayed.clear()
+    this.soon(() => {})
   }
 
   /** Resolves when nothing is under way, and what the last of it set off has come to rest too. */
@@ -49,8 +59,9 @@ export class Schedule {
 
   /** Lets an error be uncaught: it is a mistake in the test, which nobody can catch. */
   raise(error: unknown): void {
+    // Not queueMicrotask(), from which node:test does not learn in which test it was.
     if (isGenuine) {
-      queueMicrotask(() => {
+      nextTick(() => {
         throw error
       })
     } else void Promise.reject(error)
@@ -77,7 +88,7 @@ export class Schedule {
   #wake(): void {
     if (this.#underWay > 0) return
     const waiters = this.#waiters.splice(0)
-    this.#waiters = waiters.filter(({ isPatient }) => isPatient && this.#delayed > 0)
+    this.#waiters = waiters.filter(({ isPatient }) => isPatient && this.#delayed.size > 0)
     for (const waiter of waiters) if (!this.#waiters.includes(waiter)) waiter.resolve()
   }
 }

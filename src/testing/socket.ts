@@ -4,7 +4,15 @@ import { EventEmitter } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import type { DatagramSocket } from '../datagram.js'
 import { shown } from '../errors.js'
-import { checkBufferSize, checkPort, checkString, parseAddress } from './arguments.js'
+import {
+  type BindOptions,
+  bindArguments,
+  bytesOf,
+  checkBufferSize,
+  checkPort,
+  checkString,
+  parseAddress,
+} from './arguments.js'
 import { InetSocket } from './inet-socket.js'
 import { familyOf, isLinkLocal, isMulticast } from './link.js'
 import type { MulticastList, Place } from './multicast-list.js'
@@ -23,7 +31,10 @@ export interface MockSocketOptions {
    * hears IPv4.
    */
   ipv6Only?: boolean | undefined
-  /** Not called: a mock network has no names. */
+  /**
+   * Not called, as a mock network has no names. But as with node:dgram a socket without one binds and
+   * sends only when the calling code has run, because it looks up every address first.
+   */
   lookup?: unknown
 }
 
@@ -55,8 +66,12 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
   readonly #inet: InetSocket
   /** Whether it is an IPv4 socket that is to be IPv6 only. */
   readonly #isMisfit: boolean
-  /** Whether `bind` has been called, and not failed: until then nothing is read. */
-  #isBound = false
+  /** Whether an address is looked up at once. */
+  readonly #isPrompt: boolean
+  /** What `bind` has come to. Before it is bound nothing is read. */
+  #state: 'unbound' | 'binding' | 'bound' = 'unbound'
+  /** What waits for it to be bound. */
+  #waiting: (() => void)[] = []
   #isClosed = false
   #isHeld = false
   #wantsHold = true
@@ -64,7 +79,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
   /** @internal */
   constructor(home: SocketHome, options: MockSocketOptions) {
     super()
-    const { type, reuseAddr, ipv6Only } = options
+    const { type, reuseAddr, ipv6Only, lookup } = options
     if (type !== 'udp4' && type !== 'udp6') {
       throw nodeError(
         TypeError,
@@ -73,40 +88,30 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
       )
     }
     this.#home = home
+    this.#isPrompt = typeof lookup === 'function'
     this.#stack = home.stack
     home.sockets.add(this)
     this.#isMisfit = type === 'udp4' && ipv6Only === true
     const isDual = type === 'udp6' && ipv6Only !== true
     const family = type === 'udp4' ? 'IPv4' : 'IPv6'
     this.#inet = new InetSocket(family, reuseAddr === true, isDual, () => {
-      if (this.#isBound) this.#soon(() => this.#read())
+      if (this.#state === 'bound') this.#soon(() => this.#read())
     })
   }
 
-  bind(options?: { port?: number; address?: string; exclusive?: boolean }): this
-  bind(port?: number, address?: string): this
-  bind(
-    given: { port?: number; address?: string; exclusive?: boolean } | number = {},
-    positional?: string,
-  ): this {
+  bind(options: BindOptions, callback?: () => void): this
+  bind(port?: number, address?: string, callback?: () => void): this
+  bind(port?: number, callback?: () => void): this
+  bind(callback?: () => void): this
+  bind(...given: unknown[]): this {
     this.#checkOpen()
-    if (this.#isBound) {
+    if (this.#state !== 'unbound') {
       throw nodeError(Error, 'ERR_SOCKET_ALREADY_BOUND', 'Socket is already bound')
     }
-    const options = typeof given === 'number' ? { port: given, address: positional } : given
-    const { port = 0 } = options
-    const asked = options.address || this.#wildcard
-    const [address, zone] = parseAddress(asked)
-    // libuv binds no socket of the one family to be of the other alone.
-    const isFit =
-      address !== undefined && familyOf(address) === this.#inet.family && !this.#isMisfit
-    const code = isFit ? this.#stack.bind(this.#inet, address, zone, port) : 'EINVAL'
-    this.#isBound = code === undefined
-    this.#holdProcess()
-    this.#soon(() => {
-      if (code !== undefined) this.emit('error', systemError('bind', code, asked, port))
-      else if (!this.#isClosed) this.emit('listening')
-    })
+    const { port, address, callback } = bindArguments(given)
+    if (callback !== undefined) this.once('listening', callback)
+    this.#state = 'binding'
+    this.#lookUp(() => this.#bindTo(port, address || this.#wildcard))
     return this
   }
 
@@ -123,24 +128,20 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     const port = checkPort(givenPort)
     const address = this.#checkAddress(givenAddress)
     this.#checkOpen()
-    if (!this.#isBound) this.bind()
+    const transmit = (): void =>
+      this.#lookUp(() => this.#transmit(bytesOf(data), port, address, callback))
+    if (this.#state === 'unbound') this.bind()
+    if (this.#state === 'bound') transmit()
     // As with node:dgram: what waits for a bind that fails is never heard of again.
-    if (!this.#isBound) return
-    // A copy, because the kernel has one: what was sent is the caller's again.
-    const copy = Buffer.from(
-      typeof data === 'string'
-        ? data
-        : new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-    )
-    let code: string | undefined
-    // In its own turn before the datagram is heard, as node:dgram calls back before it reads.
-    this.#soon(() =>
-      callback?.(code === undefined ? null : systemError('send', code, address, port)),
-    )
-    code = this.#home.nextFailure() ?? this.#transmit(copy, port, address)
+    else if (this.#state === 'binding') this.#waiting.push(transmit)
   }
 
-  close(): this {
+  close(callback?: () => void): this {
+    if (callback !== undefined) this.once('close', callback)
+    if (this.#waiting.length > 0) {
+      this.#waiting.push(() => this.close())
+      return this
+    }
     this.#checkOpen()
     this.#isClosed = true
     this.#home.sockets.delete(this)
@@ -214,7 +215,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
   setMulticastLoopback(flag: boolean): boolean {
     this.#checkHandle('setMulticastLoopback')
     this.#checkExists('setMulticastLoopback')
-    this.#inet.loopback = Boolean(flag)
+    if (this.#isFamilyKnown) this.#inet.loopback = Boolean(flag)
     return flag
   }
 
@@ -229,7 +230,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     // libuv looks at the value before it asks the kernel.
     if (whole < 0 || whole > 255) throw systemError('setMulticastTTL', 'EINVAL')
     this.#checkExists('setMulticastTTL')
-    this.#inet.ttl = whole
+    if (this.#isFamilyKnown) this.#inet.ttl = whole
     return ttl
   }
 
@@ -271,11 +272,36 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     return this
   }
 
-  /** Sends, or answers with the name of an error. */
-  #transmit(data: Buffer, port: number, given: string): string | undefined {
+  /** Goes on when the address has been looked up, unless the socket is closed by then. */
+  #lookUp(proceed: () => void): void {
+    if (this.#isPrompt) proceed()
+    else void Promise.resolve().then(() => this.#isClosed || proceed())
+  }
+
+  #bindTo(port: number, asked: string): void {
+    const [address, zone] = parseAddress(asked)
+    // libuv binds no socket of the one family to be of the other alone.
+    const isFit =
+      address !== undefined && familyOf(address) === this.#inet.family && !this.#isMisfit
+    const code = isFit ? this.#stack.bind(this.#inet, address, zone, port) : 'EINVAL'
+    this.#state = code === undefined ? 'bound' : 'unbound'
+    this.#holdProcess()
+    this.#soon(() => {
+      if (code !== undefined) this.emit('error', systemError('bind', code, asked, port))
+      else if (!this.#isClosed) this.emit('listening')
+    })
+    for (const proceed of this.#waiting.splice(0)) if (code === undefined) proceed()
+  }
+
+  #transmit(data: Buffer, port: number, given: string, callback: SendCallback | undefined): void {
+    let code: string | undefined
+    // In its own turn before the datagram is heard, as node:dgram calls back before it reads.
+    this.#soon(() => callback?.(code === undefined ? null : systemError('send', code, given, port)))
     const [address, zone] = parseAddress(given)
-    if (address === undefined || familyOf(address) !== this.#inet.family) return 'EINVAL'
-    return this.#stack.send(this.#inet, data, address, zone, port)
+    const isFit = address !== undefined && familyOf(address) === this.#inet.family
+    code =
+      this.#home.nextFailure() ??
+      (isFit ? this.#stack.send(this.#inet, data, address, zone, port) : 'EINVAL')
   }
 
   #read(): void {
@@ -344,7 +370,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
   }
 
   #holdProcess(): void {
-    const holds = this.#wantsHold && !this.#isClosed && this.#isBound
+    const holds = this.#wantsHold && !this.#isClosed && this.#state === 'bound'
     if (holds === this.#isHeld) return
     this.#isHeld = holds
     if (holds) hold()
@@ -364,6 +390,14 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
 
   #checkExists(call: string): void {
     if (!this.#stack.has(this.#inet)) throw systemError(call, 'EBADF')
+  }
+
+  /**
+   * libuv learns from a bind that a socket is of IPv6: before, after one that failed, it sets options
+   * of IPv4, which mean nothing there.
+   */
+  get #isFamilyKnown(): boolean {
+    return this.#inet.family === 'IPv4' || this.#inet.local !== undefined
   }
 
   #checkBuffer(call: string, size: number): void {

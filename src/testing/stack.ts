@@ -1,5 +1,13 @@
 import type { InetSocket, Report } from './inet-socket.js'
-import { type Family, isLinkLocal, isMulticast, isNear, type Link, needsZone } from './link.js'
+import {
+  type Family,
+  isLinkLocal,
+  isMulticast,
+  isNear,
+  type Link,
+  needsZone,
+  staysOnHost,
+} from './link.js'
 import type { Place } from './multicast-list.js'
 import type { Outcome, Packet } from './packet.js'
 import type { PlatformRules } from './platform.js'
@@ -111,17 +119,22 @@ export class Stack {
     wanted: number,
   ): string | undefined {
     this.#open.add(socket)
-    if (socket.local !== undefined) return 'EINVAL'
+    const isSecond = socket.local !== undefined
+    if (isSecond && socket.family === 'IPv6') return 'EINVAL'
     // The zone holds from then on, even where the address is refused.
     if (needsZone(address)) socket.zone = this.indexOf(zone) || socket.zone
     const refusal = this.#checkLocal(address, socket.zone)
     if (refusal !== undefined) return refusal
+    // IPv4 looks at the address first.
+    if (isSecond) return 'EINVAL'
     const index = socket.zone
     const port = wanted === 0 ? this.#freePort() : wanted
     const clash = this.#bound.some(
       (other) =>
         other.local?.port === port &&
-        (other.family === socket.family || other.isDual || socket.isDual) &&
+        (other.family === socket.family ||
+          takesIPv4(other, other.local.address) ||
+          takesIPv4(socket, address)) &&
         !(other.reuseAddr && socket.reuseAddr) &&
         (other.zone === 0 || index === 0 || other.zone === index) &&
         (isWildcard(address) || isWildcard(other.local.address) || other.local.address === address),
@@ -199,6 +212,7 @@ export class Stack {
    * where nothing of the host has joined, or over IPv6 without loopback, it goes out all the same.
    */
   #leaves(socket: InetSocket, link: Link, packet: Packet): boolean {
+    if (staysOnHost(packet.destination)) return false
     if (packet.ttl > 0) return true
     if (!this.rules.leaksTtl0) return false
     return !(this.#isAsked(link, packet) && (packet.family === 'IPv4' || socket.loopback))
@@ -247,9 +261,10 @@ export class Stack {
     const link = this.linkOf(zone)
     if (zone > 0 && link === undefined) return 'ENODEV'
     if (isMulticast(address)) return this.rules.bindsToGroup ? undefined : 'EADDRNOTAVAIL'
-    // In a zone only the addresses of its link are there.
+    // In a zone only its link's addresses of a narrow scope are there, and all of a global one.
+    const isNarrow = isLinkLocal(address) || address === '::1'
     const isOwn =
-      link === undefined
+      link === undefined || !isNarrow
         ? this.ownerOf(address) !== undefined
         : link.isUp && link.addresses.some((own) => own.address === address)
     return isOwn ? undefined : 'EADDRNOTAVAIL'
@@ -267,14 +282,17 @@ export class Stack {
   }
 
   #wayOut(socket: InetSocket, destination: string, zone: string | undefined): Way | string {
+    const { address = '' } = socket.local ?? {}
+    const bound = isWildcard(address) || isMulticast(address) ? undefined : address
+    const named = bound ?? (isMulticast(destination) ? socket.outgoing?.address : undefined)
+    // Over IPv4 nothing is sent from an address that the host has lost.
+    const isLost = named !== undefined && this.ownerOf(named) === undefined
+    if (isLost && socket.family === 'IPv4') return 'ENETUNREACH'
     const link = isMulticast(destination)
       ? this.#groupLink(socket, destination, zone)
       : this.#unicastLink(socket, destination, zone)
     if (typeof link === 'string') return link
-    const { address = '' } = socket.local ?? {}
-    const bound = isWildcard(address) || isMulticast(address) ? undefined : address
-    const named = isMulticast(destination) ? socket.outgoing?.address : undefined
-    const source = bound ?? named ?? this.#sourceFor(link, destination)
+    const source = named ?? this.#sourceFor(link, destination)
     if (source?.startsWith('127.') && !this.isOwn(destination, link)) return 'EINVAL'
     // SO_BROADCAST, which is needed for it, is none of the options here.
     if (isBroadcast(destination, link)) return 'EACCES'
@@ -294,11 +312,10 @@ export class Stack {
     const index = zoned || socket.zone || outgoing?.index || 0
     if (index > 0) {
       const link = this.linkOf(index)
-      const isLost = outgoing?.address !== undefined && this.ownerOf(outgoing.address) === undefined
-      if (link === undefined) return family === 'IPv6' || isLost ? 'ENETUNREACH' : 'ENODEV'
+      if (link === undefined) return family === 'IPv6' ? 'ENETUNREACH' : 'ENODEV'
       // IPv6 has no multicast route through the loopback interface.
       const hasRoute = link.isUp && !(family === 'IPv6' && link.segment === undefined)
-      return hasRoute && !isLost && hasFamily(link, family) ? link : 'ENETUNREACH'
+      return hasRoute ? link : 'ENETUNREACH'
     }
     // Over IPv4 an address of the socket's own picks its link too, even one that is down.
     const bound = family === 'IPv4' ? this.ownerOf(local?.address) : undefined
@@ -313,18 +330,14 @@ export class Stack {
     if (destination === '255.255.255.255') {
       return this.ownerOf(socket.local?.address) ?? route ?? 'ENETUNREACH'
     }
-    if (isLinkLocal(destination)) {
-      const link = this.linkOf(this.indexOf(zone) || socket.zone) ?? route
-      const isReached = link?.isUp && (link === route || isOnLink(link, destination))
-      return isReached ? link : 'ENETUNREACH'
-    }
     const owner = this.ownerOf(destination)
-    const bound = this.linkOf(socket.zone)
-    if (bound !== undefined) {
-      // Bound in a zone it reaches what that link alone leads to.
-      return bound === owner || bound === route || isOnLink(bound, destination)
-        ? bound
-        : 'ENETUNREACH'
+    const index = (isLinkLocal(destination) && this.indexOf(zone)) || socket.zone
+    if (index > 0 || isLinkLocal(destination)) {
+      // In a zone it reaches what that link alone leads to.
+      const link = index > 0 ? this.linkOf(index) : route
+      if (link === undefined || !link.isUp) return 'ENETUNREACH'
+      const isReached = link === owner || link === route || isOnLink(link, destination)
+      return isReached ? link : 'ENETUNREACH'
     }
     const isHere = isWildcard(destination)
     // An address of IPv4 is reached even where its link is down.
@@ -353,6 +366,11 @@ export class Stack {
 export function mismatch({ local }: InetSocket, packet: Packet): 'port' | 'address' | undefined {
   if (local === undefined || local.port !== packet.port) return 'port'
   return isWildcard(local.address) || local.address === packet.destination ? undefined : 'address'
+}
+
+/** Whether a socket that is bound to the address has its port for IPv4 too. */
+function takesIPv4({ isDual }: InetSocket, address: string): boolean {
+  return isDual && isWildcard(address)
 }
 
 /** Whether the address is that of everybody on the link. */

@@ -1,6 +1,6 @@
-import { type Chance, type FaultSettings, judge, type Transit, type Verdict } from './faults.js'
-import type { Journal, JournalEntry } from './journal.js'
-import { isLinkLocal, isMulticast, type Link, staysOnLink } from './link.js'
+import { Chance, type FaultSettings, judge, type Transit, type Verdict } from './faults.js'
+import type { Delivery, Journal, JournalEntry } from './journal.js'
+import { isLinkLocal, isMulticast, type Link, staysOnHost, staysOnLink } from './link.js'
 import type { Outcome, Packet } from './packet.js'
 import type { Schedule } from './schedule.js'
 import type { Segments } from './segments.js'
@@ -27,7 +27,7 @@ interface Arrival {
 /** What a {@link Transport} finds its ways by, and what it tells. */
 interface Surroundings {
   readonly segments: Segments
-  readonly chance: Chance
+  readonly seed: number
   readonly schedule: Schedule
   readonly journal: Journal
 }
@@ -41,16 +41,21 @@ export class Transport implements Wire {
   /** The part that a host is in, while the network is parted. */
   parts: ReadonlyMap<Stack, number> = new Map()
   readonly #segments: Segments
-  readonly #chance: Chance
+  readonly #seed: number
+  /**
+   * For each way, from a host to an interface, a chance of its own: so the n-th datagram of a way has
+   * the same fate, however those of other ways come between.
+   */
+  readonly #chances = new Map<string, Chance>()
   readonly #schedule: Schedule
   readonly #journal: Journal
   /** What the next datagram to a host overtakes. */
-  readonly #overtaken = new Map<Stack, (() => void)[]>()
+  readonly #overtaken = new Map<Stack, () => void>()
 
-  constructor(faults: FaultSettings, { segments, chance, schedule, journal }: Surroundings) {
+  constructor(faults: FaultSettings, { segments, seed, schedule, journal }: Surroundings) {
     this.faults = faults
     this.#segments = segments
-    this.#chance = chance
+    this.#seed = seed
     this.#schedule = schedule
     this.#journal = journal
   }
@@ -113,7 +118,7 @@ export class Transport implements Wire {
   ): Outcome | undefined {
     if (routers === undefined) return 'unreachable'
     const stays = staysOnLink(destination) || isLinkLocal(destination)
-    if (routers > 0 && stays) return 'scope'
+    if ((routers > 0 && stays) || staysOnHost(destination)) return 'scope'
     if (!leaves || (routers > 0 && ttl <= routers)) return 'ttl'
     const [part, other] = [this.parts.get(sender), this.parts.get(host)]
     if (part !== undefined && other !== undefined && part !== other) return 'partition'
@@ -125,23 +130,31 @@ export class Transport implements Wire {
     const { host, link, routers } = arrival
     const packet = routers === 0 ? sent : { ...sent, ttl: sent.ttl - routers }
     const shipment = { sender, packet, entry }
-    const { delays, overtaken, lostBy } = this.#judge(() => ({
+    const way = `${sender.name} ${host.name} ${link.name}`
+    const { delays, overtaken, lostBy } = this.#judge(way, () => ({
       data: Buffer.from(packet.data),
       from: { host: sender.name, address: packet.source, port: packet.sourcePort },
       to: { host: host.name, address: packet.destination, port: packet.port },
       ttl: packet.ttl,
     }))
     if (delays.length === 0) miss(shipment, host, link, lostBy)
-    const arrive = (): void => arriveAt(shipment, arrival)
     for (const delay of delays) {
+      const isLate = delay > 0 || overtaken
+      const expected = isLate ? expect(shipment, host, link) : []
+      const arrive = (): void => {
+        entry?.withdraw(expected)
+        arriveAt(shipment, arrival)
+      }
       if (delay === 0) this.#hand(host, arrive, overtaken)
       else this.#schedule.after(delay, () => this.#hand(host, arrive, overtaken))
     }
   }
 
-  #judge(transit: () => Transit): Verdict {
+  #judge(way: string, transit: () => Transit): Verdict {
+    const chance = this.#chances.get(way) ?? new Chance(this.#seed, way)
+    this.#chances.set(way, chance)
     try {
-      return judge(this.faults, this.#chance, transit)
+      return judge(this.faults, chance, transit)
     } catch (error) {
       // The rule's mistake: it must not look like one of the network.
       this.#schedule.raise(error)
@@ -150,24 +163,21 @@ export class Transport implements Wire {
   }
 
   /** Lets it arrive, before what it overtakes or after what overtakes it. */
-  #hand(host: Stack, arrive: () => void, overtaken: boolean): void {
-    const waiting = this.#overtaken.get(host) ?? []
-    if (!overtaken) {
-      arrive()
+  #hand(host: Stack, arrive: () => void, isOvertaken: boolean): void {
+    const late = this.#overtaken.get(host)
+    // What overtakes is not overtaken: else all would wait for each other, and keep their order.
+    if (!isOvertaken || late !== undefined) {
       this.#overtaken.delete(host)
-      for (const late of waiting) late()
+      arrive()
+      late?.()
       return
     }
-    this.#overtaken.set(host, [...waiting, arrive])
+    this.#overtaken.set(host, arrive)
     // In the first turn its sender learns that it has gone, and may send what overtakes it.
     this.#schedule.soon(() =>
       this.#schedule.soon(() => {
-        const left = this.#overtaken.get(host)
-        if (!left?.includes(arrive)) return
-        this.#overtaken.set(
-          host,
-          left.filter((one) => one !== arrive),
-        )
+        if (this.#overtaken.get(host) !== arrive) return
+        this.#overtaken.delete(host)
         arrive()
       }),
     )
@@ -199,16 +209,23 @@ function arriveAt(shipment: Shipment, { host, link, isOwn }: Arrival): void {
     return
   }
   const track: Track =
-    entry === undefined ? ignore : (socket) => entry.note(host.name, link, socket, 'in-flight')
+    entry === undefined ? ignore : (socket) => entry.note(host, link, socket, 'in-flight')
   if (isMulticast(packet.destination)) host.hearGroup(link, packet, isOwn, track)
   else host.hear(link, packet, track)
 }
 
 /** Notes why none of a host's sockets hears it. */
 function miss({ packet, entry }: Shipment, host: Stack, link: Link, outcome: Outcome): void {
-  if (entry === undefined) return
-  for (const socket of host.sockets) {
+  for (const socket of entry === undefined ? [] : host.sockets) {
     if (socket.family !== packet.family) continue
-    entry.note(host.name, link, socket, mismatch(socket, packet) ?? outcome)
+    entry?.note(host, link, socket, mismatch(socket, packet) ?? outcome)
   }
+}
+
+/** Notes that it is on its way to a host, until it is there. */
+function expect(shipment: Shipment, host: Stack, link: Link): readonly Delivery[] {
+  const { deliveries = [] } = shipment.entry ?? {}
+  const before = deliveries.length
+  miss(shipment, host, link, 'in-flight')
+  return deliveries.slice(before)
 }

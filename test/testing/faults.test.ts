@@ -53,7 +53,24 @@ test('reordering lets the next one overtake its share, and loses none', async ()
 
 test('what reordering holds back, and nothing overtakes, comes all the same', async () => {
   assert.deepEqual(await run({ reordering: 1 }, 1), [0])
-  assert.equal(distinct(await run({ reordering: 1 }, 50)), 50)
+  assert.deepEqual(await run({ reordering: 1 }, 5), [1, 0, 3, 2, 4])
+})
+
+test('each way has a chance of its own, whatever is sent on others meanwhile', async () => {
+  const lost = async (isDisturbed: boolean): Promise<string[]> => {
+    const network = new MockNetwork({ loss: 0.3 })
+    const [a, b, c] = [network.host(), network.host(), network.host()]
+    const { heard } = await listen(b)
+    const sender = speak(a)
+    const other = speak(c)
+    for (let at = 0; at < 100; at += 1) {
+      if (isDisturbed && at % 3 === 0) await other.send('disturbance')
+      await sender.send(`${at}`)
+    }
+    await network.settled()
+    return heard.filter((text) => text !== 'disturbance')
+  }
+  assert.deepEqual(await lost(true), await lost(false))
 })
 
 test('all faults together give the same run for the same seed', async () => {
@@ -142,7 +159,10 @@ test("a rule's mistake is uncaught, and no matter of the network's", async () =>
     const receiver = await new MulticastReceiver({ ...where, ...network.host() }).ready()
     receiver.on('message', console.log)
     const sender = await new MulticastSender({ ...where, loopback: false, ...network.host() }).ready()
-    for (const fate of [5, { delay: -1 }, { copies: 1.5 }, { lost: 'yes' }, new Error('a mistake')]) {
+    for (const fate of [
+      5, { delay: -1 }, { copies: 1.5 }, { lost: 'yes' }, { delya: 1 }, Promise.resolve(), [],
+      new Error('a mistake'),
+    ]) {
       network.setFaults({
         rule() {
           if (fate instanceof Error) throw fate
@@ -159,9 +179,12 @@ test("a rule's mistake is uncaught, and no matter of the network's", async () =>
       0,
       [
         'ERR_MULTICAST_OPTION What rule returns: 5',
-        'ERR_MULTICAST_OPTION What rule returns as delay: -1',
-        'ERR_MULTICAST_OPTION What rule returns as copies: 1.5',
-        "ERR_MULTICAST_OPTION What rule returns as lost: 'yes'",
+        'ERR_MULTICAST_OPTION delay: -1',
+        'ERR_MULTICAST_OPTION copies: 1.5',
+        "ERR_MULTICAST_OPTION lost: 'yes'",
+        "ERR_MULTICAST_UNKNOWN_OPTION There is no option 'delya' here; did you mean 'delay'? The options are: lost, delay, copies",
+        'ERR_MULTICAST_OPTION What rule returns: Promise { undefined }',
+        'ERR_MULTICAST_OPTION What rule returns: []',
         'undefined a mistake',
         '',
       ],

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { MulticastReceiver } from '../../src/index.js'
 import { MockNetwork, type Platform } from '../../src/testing/index.js'
@@ -45,6 +46,7 @@ test("on Windows the receiver's loopback switch counts", async () => {
     const host = network.host()
     const socket = host.createSocket({ type: 'udp4', reuseAddr: true })
     socket.bind({ port: 10_000 })
+    await once(socket, 'listening')
     socket.addMembership(where.group, host.networkInterfaces().eth0?.[0]?.address)
     const heard: string[] = []
     socket.on('message', (data) => heard.push(`${data}`))

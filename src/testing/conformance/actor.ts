@@ -2,7 +2,13 @@
 import { createSocket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
 import { gone } from '../../binding.js'
-import { type CreateSocket, type DatagramSocket, lookup } from '../../datagram.js'
+import {
+  type CreateSocket,
+  type DatagramSocket,
+  type DatagramSocketOptions,
+  lookup,
+} from '../../datagram.js'
+import { errno } from '../../errors.js'
 import type { NetworkInterfaces } from '../../interfaces.js'
 import type { Carrier, RequestOptions } from '../../options.js'
 import { MulticastReceiver } from '../../receiver.js'
@@ -64,8 +70,14 @@ export class Actor {
       } else this.#channel.send({ target, event, args })
     }
     if (order.make === 'socket') {
-      const { type, reuseAddr = false, ipv6Only = type === 'udp6' } = order.options
-      const socket = this.#createSocket({ type, reuseAddr, ipv6Only, lookup })
+      const {
+        type,
+        reuseAddr = false,
+        ipv6Only = type === 'udp6',
+        hasLookup = true,
+      } = order.options
+      const options = { type, reuseAddr, ipv6Only, ...(hasLookup ? { lookup } : {}) }
+      const socket = this.#createSocket(options as DatagramSocketOptions)
       this.#held.set(target, { subject: socket, close: () => gone(socket) })
       socket.on('message', (...args) => tell('message', ...args))
       socket.on('error', (error) => tell('error', error))
@@ -113,6 +125,18 @@ const routines: Record<string, (subject: never, ...args: never[]) => unknown> = 
     }),
 
   send,
+
+  /** Calls methods one after the other within one tick: of each `'ok'`, or the code of its refusal. */
+  atOnce: (socket: DatagramSocket, calls: readonly (readonly [string, ...unknown[]])[]) =>
+    calls.map(([method, ...args]) => {
+      try {
+        const call: (...args: unknown[]) => unknown = Reflect.get(socket, method)
+        call.apply(socket, args)
+        return 'ok'
+      } catch (error) {
+        return errno(error) ?? `${error}`
+      }
+    }),
 
   /** Sends as many datagrams within one tick, each of which begins with its number. */
   burst: (socket: DatagramSocket, count: number, size: number, port: number, address: string) =>

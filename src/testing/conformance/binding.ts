@@ -149,6 +149,75 @@ for (const ip of families) {
       await socket.told('close')
     }
   })
+
+  binding.rule(
+    `over ${family}, a socket has its address at once with a lookup that answers at once, and else a tick later`,
+    needs,
+    async ({ near, port }) => {
+      for (const hasLookup of [true, false]) {
+        const socket = await near.peer.socket({ type, hasLookup })
+        const ready = hasLookup ? 'ok' : 'EBADF'
+        assert.deepEqual(
+          await socket.atOnce(
+            ['bind', { port, address: any }],
+            ['address'],
+            ['setMulticastTTL', 1],
+            ['setMulticastLoopback', true],
+            ['setMulticastInterface', here.e0.handle],
+            ['setRecvBufferSize', 10_000],
+            ['bind', { port, address: any }],
+          ),
+          [
+            'ok',
+            ready,
+            ready,
+            ready,
+            ready,
+            hasLookup ? 'ok' : 'ERR_SOCKET_BUFFER_SIZE',
+            'ERR_SOCKET_ALREADY_BOUND',
+          ],
+        )
+        await socket.told('listening')
+        assert.deepEqual(await socket.atOnce(['address'], ['setMulticastTTL', 1]), ['ok', 'ok'])
+        await socket.close()
+      }
+    },
+  )
+
+  binding.rule(
+    `over ${family}, a join before the address is looked up takes another port, and the bind fails`,
+    needs,
+    async ({ near, port }) => {
+      const socket = await near.peer.socket({ type, hasLookup: false })
+      assert.deepEqual(
+        await socket.atOnce(
+          ['bind', { port, address: any }],
+          ['addMembership', group, here.e0.handle],
+        ),
+        ['ok', 'ok'],
+      )
+      const [error] = await socket.told('error')
+      assert.equal((error as NodeJS.ErrnoException).code, 'EINVAL')
+      assert.equal(socket.count('listening'), 0)
+    },
+  )
+
+  binding.rule(
+    `over ${family}, what is sent and closed before the address is looked up is not sent`,
+    needs,
+    async ({ near, other, port }) => {
+      const { heard } = await open(other, type, { port })
+      const to = there.e0.address
+      for (const hasLookup of [true, false]) {
+        const socket = await near.peer.socket({ type, hasLookup })
+        const data = Buffer.from(hasLookup ? 'with' : 'without')
+        assert.deepEqual(await socket.atOnce(['send', data, port, to], ['close']), ['ok', 'ok'])
+        await socket.told('close')
+      }
+      await (await open(near, type)).send('end', port, to)
+      assert.deepEqual(await heard.until('end'), ['with', 'end'])
+    },
+  )
 }
 
 binding.rule(

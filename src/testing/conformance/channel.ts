@@ -10,6 +10,8 @@ export interface SocketChoice {
   readonly reuseAddr?: boolean
   /** Default: true, as the library itself asks for. */
   readonly ipv6Only?: boolean
+  /** Whether it is given a lookup that answers at once, as the library's sockets are. Default: true. */
+  readonly hasLookup?: boolean
 }
 
 /** What an actor is told to do. Over a channel between processes no function can travel. */

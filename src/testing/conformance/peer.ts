@@ -196,6 +196,11 @@ export class PeerSocket extends PeerEmitter {
     await this.routine('send', bytes, port, address)
   }
 
+  /** Calls methods within one tick: of each `'ok'`, or the code of its refusal. */
+  async atOnce(...calls: readonly (readonly [string, ...unknown[]])[]): Promise<string[]> {
+    return (await this.routine('atOnce', calls)) as string[]
+  }
+
   /** Sends `count` datagrams of `size` bytes within one tick, which begin with their number. */
   async burst(count: number, size: number, port: number, address: string): Promise<void> {
     await this.routine('burst', count, size, port, address)
