@@ -180,6 +180,7 @@ const hints: Readonly<Record<string, string>> = {
     'the network has just changed, or on macOS the program is not allowed on the local network',
   ENETDOWN: 'the interface is down',
   ENODEV: 'the interface was removed, and is another one if it has come back: make another sender',
-  ENETUNREACH: 'there is no route to it: add one, or let the sender name an interface',
+  ENETUNREACH:
+    'there is no route to it: add one, or let the sender name an interface; where it names one that was removed, make another sender',
   EPERM: 'a firewall forbids it',
 }

@@ -1,6 +1,6 @@
 import { MulticastError, shown } from '../errors.js'
 import type { NetworkInterfaces } from '../interfaces.js'
-import { integer, isList, isString, optional, type Rules, resolve, rule } from '../rules.js'
+import { integer, isList, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
 import { describe, type Link, parseAddresses } from './link.js'
 import type { Schedule } from './schedule.js'
 import { MockSocket, type MockSocketOptions } from './socket.js'
@@ -20,14 +20,51 @@ export interface MockInterface {
 
 const checkCount = integer(0, Number.MAX_SAFE_INTEGER)
 
+const isAddresses = (value: unknown, option: string): readonly unknown[] => {
+  const list = isList(value, option, 'a list with at least one address', 'ERR_MULTICAST_OPTION')
+  parseAddresses(list)
+  return list
+}
+
 const interfaceRules = {
-  segment: rule({ check: optional(isString) }),
-  addresses: rule({
-    check: optional((value, option) =>
-      isList(value, option, 'a list with at least one address', 'ERR_MULTICAST_OPTION'),
-    ),
-  }),
+  segment: rule({ check: optional(isName) }),
+  addresses: rule({ check: optional(isAddresses) }),
 } satisfies Rules
+
+function isName(value: unknown, option: string): string {
+  if (typeof value === 'string' && value !== '') return value
+  throw wrongValue('ERR_MULTICAST_OPTION', option, 'a name', value)
+}
+
+/** The interfaces of a new host, checked as a whole, before any of them takes addresses. */
+export function isInterfaces(
+  value: unknown,
+  option: string,
+): Readonly<Record<string, MockInterface>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw wrongValue('ERR_MULTICAST_OPTION', option, 'an object of interfaces by name', value)
+  }
+  const interfaces: Record<string, MockInterface> = {}
+  for (const [name, given] of Object.entries(value)) {
+    isName(name, `A name in ${option}`)
+    if (name === 'lo') {
+      throw wrongValue(
+        'ERR_MULTICAST_OPTION',
+        `A name in ${option}`,
+        "another than 'lo', which there is",
+        name,
+      )
+    }
+    if (typeof given !== 'string' && (typeof given !== 'object' || given === null)) {
+      const wanted = 'the name of a segment, or an object with segment and addresses'
+      throw wrongValue('ERR_MULTICAST_OPTION', `${option}.${name}`, wanted, given)
+    }
+    interfaces[name] =
+      typeof given === 'string' ? { segment: isName(given, `${option}.${name}`) } : given
+    resolve(interfaceRules, interfaces[name])
+  }
+  return interfaces
+}
 
 /** What a host needs of its network. */
 export interface Home {
@@ -65,7 +102,7 @@ export class MockHost {
   #failure: { code: string; left: number } | undefined
 
   /** @internal */
-  constructor(home: Home, interfaces: Readonly<Record<string, string | MockInterface>>) {
+  constructor(home: Home, interfaces: Readonly<Record<string, MockInterface>>) {
     this.#home = home
     const { stack, number } = home
     const nextFailure = (): string | undefined => this.#nextFailure()
@@ -75,14 +112,31 @@ export class MockHost {
       return Object.fromEntries(up.map((link) => [link.name, describe(link, number)]))
     }
     this.#plug('lo', undefined, ['127.0.0.1/8', '::1/128'])
-    for (const [name, given] of Object.entries(interfaces)) {
-      this.add(name, typeof given === 'string' ? { segment: given } : given)
-    }
+    for (const [name, options] of Object.entries(interfaces)) this.add(name, options)
   }
 
   /** The name by which the journal tells of it. */
   get name(): string {
     return this.#home.stack.name
+  }
+
+  /**
+   * Its first IPv4 address beside 127.0.0.1, or else IPv6 address: what others see as its address. As a
+   * test needs it for `sources`.
+   *
+   * @throws MulticastError `ERR_MULTICAST_INTERFACE` if it has none.
+   */
+  get address(): string {
+    const links = [...this.#home.stack.links.values()].filter(
+      ({ segment }) => segment !== undefined,
+    )
+    const addresses = links.flatMap((link) => link.addresses)
+    const { address } = addresses.find(({ family }) => family === 'IPv4') ?? addresses[0] ?? {}
+    if (address !== undefined) return address
+    throw new MulticastError(
+      'ERR_MULTICAST_INTERFACE',
+      `${this.name} has no address: add an interface`,
+    )
   }
 
   /**
@@ -131,6 +185,7 @@ export class MockHost {
       )
     }
     const given = resolve(interfaceRules, options)
+    isName(name, 'name')
     const before = this.#plugs.get(name)
     const segment = given.segment ?? before?.segment ?? 'lan'
     // An address belongs to its segment: plugged in elsewhere it gets others.
@@ -144,7 +199,7 @@ export class MockHost {
    */
   readdress(name: string, addresses: readonly string[]): void {
     const link = this.#link(name)
-    link.addresses = parseAddresses(addresses)
+    link.addresses = parseAddresses(isAddresses(addresses, 'addresses'))
     this.#plugs.set(name, { segment: link.segment, addresses: [...addresses] })
   }
 

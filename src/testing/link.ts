@@ -32,13 +32,15 @@ export interface Link {
 
 /** `'10.0.0.1/24'`; without a prefix length, 24 bits of IPv4 and 64 of IPv6. */
 function parseAddress(value: unknown): LinkAddress {
-  const [given = '', length] = typeof value === 'string' ? value.split('/') : []
+  const [, given = '', length] =
+    (typeof value === 'string' && /^([^/%]+)(?:\/(\d+))?$/.exec(value)) || []
   const version = isIP(given)
   const family = version === 4 ? 'IPv4' : 'IPv6'
   const prefix = length === undefined ? (version === 4 ? 24 : 64) : Number(length)
   const address = version === 6 ? canonicalIPv6(given) : given
-  const isPrefix = Number.isInteger(prefix) && prefix > 0 && prefix <= (version === 4 ? 32 : 128)
-  if (version === 0 || !isPrefix || isMulticast(address)) {
+  const isPrefix = prefix > 0 && prefix <= (version === 4 ? 32 : 128)
+  const isUnicast = !isMulticast(address) && !notOne.includes(address)
+  if (version === 0 || !isPrefix || !isUnicast) {
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
       `An interface's address must be one such as '10.0.0.1/24' or 'fe80::1/64', but is ${shown(value)}`,
@@ -56,6 +58,9 @@ function parseAddress(value: unknown): LinkAddress {
     broadcast: version === 4 ? inetNtop('IPv4', broadcast) : undefined,
   }
 }
+
+/** Addresses that mean any host, or all of them. */
+const notOne: readonly string[] = ['0.0.0.0', '255.255.255.255', '::']
 
 /** The bytes of a mask of `prefix` bits. */
 function maskOf(family: Family, prefix: number): Uint8Array {

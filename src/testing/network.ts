@@ -2,7 +2,7 @@ import { AssertionError } from 'node:assert'
 import { MulticastError, shown } from '../errors.js'
 import { integer, isString, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
 import { type Faults, faultRules } from './faults.js'
-import { type Home, MockHost, type MockInterface } from './host.js'
+import { type Home, isInterfaces, MockHost, type MockInterface } from './host.js'
 import { type Expected, Journal, type JournalEntry } from './journal.js'
 import { type Platform, platforms } from './platform.js'
 import { Schedule } from './schedule.js'
@@ -37,21 +37,6 @@ export interface MockHostOptions {
 const isPlatform = (value: unknown, option: string): Platform => {
   if (typeof value === 'string' && Object.hasOwn(platforms, value)) return value as Platform
   throw wrongValue('ERR_MULTICAST_OPTION', option, "'linux', 'darwin' or 'win32'", value)
-}
-
-type Interfaces = NonNullable<MockHostOptions['interfaces']>
-
-const isInterfaces = (value: unknown, option: string): Interfaces => {
-  const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value)
-  if (!isRecord) {
-    throw wrongValue('ERR_MULTICAST_OPTION', option, 'an object of interfaces by name', value)
-  }
-  for (const [name, one] of Object.entries(value)) {
-    if (typeof one === 'string' || (typeof one === 'object' && one !== null)) continue
-    const wanted = 'the name of a segment, or an object with segment and addresses'
-    throw wrongValue('ERR_MULTICAST_OPTION', `${option}.${name}`, wanted, one)
-  }
-  return value as Interfaces
 }
 
 const networkRules = {

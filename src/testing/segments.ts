@@ -1,3 +1,5 @@
+import { MulticastError } from '../errors.js'
+
 /** The segments of a network, and the routers between them. */
 export class Segments {
   /** How many interfaces each has been given addresses for. */
@@ -11,6 +13,12 @@ export class Segments {
     const interfaces = (this.#interfaces.get(segment) ?? 0) + 1
     this.#interfaces.set(segment, interfaces)
     const net = [...this.#interfaces.keys()].indexOf(segment)
+    if (net > 255 || interfaces > 65_534) {
+      throw new MulticastError(
+        'ERR_MULTICAST_OPTION',
+        'There are addresses for 256 segments of 65,534 interfaces: give others their addresses',
+      )
+    }
     const [high, low, hex] = [interfaces >> 8, interfaces & 255, interfaces.toString(16)]
     return [`10.${net}.${high}.${low}/16`, `fd00:${net.toString(16)}::${hex}/64`, `fe80::${hex}/64`]
   }

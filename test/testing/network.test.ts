@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { MulticastReceiver, MulticastSender } from '../../src/index.js'
 import { MockNetwork } from '../../src/testing/index.js'
 import { listen, speak } from './endpoints.js'
 
@@ -43,7 +44,16 @@ test('each interface has addresses of its own, in the network of its segment', (
   assert.deepEqual(addressesOf(second, 'b'), ['10.1.0.1/16', 'fd00:1::1/64', 'fe80::1/64'])
   assert.deepEqual(addressesOf(second, 'c'), ['10.0.0.3/16', 'fd00::3/64', 'fe80::3/64'])
   const many = Array.from({ length: 300 }, () => network.host())
-  assert.equal(new Set(many.map((host) => addressesOf(host)?.join())).size, 300)
+  assert.equal(new Set(many.map((host) => host.address)).size, 300)
+  assert.equal(
+    network.host({ interfaces: { eth0: { addresses: ['fe80::9'] } } }).address,
+    'fe80::9',
+  )
+  assert.throws(() => network.host({ interfaces: {} }).address, { code: 'ERR_MULTICAST_INTERFACE' })
+  const segments = Array.from({ length: 254 }, (_, at) => [`eth${at}`, `segment ${at}`])
+  assert.throws(() => network.host({ interfaces: Object.fromEntries([...segments, ['x', 'y']]) }), {
+    message: /256 segments/,
+  })
 })
 
 test('segments are apart until a router connects them', async () => {
@@ -174,6 +184,21 @@ test('what a network or a host cannot be is refused, with what it can', () => {
       /'239\.0\.0\.1'/,
     ],
     [() => network.host({ interfaces: { lo: 'lan' } }), 'OPTION', /'lo'/],
+    [() => network.host({ interfaces: { '': 'lan' } }), 'OPTION', /must be a name/],
+    [() => network.host({ interfaces: { eth0: '' } }), 'OPTION', /interfaces\.eth0 must be a name/],
+    [
+      () => network.host({ interfaces: { eth0: 'a', eth1: { addresses: [] } } }),
+      'OPTION',
+      /at least one address/,
+    ],
+    [() => network.host({ interfaces: { eth0: { addresses: ['fe80::1%eth0'] } } }), 'OPTION', /%/],
+    [
+      () => network.host({ interfaces: { eth0: { addresses: ['10.0.0.1/0x8'] } } }),
+      'OPTION',
+      /0x8/,
+    ],
+    [() => network.host({ interfaces: { eth0: { addresses: ['0.0.0.0'] } } }), 'OPTION', /0\.0/],
+    [() => network.partition(network.host() as never), 'OPTION', /list of hosts/],
     [() => network.host({ interfaces: { eth0: 5 as never } }), 'OPTION', /eth0.*5/],
     [
       () => network.host({ interfaces: { eth0: { segments: 'lan' } as never } }),
@@ -189,10 +214,10 @@ test('what a network or a host cannot be is refused, with what it can', () => {
     assert.throws(call, { name: 'MulticastError', code: `ERR_MULTICAST_${code}`, message })
   }
   const host = network.host()
-  assert.throws(() => network.partition([host], [host]), /host1 is in two parts/)
+  assert.throws(() => network.partition([host], [host]), /host2 is in two parts/)
   assert.throws(() => network.host({ name: 'host1' }), { message: /no other host.*'host1'/ })
-  // None of these was left in the network.
-  assert.equal(host.name, 'host1')
+  // None of these was left in the network, nor took an address.
+  assert.deepEqual([host.name, host.address], ['host2', '10.0.0.2'])
 })
 
 test('names of hosts are those that the journal tells', async () => {
@@ -218,4 +243,41 @@ test('closing a network closes all that is open on it, also what a failed test h
   }
   assert.deepEqual(events.sort(), ['receiver', 'sender', 'unbound'])
   await network.close()
+})
+
+test('a network that is closed while something opens on it lets go of that too', async () => {
+  for (let ticks = 0; ticks < 4; ticks += 1) {
+    const network = new MockNetwork()
+    const opening = [
+      new MulticastReceiver({ group: '239.1.2.3', port: 10_000, ...network.host() }),
+      new MulticastSender({ group: '239.1.2.3', port: 10_000, ...network.host() }),
+    ]
+    const ready = opening.map((endpoint) => endpoint.ready())
+    for (let tick = 0; tick < ticks; tick += 1) await undefined
+    await network.close()
+    await Promise.allSettled(ready)
+    // Each is gone: it can be closed, and holds nothing.
+    await Promise.all(opening.map((endpoint) => endpoint.close()))
+  }
+})
+
+test('closing gives up what is delayed', async () => {
+  const network = new MockNetwork({ latency: 60_000 })
+  const { heard } = await listen(network.host())
+  await speak(network.host()).send('late')
+  const settled = network.settled()
+  await network.close()
+  await settled
+  assert.deepEqual(heard, [])
+})
+
+test('spread in place of a host, a network is refused', () => {
+  const network = new MockNetwork()
+  const where = { group: '239.1.2.3', port: 10_000 }
+  for (const carrier of [network, network.host]) {
+    assert.throws(() => new MulticastSender({ ...where, ...carrier }), {
+      code: 'ERR_MULTICAST_UNKNOWN_OPTION',
+      message: /'host'/,
+    })
+  }
 })
