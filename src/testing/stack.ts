@@ -139,7 +139,7 @@ export class Stack {
         (other.zone === 0 || index === 0 || other.zone === index) &&
         (isWildcard(address) || isWildcard(other.local.address) || other.local.address === address),
     )
-    if (clash) return 'EADDRINUSE'
+    if (clash || port === undefined) return 'EADDRINUSE'
     socket.local = { address, port }
     this.#bound.unshift(socket)
     return undefined
@@ -270,15 +270,15 @@ export class Stack {
     return isOwn ? undefined : 'EADDRNOTAVAIL'
   }
 
-  #freePort(): number {
-    while (this.#bound.some(({ local }) => local?.port === this.#nextPort)) this.#step()
-    const port = this.#nextPort
-    this.#step()
-    return port
-  }
-
-  #step(): void {
-    this.#nextPort = this.#nextPort === lastPort ? firstFreePort : this.#nextPort + 1
+  /** One that no socket has, counted up so that each run has the same; none where all are taken. */
+  #freePort(): number | undefined {
+    const taken = new Set(this.#bound.map(({ local }) => local?.port))
+    for (let tried = firstFreePort; tried <= lastPort; tried += 1) {
+      const port = this.#nextPort
+      this.#nextPort = port === lastPort ? firstFreePort : port + 1
+      if (!taken.has(port)) return port
+    }
+    return undefined
   }
 
   #wayOut(socket: InetSocket, destination: string, zone: string | undefined): Way | string {

@@ -124,6 +124,9 @@ test('each reason why a socket does not hear', async (t) => {
   network.setFaults({ loss: 0, rule: () => ({ lost: true }) })
   await speaker.send('ruled out')
   assert.deepEqual(outcomes(network, host), ['rule'])
+  network.setFaults({ rule: () => ({ copies: 0 }) })
+  await speaker.send('none')
+  assert.deepEqual(outcomes(network, host), ['rule'])
   network.setFaults({ rule: () => ({ copies: 2 }) })
   await speaker.send('twice')
   await network.settled()
@@ -232,6 +235,15 @@ test('what is not expected is told, all of it and nothing else', async () => {
   assert.throws(() => network.assertNothingUnexpected(mistaken), {
     code: 'ERR_MULTICAST_UNKNOWN_OPTION',
     message: /did you mean 'host'/,
+  })
+})
+
+test('a complaint shows twenty entries at most', async () => {
+  const network = new MockNetwork()
+  const sender = speak(network.host())
+  for (let at = 0; at < 23; at += 1) await sender.send(`${at}`)
+  assert.throws(() => network.assertNothingUnexpected({ text: '0' }), {
+    message: /^22 of 23.* 20\n[^\n]*\nand 2 more\nexpected: { text: '0' }$/s,
   })
 })
 

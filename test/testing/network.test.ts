@@ -161,6 +161,7 @@ test('what a network or a host cannot be is refused, with what it can', () => {
     [() => new MockNetwork({ loss: 1.1 }), 'OPTION', /loss must be a number from 0 to 1.*1\.1/],
     [() => new MockNetwork({ seed: 0.5 }), 'OPTION', /seed must be an integer/],
     [() => new MockNetwork({ latency: -1 }), 'OPTION', /latency must be .*milliseconds.*-1/],
+    [() => new MockNetwork({ latency: 2 ** 31 }), 'OPTION', /latency/],
     [() => new MockNetwork({ journalLimit: -1 }), 'OPTION', /journalLimit/],
     [() => new MockNetwork({ lose: 1 } as never), 'UNKNOWN_OPTION', /did you mean 'loss'/],
     [() => new MockNetwork({ platform: 'bsd' as never }), 'OPTION', /'linux', 'darwin' or 'win32'/],

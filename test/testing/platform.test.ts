@@ -70,11 +70,16 @@ test('the largest datagram of macOS has 9,216 bytes', async () => {
     ['darwin', 9216],
     ['win32', 65_507],
   ] as const) {
-    const sender = speak(new MockNetwork({ platform }).host())
-    assert.equal(await sender.send('x'.repeat(largest)), largest)
-    await assert.rejects(sender.send('x'.repeat(largest + 1)), {
-      code: 'ERR_MULTICAST_MESSAGE_SIZE',
-    })
+    for (const [group, size] of [
+      ['239.1.2.3', largest],
+      ['ff05::1:3', platform === 'darwin' ? largest : 65_527],
+    ] as const) {
+      const sender = speak(new MockNetwork({ platform }).host(), { group })
+      assert.equal(await sender.send('x'.repeat(size)), size)
+      await assert.rejects(sender.send('x'.repeat(size + 1)), {
+        code: 'ERR_MULTICAST_MESSAGE_SIZE',
+      })
+    }
   }
 })
 

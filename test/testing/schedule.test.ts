@@ -34,6 +34,25 @@ test('settled() waits for opening, sending, hearing, answering and closing', asy
   assert.deepEqual(events, ['closed'])
 })
 
+test('settled() waits for a conversation, however many turns it takes', async () => {
+  const network = new MockNetwork()
+  const { receiver } = await listen(network.host())
+  const sender = speak(network.host())
+  let turns = 0
+  receiver.on('message', async (message, remote) => {
+    await undefined
+    await receiver.reply(message, remote)
+  })
+  sender.on('message', async (message) => {
+    turns += 1
+    for (let awaited = 0; awaited < 10; awaited += 1) await undefined
+    if (Number(message) > 0) await sender.send(`${Number(message) - 1}`)
+  })
+  await sender.send('20')
+  await network.settled()
+  assert.equal(turns, 21)
+})
+
 test('settled() resolves at once where nothing is in flight, for each who asks', async () => {
   const network = new MockNetwork()
   await Promise.all([network.settled(), network.settled()])
