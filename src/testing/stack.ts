@@ -129,6 +129,7 @@ export class Stack {
     if (isSecond) return 'EINVAL'
     const index = socket.zone
     const port = wanted === 0 ? this.#freePort() : wanted
+    if (port === undefined) return 'EADDRINUSE'
     const clash = this.#bound.some(
       (other) =>
         other.local?.port === port &&
@@ -139,7 +140,7 @@ export class Stack {
         (other.zone === 0 || index === 0 || other.zone === index) &&
         (isWildcard(address) || isWildcard(other.local.address) || other.local.address === address),
     )
-    if (clash || port === undefined) return 'EADDRINUSE'
+    if (clash) return 'EADDRINUSE'
     socket.local = { address, port }
     this.#bound.unshift(socket)
     return undefined

@@ -111,13 +111,15 @@ export class Transport implements Wire {
 
   /** Why a datagram does not come to a host by a link of its, if it does not. */
   #refusal(
-    { sender, packet: { destination, ttl } }: Shipment,
+    { sender, packet: { source, destination, ttl } }: Shipment,
     host: Stack,
     { link, routers }: End,
     leaves: boolean,
   ): Outcome | undefined {
     if (routers === undefined) return 'unreachable'
-    const stays = staysOnLink(destination) || isLinkLocal(destination)
+    const stays = isMulticast(destination)
+      ? staysOnLink(destination)
+      : isLinkLocal(destination) || isLinkLocal(source)
     if ((routers > 0 && stays) || staysOnHost(destination)) return 'scope'
     if (!leaves || (routers > 0 && ttl <= routers)) return 'ttl'
     const [part, other] = [this.parts.get(sender), this.parts.get(host)]
