@@ -86,6 +86,7 @@ export function canonicalIPv6(address: string): string {
   return new SocketAddress({ address, family: 'ipv6' }).address
 }
 
-function isMulticast(address: string): boolean {
+/** Whether a canonical address is that of a group. */
+export function isMulticast(address: string): boolean {
   return address.includes(':') ? /^ff[0-9a-f]{2}:/.test(address) : /^2(2[4-9]|3\d)\./.test(address)
 }

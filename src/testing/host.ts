@@ -108,7 +108,9 @@ export class MockHost {
     const nextFailure = (): string | undefined => this.#nextFailure()
     this.createSocket = (options) => new MockSocket({ ...home, nextFailure }, options)
     this.networkInterfaces = () => {
-      const up = [...stack.links.values()].filter((link) => link.isUp && link.addresses.length > 0)
+      const up = [...stack.routing.links.values()].filter(
+        (link) => link.isUp && link.addresses.length > 0,
+      )
       return Object.fromEntries(up.map((link) => [link.name, describe(link, number)]))
     }
     this.#plug('lo', undefined, ['127.0.0.1/8', '::1/128'])
@@ -127,7 +129,7 @@ export class MockHost {
    * @throws MulticastError `ERR_MULTICAST_INTERFACE` if it has none.
    */
   get address(): string {
-    const links = [...this.#home.stack.links.values()].filter(
+    const links = [...this.#home.stack.routing.links.values()].filter(
       ({ segment }) => segment !== undefined,
     )
     const addresses = links.flatMap((link) => link.addresses)
@@ -167,7 +169,7 @@ export class MockHost {
         `${shown(name)} is the loopback interface, which cannot be removed: take it down`,
       )
     }
-    this.#home.stack.links.delete(name)
+    this.#home.stack.routing.links.delete(name)
   }
 
   /**
@@ -178,7 +180,7 @@ export class MockHost {
    * `ERR_MULTICAST_UNKNOWN_OPTION`.
    */
   add(name: string, options: MockInterface = {}): void {
-    if (this.#home.stack.links.has(name)) {
+    if (this.#home.stack.routing.links.has(name)) {
       throw new MulticastError(
         'ERR_MULTICAST_OPTION',
         `${this.name} has an interface ${shown(name)} already: remove it first`,
@@ -233,11 +235,17 @@ export class MockHost {
     this.#plugs.set(name, { segment, addresses: [...addresses] })
     this.#links += 1
     const index = this.#links
-    this.#home.stack.links.set(name, { name, index, segment, addresses: parsed, isUp: true })
+    this.#home.stack.routing.links.set(name, {
+      name,
+      index,
+      segment,
+      addresses: parsed,
+      isUp: true,
+    })
   }
 
   #link(name: string): Link {
-    const { links } = this.#home.stack
+    const { links } = this.#home.stack.routing
     const link = links.get(name)
     if (link !== undefined) return link
     throw new MulticastError(

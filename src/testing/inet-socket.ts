@@ -1,6 +1,6 @@
-import type { Family } from './link.js'
 import { MulticastList } from './multicast-list.js'
 import type { Outcome, Packet } from './packet.js'
+import type { Family } from './scope.js'
 
 /** What is told of a datagram to whoever keeps the journal. */
 export type Report = (outcome: Outcome) => void

@@ -56,7 +56,7 @@ export class JournalEntry {
   /** @internal */
   note(host: Stack, link: Link, socket: InetSocket, outcome: Outcome): Report {
     const { address = '', port = 0 } = socket.local ?? {}
-    const zone = host.linkOf(socket.zone)
+    const zone = host.routing.linkOf(socket.zone)
     const bound = joined(zone === undefined ? address : `${address}%${zone.name}`, port)
     const delivery = { host: host.name, interface: link.name, socket: bound, outcome }
     ;(this.deliveries as Delivery[]).push(delivery)

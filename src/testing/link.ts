@@ -1,10 +1,9 @@
 import { isIP } from 'node:net'
 import type { NetworkInterfaceInfo } from 'node:os'
-import { canonicalIPv6 } from '../address.js'
+import { canonicalIPv6, isMulticast } from '../address.js'
 import { MulticastError, shown } from '../errors.js'
 import { inetNtop, inetPton } from '../struct/inet.js'
-
-export type Family = 'IPv4' | 'IPv6'
+import { type Family, familyOf, isLinkLocal } from './scope.js'
 
 /** One address of a link. */
 export interface LinkAddress {
@@ -109,30 +108,13 @@ function macOf(host: number, index: number): string {
   return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')
 }
 
-export function familyOf(address: string): Family {
-  return address.includes(':') ? 'IPv6' : 'IPv4'
+/** Whether the address is in the subnet of one of the link's. */
+export function isOnLink(link: Link, address: string): boolean {
+  return link.addresses.some((own) => isNear(own, address))
 }
 
-export function isMulticast(address: string): boolean {
-  return /^ff..:|^(22[4-9]|23\d)\./.test(address)
-}
-
-/** Whether it is a unicast address that each link has of its own. */
-export function isLinkLocal(address: string): boolean {
-  return /^fe[89ab].:/.test(address)
-}
-
-/** Whether the group's datagrams stay on their link, whatever their TTL (RFC 5771, RFC 4291). */
-export function staysOnLink(group: string): boolean {
-  return /^ff.[12]:|^224\.0\.0\./.test(group)
-}
-
-/** Whether the group's datagrams stay on their host: interface-local scope (RFC 4291, section 2.7). */
-export function staysOnHost(group: string): boolean {
-  return /^ff.[01]:/.test(group)
-}
-
-/** Whether an IPv6 address means something only together with a link. */
-export function needsZone(address: string): boolean {
-  return isLinkLocal(address) || /^ff.[12]:/.test(address)
+/** Whether the address is that of everybody on the link. */
+export function isBroadcast(link: Link, address: string): boolean {
+  const isSubnets = link.addresses.some(({ broadcast }) => broadcast === address)
+  return isSubnets || address === '255.255.255.255'
 }

@@ -1,4 +1,4 @@
-import type { Family } from './link.js'
+import type { Family } from './scope.js'
 
 /** One group that a socket has joined on one link. */
 interface Joined {

@@ -1,4 +1,4 @@
-import type { Family } from './link.js'
+import type { Family } from './scope.js'
 
 /** A datagram on its way. */
 export interface Packet {

@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { RemoteInfo } from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { isMulticast } from '../address.js'
 import type { DatagramSocket } from '../datagram.js'
 import { shown } from '../errors.js'
 import {
@@ -14,9 +15,9 @@ import {
   parseAddress,
 } from './arguments.js'
 import { InetSocket } from './inet-socket.js'
-import { familyOf, isLinkLocal, isMulticast } from './link.js'
 import type { MulticastList, Place } from './multicast-list.js'
 import type { Schedule } from './schedule.js'
+import { familyOf, isLinkLocal } from './scope.js'
 import type { Stack } from './stack.js'
 import { nodeError, systemError } from './system-error.js'
 import { hold, release } from './turns.js'
@@ -161,9 +162,9 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     if (local === undefined) return { address: this.#wildcard, family, port: 0 }
     const { address, port } = local
     if (!isLinkLocal(address)) return { address, family, port }
-    const link = this.#stack.linkOf(zone)
+    const link = this.#stack.routing.linkOf(zone)
     if (link === undefined) throw systemError('uv_if_indextoiid', 'ENXIO')
-    return { address: this.#stack.zoned(address, link), family, port }
+    return { address: this.#stack.routing.zoned(address, link), family, port }
   }
 
   addMembership(group: string, multicastInterface?: string): void {
@@ -196,14 +197,14 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     const family = familyOf(address)
     if (family === 'IPv6') {
       if (this.#inet.family === 'IPv4') throw systemError(call, 'ENOPROTOOPT')
-      const index = this.#stack.indexOf(zone)
+      const index = this.#stack.routing.indexOf(zone)
       if (index > 0 && this.#inet.zone > 0 && index !== this.#inet.zone) {
         throw systemError(call, 'EINVAL')
       }
       this.#inet.outgoing = index === 0 ? undefined : { index, address: undefined }
       return
     }
-    const link = address === '0.0.0.0' ? undefined : this.#stack.ownerOf(address)
+    const link = address === '0.0.0.0' ? undefined : this.#stack.routing.ownerOf(address)
     if (link === undefined && address !== '0.0.0.0') throw systemError(call, 'EADDRNOTAVAIL')
     const { zone: bound } = this.#inet
     if (link !== undefined && bound > 0 && link.index !== bound) throw systemError(call, 'EINVAL')
@@ -340,7 +341,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     const isLookedUp = family === 'IPv4' && call === 'dropMembership'
     if (!isMulticast(group) && !isLookedUp) throw systemError(call, 'EINVAL')
     const by = address === '0.0.0.0' ? undefined : address
-    const place = this.#stack.place(family, by, zone)
+    const place = this.#stack.routing.place(family, by, zone)
     const code = change(this.#inet.lists[family], group, place)
     if (code !== undefined) throw systemError(call, code)
   }

@@ -1,4 +1,5 @@
-import { isMulticast, isNear, type LinkAddress } from './link.js'
+import { isMulticast } from '../address.js'
+import { isNear, type LinkAddress } from './link.js'
 
 /** The address of a link that the system sends from, where the socket names none. */
 export function chooseSource(

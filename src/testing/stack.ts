@@ -1,23 +1,10 @@
+import { isMulticast } from '../address.js'
 import type { InetSocket, Report } from './inet-socket.js'
-import {
-  type Family,
-  isLinkLocal,
-  isMulticast,
-  isNear,
-  type Link,
-  needsZone,
-  staysOnHost,
-} from './link.js'
-import type { Place } from './multicast-list.js'
+import type { Link } from './link.js'
 import type { Outcome, Packet } from './packet.js'
 import type { PlatformRules } from './platform.js'
-import { chooseSource } from './source-address.js'
-
-/** Where a datagram leaves its host, and with which address as its source. */
-interface Way {
-  readonly link: Link
-  readonly source: string
-}
+import { Routing } from './routing.js'
+import { isWildcard, needsZone, staysOnHost } from './scope.js'
 
 /** What takes the datagrams that leave a host. */
 export interface Wire {
@@ -42,11 +29,11 @@ const unicastTtl = 64
 /** The groups that every host has joined on every link, without any socket having done so. */
 const allHosts: ReadonlySet<string> = new Set(['224.0.0.1', 'ff01::1', 'ff02::1'])
 
-/** The network stack of one host: its links, its ports, the ways out and in, as Linux has them. */
+/** The network stack of one host: its sockets and their ports, and which of them hears what comes in. */
 export class Stack {
   readonly name: string
   readonly rules: PlatformRules
-  readonly links = new Map<string, Link>()
+  readonly routing: Routing
   readonly #wire: Wire
   /** The sockets that there are: what one has joined holds for the host, even where it is not bound. */
   readonly #open = new Set<InetSocket>()
@@ -57,53 +44,12 @@ export class Stack {
   constructor(name: string, rules: PlatformRules, wire: Wire) {
     this.name = name
     this.rules = rules
+    this.routing = new Routing(rules)
     this.#wire = wire
   }
 
   get sockets(): readonly InetSocket[] {
     return this.#bound
-  }
-
-  /** The index of the link that a zone names, as `if_nametoindex` tells it; 0 if there is none. */
-  indexOf(zone: string | undefined): number {
-    if (zone === undefined) return 0
-    const numbered = this.rules.zone === 'number' ? this.linkOf(Number(zone)) : undefined
-    return (this.links.get(zone) ?? numbered)?.index ?? 0
-  }
-
-  /** The address of a link, with its zone if it needs one. */
-  zoned(address: string, link: Link): string {
-    if (!isLinkLocal(address)) return address
-    return `${address}%${this.rules.zone === 'name' ? link.name : link.index}`
-  }
-
-  /** The link with that index. */
-  linkOf(index: number): Link | undefined {
-    return [...this.links.values()].find((link) => link.index === index)
-  }
-
-  /** Where a socket joins or leaves that names a link by its IPv4 address or IPv6 zone. */
-  place(family: Family, by: string | undefined, zone: string | undefined): Place {
-    const asked = family === 'IPv4' ? (this.ownerOf(by)?.index ?? 0) : this.indexOf(zone)
-    if (asked > 0) return { asked, index: asked, by }
-    const isUnknown = family === 'IPv4' && by !== undefined
-    return { asked, index: isUnknown ? 0 : (this.#defaultRoute(family)?.index ?? 0), by }
-  }
-
-  /**
-   * The link that has that address; all of 127.0.0.0/8 is the loopback one's. Taken down a link keeps
-   * those of IPv4, and loses those of IPv6.
-   */
-  ownerOf(address: string | undefined): Link | undefined {
-    if (address?.startsWith('127.')) return this.#loopback
-    return [...this.links.values()].find(({ addresses, isUp }) =>
-      addresses.some((own) => own.address === address && (isUp || own.family === 'IPv4')),
-    )
-  }
-
-  /** Whether what is sent to the address by `link` does not leave the host. */
-  isOwn(address: string, link: Link): boolean {
-    return link.segment === undefined || link.addresses.some((own) => own.address === address)
   }
 
   /** Whether the system has that socket: from the first bind on, even if that is refused. */
@@ -122,8 +68,8 @@ export class Stack {
     const isSecond = socket.local !== undefined
     if (isSecond && socket.family === 'IPv6') return 'EINVAL'
     // The zone holds from then on, even where the address is refused.
-    if (needsZone(address)) socket.zone = this.indexOf(zone) || socket.zone
-    const refusal = this.#checkLocal(address, socket.zone)
+    if (needsZone(address)) socket.zone = this.routing.indexOf(zone) || socket.zone
+    const refusal = this.routing.checkLocal(address, socket.zone)
     if (refusal !== undefined) return refusal
     // IPv4 looks at the address first.
     if (isSecond) return 'EINVAL'
@@ -162,12 +108,12 @@ export class Stack {
     // To no address is to this host: over IPv6 to ::1, over IPv4 to the address that it is sent from.
     const destination = given === '::' ? '::1' : given
     if (data.byteLength > this.rules.maxPayload[socket.family]) return 'EMSGSIZE'
-    const way = this.#wayOut(socket, destination, zone)
+    const way = this.routing.wayOut(socket, destination, zone)
     if (typeof way === 'string') return way
     // A link that is down takes what it gets, without a word.
     if (!way.link.isUp) return undefined
     // From the loopback address nothing is taken that came by a network (RFC 4291, section 2.5.3).
-    if (way.source === '::1' && !this.isOwn(destination, way.link)) return undefined
+    if (way.source === '::1' && !this.routing.isOwn(destination, way.link)) return undefined
     const isGroup = isMulticast(destination)
     const packet: Packet = {
       family: socket.family,
@@ -194,7 +140,7 @@ export class Stack {
         mismatch(socket, packet) ?? this.#refusal(socket, link, packet, isAsked, isOwn)
       const report = track(socket)
       if (refusal === undefined) {
-        socket.receive(packet, this.zoned(packet.source, link), report)
+        socket.receive(packet, this.routing.zoned(packet.source, link), report)
       } else report(refusal)
     }
   }
@@ -232,7 +178,7 @@ export class Stack {
     for (const socket of this.#bound) {
       if (socket.family !== packet.family) continue
       const report = track(socket)
-      if (socket === chosen) socket.receive(packet, this.zoned(packet.source, link), report)
+      if (socket === chosen) socket.receive(packet, this.routing.zoned(packet.source, link), report)
       else report(mismatch(socket, packet) ?? 'address')
     }
   }
@@ -255,22 +201,6 @@ export class Stack {
     return isSilent ? 'loopback-off' : undefined
   }
 
-  /** Why a socket of that zone cannot be bound to an address, whatever its port. */
-  #checkLocal(address: string, zone: number): string | undefined {
-    if (needsZone(address) && zone === 0) return 'EINVAL'
-    if (isWildcard(address)) return undefined
-    const link = this.linkOf(zone)
-    if (zone > 0 && link === undefined) return 'ENODEV'
-    if (isMulticast(address)) return this.rules.bindsToGroup ? undefined : 'EADDRNOTAVAIL'
-    // In a zone only its link's addresses of a narrow scope are there, and all of a global one.
-    const isNarrow = isLinkLocal(address) || address === '::1'
-    const isOwn =
-      link === undefined || !isNarrow
-        ? this.ownerOf(address) !== undefined
-        : link.isUp && link.addresses.some((own) => own.address === address)
-    return isOwn ? undefined : 'EADDRNOTAVAIL'
-  }
-
   /** One that no socket has, counted up so that each run has the same; none where all are taken. */
   #freePort(): number | undefined {
     const taken = new Set(this.#bound.map(({ local }) => local?.port))
@@ -280,86 +210,6 @@ export class Stack {
       if (!taken.has(port)) return port
     }
     return undefined
-  }
-
-  #wayOut(socket: InetSocket, destination: string, zone: string | undefined): Way | string {
-    const { address = '' } = socket.local ?? {}
-    const bound = isWildcard(address) || isMulticast(address) ? undefined : address
-    const named = bound ?? (isMulticast(destination) ? socket.outgoing?.address : undefined)
-    // Over IPv4 nothing is sent from an address that the host has lost.
-    const isLost = named !== undefined && this.ownerOf(named) === undefined
-    if (isLost && socket.family === 'IPv4') return 'ENETUNREACH'
-    const link = isMulticast(destination)
-      ? this.#groupLink(socket, destination, zone)
-      : this.#unicastLink(socket, destination, zone)
-    if (typeof link === 'string') return link
-    const source = named ?? this.#sourceFor(link, destination)
-    if (source?.startsWith('127.') && !this.isOwn(destination, link)) return 'EINVAL'
-    // SO_BROADCAST, which is needed for it, is none of the options here.
-    if (isBroadcast(destination, link)) return 'EACCES'
-    return source === undefined ? 'EADDRNOTAVAIL' : { link, source }
-  }
-
-  #sourceFor(link: Link, destination: string): string | undefined {
-    // To itself a host speaks as if from the outside.
-    const owner = isMulticast(destination) ? undefined : this.ownerOf(destination)
-    return chooseSource((owner ?? link).addresses, destination)
-  }
-
-  /** The link that a group's datagrams leave by, or the name of an error. */
-  #groupLink(socket: InetSocket, group: string, zone: string | undefined): Link | string {
-    const { family, outgoing, local } = socket
-    const zoned = needsZone(group) ? this.indexOf(zone) : 0
-    const index = zoned || socket.zone || outgoing?.index || 0
-    if (index > 0) {
-      const link = this.linkOf(index)
-      if (link === undefined) return family === 'IPv6' ? 'ENETUNREACH' : 'ENODEV'
-      // IPv6 has no multicast route through the loopback interface.
-      const hasRoute = link.isUp && !(family === 'IPv6' && link.segment === undefined)
-      return hasRoute ? link : 'ENETUNREACH'
-    }
-    // Over IPv4 an address of the socket's own picks its link too, even one that is down.
-    const bound = family === 'IPv4' ? this.ownerOf(local?.address) : undefined
-    return bound ?? this.#defaultRoute(family) ?? 'ENETUNREACH'
-  }
-
-  /** The link that a unicast datagram leaves by, or the name of an error. */
-  #unicastLink(socket: InetSocket, destination: string, zone: string | undefined): Link | string {
-    const { family } = socket
-    const route = this.#defaultRoute(family)
-    // The way of the groups.
-    if (destination === '255.255.255.255') {
-      return this.ownerOf(socket.local?.address) ?? route ?? 'ENETUNREACH'
-    }
-    const owner = this.ownerOf(destination)
-    const index = (isLinkLocal(destination) && this.indexOf(zone)) || socket.zone
-    if (index > 0 || isLinkLocal(destination)) {
-      // In a zone it reaches what that link alone leads to.
-      const link = index > 0 ? this.linkOf(index) : route
-      if (link === undefined || !link.isUp) return 'ENETUNREACH'
-      const isReached = link === owner || link === route || isOnLink(link, destination)
-      return isReached ? link : 'ENETUNREACH'
-    }
-    const isHere = isWildcard(destination)
-    // An address of IPv4 is reached even where its link is down.
-    if (isHere || owner !== undefined) {
-      return family === 'IPv6' && owner !== undefined ? owner : this.#loopback
-    }
-    const onLink = this.#upLinks(family).find((link) => isOnLink(link, destination))
-    return onLink ?? route ?? 'ENETUNREACH'
-  }
-
-  get #loopback(): Link {
-    return [...this.links.values()].find(({ segment }) => segment === undefined) as Link
-  }
-
-  /** The default route, for groups too: through the first link that is up. */
-  #defaultRoute(family: Family): Link | undefined {
-    return this.#upLinks(family).find(({ segment }) => segment !== undefined)
-  }
-
-  #upLinks(family: Family): Link[] {
-    return [...this.links.values()].filter((link) => link.isUp && hasFamily(link, family))
   }
 }
 
@@ -372,23 +222,4 @@ export function mismatch({ local }: InetSocket, packet: Packet): 'port' | 'addre
 /** Whether a socket that is bound to the address has its port for IPv4 too. */
 function takesIPv4({ isDual }: InetSocket, address: string): boolean {
   return isDual && isWildcard(address)
-}
-
-/** Whether the address is that of everybody on the link. */
-function isBroadcast(address: string, link: Link): boolean {
-  const isSubnets = link.addresses.some(({ broadcast }) => broadcast === address)
-  return isSubnets || address === '255.255.255.255'
-}
-
-function hasFamily(link: Link, family: Family): boolean {
-  return link.addresses.some((own) => own.family === family)
-}
-
-/** Whether the address is in the subnet of one of the link's. */
-function isOnLink(link: Link, address: string): boolean {
-  return link.addresses.some((own) => isNear(own, address))
-}
-
-function isWildcard(address: string): boolean {
-  return address === '0.0.0.0' || address === '::'
 }

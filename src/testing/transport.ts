@@ -1,8 +1,10 @@
+import { isMulticast } from '../address.js'
 import { Chance, type FaultSettings, judge, type Transit, type Verdict } from './faults.js'
 import type { Delivery, Journal, JournalEntry } from './journal.js'
-import { isLinkLocal, isMulticast, type Link, staysOnHost, staysOnLink } from './link.js'
+import type { Link } from './link.js'
 import type { Outcome, Packet } from './packet.js'
 import type { Schedule } from './schedule.js'
+import { isLinkLocal, staysOnHost, staysOnLink } from './scope.js'
 import type { Segments } from './segments.js'
 import { mismatch, type Stack, type Track, type Wire } from './stack.js'
 
@@ -85,7 +87,7 @@ export class Transport implements Wire {
   unicast(sender: Stack, link: Link, packet: Packet): void {
     const { destination } = packet
     const shipment = this.#ship(sender, link, packet)
-    if (sender.isOwn(destination, link)) {
+    if (sender.routing.isOwn(destination, link)) {
       this.#carry(shipment, { host: sender, link, routers: 0, isOwn: false })
       return
     }
@@ -195,7 +197,7 @@ interface End {
 /** The links of a host that ways lead to; where none does, one of the others, to tell of that. */
 function linksOf(host: Stack, reach: ReadonlyMap<string, number>): End[] {
   const ends: End[] = []
-  for (const link of host.links.values()) {
+  for (const link of host.routing.links.values()) {
     if (link.segment !== undefined) ends.push({ link, routers: reach.get(link.segment) })
   }
   const reached = ends.filter(({ routers }) => routers !== undefined)
@@ -206,7 +208,7 @@ function linksOf(host: Stack, reach: ReadonlyMap<string, number>): End[] {
 function arriveAt(shipment: Shipment, { host, link, isOwn }: Arrival): void {
   const { packet, entry } = shipment
   // It may have been on its way for long.
-  if (!link.isUp || host.links.get(link.name) !== link) {
+  if (!link.isUp || host.routing.links.get(link.name) !== link) {
     miss(shipment, host, link, 'interface-down')
     return
   }
