@@ -185,6 +185,23 @@ for (const ip of families) {
   )
 
   binding.rule(
+    `over ${family}, a socket whose bind was refused has options, and what it joins counts`,
+    needs,
+    async ({ near, other, port }) => {
+      const taken = await open(near, type, { port, reuseAddr: false })
+      const refused = await near.peer.socket({ type })
+      await assert.rejects(refused.bind({ port }), { code: 'EADDRINUSE' })
+      await refused.call('setMulticastTTL', 2)
+      await refused.call('addMembership', group, here.e0.handle)
+      assert.deepEqual(await refused.address(), { address: any, family, port: 0 })
+      // Another socket hears what it has joined.
+      const speaker = await open(other, type, { via: there.e0.handle })
+      await speaker.send('joined', port, group)
+      assert.equal((await taken.heard.next()).text, 'joined')
+    },
+  )
+
+  binding.rule(
     `over ${family}, a join before the address is looked up takes another port, and the bind fails`,
     needs,
     async ({ near, port }) => {

@@ -209,3 +209,21 @@ scope.rule(
     })
   },
 )
+
+scope.rule(
+  'over IPv6, an interface-local group is heard on its host alone',
+  ['ipv6'],
+  async ({ near, other, port }) => {
+    const join = [
+      ['ff01::1:3', '::%e0'],
+      ['ff05::1:3', '::%e0'],
+    ] as const
+    const { heard } = await open(near, 'udp6', { port, join })
+    const { heard: heardThere } = await open(other, 'udp6', { port, join })
+    const speaker = await open(near, 'udp6', { via: '::%e0', ttl: 9 })
+    await speaker.send('inside', port, 'ff01::1:3%e0')
+    await speaker.send('end', port, 'ff05::1:3')
+    assert.deepEqual(await heard.until('end'), ['inside', 'end'])
+    assert.deepEqual(await heardThere.until('end'), ['end'])
+  },
+)
