@@ -35,7 +35,13 @@ const exported = {
   ].sort(),
   'typed-multicast/struct': struct,
   'typed-multicast/testing': ['MockNetwork'],
-  'typed-multicast/testing/conformance': ['Actor', 'Peer', 'conformance', 'routedGroups'],
+  'typed-multicast/testing/conformance': [
+    'Actor',
+    'Peer',
+    'conformance',
+    'routedGroups',
+    'topology',
+  ],
 }
 
 /** The compilers that the declarations are for: the folders of node_modules they are installed in. */

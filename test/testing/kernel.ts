@@ -3,33 +3,22 @@ import {
   type ConformanceHost,
   type ConformanceNetwork,
   routedGroups,
+  topology,
 } from '../../src/testing/conformance/network.js'
 import type { End, Host, Lab, Lan } from '../lab.js'
 
 /** What the lab needs for the router. */
 export const routerNeeds = ['smcrouted', '/proc/net/ip_mr_vif', '/proc/net/ip6_mr_vif']
 
-/** Each host's ends, in the order of its interfaces. */
-const addresses = {
-  near: [
-    ['10.0.0.1/24', 'fd00::1/64', 'fe80::1/64'],
-    ['10.0.1.1/24', 'fd01::1/64', 'fe80::1/64'],
-  ],
-  other: [
-    ['10.0.0.2/24', '10.0.0.3/24', 'fd00::2/64', 'fd00::3/64', 'fe80::2/64'],
-    ['10.0.1.2/24', '10.0.1.3/24', 'fd01::2/64', 'fd01::3/64', 'fe80::2/64'],
-  ],
-  far: [['10.0.2.2/24', 'fd02::2/64', 'fe80::2/64']],
-} as const
-
 /** Builds it; the router only forwards where `hasRouter`. */
 export async function kernelNetwork(lab: Lab, hasRouter: boolean): Promise<ConformanceNetwork> {
   const [near, other, far, router] = [lab.host(), lab.host(), lab.host(), lab.host()]
   const [red, blue, green] = [await lab.lan(), await lab.lan(), await lab.lan()]
+  const lans = { red, blue, green }
   const ends = {
-    near: plan(near, addresses.near, [red, blue]),
-    other: plan(other, addresses.other, [red, blue]),
-    far: plan(far, addresses.far, [green]),
+    near: plan(near, 'near', lans),
+    other: plan(other, 'other', lans),
+    far: plan(far, 'far', lans),
   }
   for (const { lan, end } of Object.values(ends).flat()) await lan.plug(end)
   await red.plug([router, 'red', '10.0.0.254/24', 'fd00::fe/64', 'fe80::fe/64'])
@@ -64,8 +53,9 @@ export async function kernelNetwork(lab: Lab, hasRouter: boolean): Promise<Confo
 /** Of whom a group's datagrams can come to the router. */
 function sources(group: string): string[] {
   const isIPv6 = group.includes(':')
-  return [...addresses.near, ...addresses.other]
-    .flat()
+  return [topology.near, topology.other]
+    .flatMap((interfaces) => Object.values(interfaces))
+    .flatMap(({ addresses }) => addresses)
     .map((address) => address.replace(/\/.*/, ''))
     .filter((address) => address.includes(':') === isIPv6)
 }
@@ -76,8 +66,15 @@ interface Plug {
   readonly end: End
 }
 
-function plan(host: Host, ends: readonly (readonly string[])[], lans: readonly Lan[]): Plug[] {
-  return lans.map((lan, at) => ({ lan, end: [host, `e${at}`, ...(ends[at] ?? [])] }))
+function plan(
+  host: Host,
+  name: keyof typeof topology,
+  lans: Readonly<Record<string, Lan>>,
+): Plug[] {
+  return Object.entries(topology[name]).map(([device, { segment, addresses }]) => ({
+    lan: lans[segment] as Lan,
+    end: [host, device, ...addresses],
+  }))
 }
 
 async function conformanceHost(

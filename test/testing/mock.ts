@@ -1,37 +1,20 @@
 /** The network of the conformance cases, in memory. */
-import type { ConformanceHost, ConformanceNetwork } from '../../src/testing/conformance/network.js'
+import {
+  type ConformanceHost,
+  type ConformanceNetwork,
+  topology,
+} from '../../src/testing/conformance/network.js'
 import { Peer } from '../../src/testing/conformance/peer.js'
 import { type MockHost, MockNetwork } from '../../src/testing/index.js'
-
-/** The segment and the addresses of each interface, by host. */
-const hosts = {
-  near: {
-    e0: { segment: 'red', addresses: ['10.0.0.1/24', 'fd00::1/64', 'fe80::1/64'] },
-    e1: { segment: 'blue', addresses: ['10.0.1.1/24', 'fd01::1/64', 'fe80::1/64'] },
-  },
-  other: {
-    e0: {
-      segment: 'red',
-      addresses: ['10.0.0.2/24', '10.0.0.3/24', 'fd00::2/64', 'fd00::3/64', 'fe80::2/64'],
-    },
-    e1: {
-      segment: 'blue',
-      addresses: ['10.0.1.2/24', '10.0.1.3/24', 'fd01::2/64', 'fd01::3/64', 'fe80::2/64'],
-    },
-  },
-  far: {
-    e0: { segment: 'green', addresses: ['10.0.2.2/24', 'fd02::2/64', 'fe80::2/64'] },
-  },
-}
 
 /** A mock network of that topology. */
 export function mockNetwork(): ConformanceNetwork & Pick<MockNetwork, 'settled'> {
   const network = new MockNetwork({ platform: 'linux' })
   network.router('red', 'green')
-  const host = (name: keyof typeof hosts): ConformanceHost =>
+  const host = (name: keyof typeof topology): ConformanceHost =>
     conformanceHost(
-      network.host({ name, interfaces: hosts[name] }),
-      new Map(Object.entries(hosts[name])),
+      network.host({ name, interfaces: topology[name] }),
+      new Map(Object.entries(topology[name])),
     )
   return {
     near: host('near'),
@@ -43,11 +26,11 @@ export function mockNetwork(): ConformanceNetwork & Pick<MockNetwork, 'settled'>
 
 function conformanceHost(
   host: MockHost,
-  plugs: ReadonlyMap<string, { segment: string; addresses: string[] }>,
+  plugs: ReadonlyMap<string, { segment: string; addresses: readonly string[] }>,
 ): ConformanceHost {
   const present = new Set(plugs.keys())
   const addresses = new Map([...plugs].map(([name, plug]) => [name, plug.addresses]))
-  const readdress = (name: string, others: string[]): void => {
+  const readdress = (name: string, others: readonly string[]): void => {
     addresses.set(name, others)
     host.readdress(name, others)
   }

@@ -26,6 +26,7 @@ export {
   type ConformanceNetwork,
   type Need,
   routedGroups,
+  topology,
 } from './network.js'
 export { Peer, type PeerReceiver, type PeerSender, type PeerSocket } from './peer.js'
 

@@ -1,22 +1,44 @@
 /** The network that the conformance cases run on. */
 import type { Peer } from './peer.js'
 
+/** An interface, as the cases expect it: the first IPv4 address is the primary one. */
+interface Plug {
+  readonly segment: string
+  readonly addresses: readonly string[]
+}
+
 /**
- * Three hosts on three segments. Each host has `lo` as well, with 127.0.0.1/8 and ::1/128.
- *
- *     near  e0  red    10.0.0.1/24               fd00::1/64            fe80::1/64
- *           e1  blue   10.0.1.1/24               fd01::1/64            fe80::1/64
- *     other e0  red    10.0.0.2/24 10.0.0.3/24   fd00::2/64 fd00::3/64 fe80::2/64
- *           e1  blue   10.0.1.2/24 10.0.1.3/24   fd01::2/64 fd01::3/64 fe80::2/64
- *     far   e0  green  10.0.2.2/24               fd02::2/64            fe80::2/64
+ * The three hosts, their interfaces in their order, after `lo` with 127.0.0.1/8 and ::1/128, and the
+ * three segments that these are plugged into.
+ */
+export const topology: Readonly<Record<'near' | 'other' | 'far', Readonly<Record<string, Plug>>>> =
+  {
+    near: {
+      e0: { segment: 'red', addresses: ['10.0.0.1/24', 'fd00::1/64', 'fe80::1/64'] },
+      e1: { segment: 'blue', addresses: ['10.0.1.1/24', 'fd01::1/64', 'fe80::1/64'] },
+    },
+    other: {
+      e0: {
+        segment: 'red',
+        addresses: ['10.0.0.2/24', '10.0.0.3/24', 'fd00::2/64', 'fd00::3/64', 'fe80::2/64'],
+      },
+      e1: {
+        segment: 'blue',
+        addresses: ['10.0.1.2/24', '10.0.1.3/24', 'fd01::2/64', 'fd01::3/64', 'fe80::2/64'],
+      },
+    },
+    far: {
+      e0: { segment: 'green', addresses: ['10.0.2.2/24', 'fd02::2/64', 'fe80::2/64'] },
+    },
+  }
+
+/**
+ * The hosts of {@link topology}. The interfaces have numbers in their order.
  *
  * Between red and green is a router, 10.0.0.254, fd00::fe and fe80::fe on red, 10.0.2.254, fd02::fe
  * and fe80::fe on green. It forwards what is unicast both ways, and what is sent to
  * {@link routedGroups} from red to green, as far as the TTL allows. It is the default route of each
  * host, through its e0, for multicast too.
- *
- * The addresses of an interface are in that order: the first IPv4 address is the primary one. The
- * interfaces are in the order lo, e0, e1, and have numbers in that order.
  */
 export interface ConformanceNetwork {
   readonly near: ConformanceHost
