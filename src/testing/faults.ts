@@ -119,26 +119,26 @@ export class Chance {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
-
-  /** Whether that happens which does so in a share of the cases. */
-  hits(share: number): boolean {
-    return share > 0 && this.draw() < share
-  }
 }
 
 /** Decides about one datagram at one host. */
-export function judge(faults: FaultSettings, chance: Chance, transit: () => Transit): Verdict {
+export function judge(
+  faults: FaultSettings,
+  chance: () => Chance,
+  transit: () => Transit,
+): Verdict {
   const { loss, duplication, reordering, latency, jitter, rule } = faults
+  const hits = (share: number): boolean => share > 0 && chance().draw() < share
   const fate = rule === undefined ? undefined : checkFate(rule(transit()))
-  if (fate?.lost ?? chance.hits(loss)) {
+  if (fate?.lost ?? hits(loss)) {
     return { delays: [], overtaken: false, lostBy: fate?.lost ? 'rule' : 'loss' }
   }
-  const copies = fate?.copies ?? (chance.hits(duplication) ? 2 : 1)
-  const overtaken = chance.hits(reordering)
+  const copies = fate?.copies ?? (hits(duplication) ? 2 : 1)
+  const overtaken = hits(reordering)
   if (copies === 1 && latency === 0 && jitter === 0 && !overtaken && fate?.delay === undefined) {
     return untouched
   }
-  const delay = () => fate?.delay ?? latency + (jitter > 0 ? chance.draw() * jitter : 0)
+  const delay = () => fate?.delay ?? latency + (jitter > 0 ? chance().draw() * jitter : 0)
   return { delays: Array.from({ length: copies }, delay), overtaken, lostBy: 'rule' }
 }
 

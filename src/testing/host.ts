@@ -104,9 +104,9 @@ export class MockHost {
   /** @internal */
   constructor(home: Home, interfaces: Readonly<Record<string, MockInterface>>) {
     this.#home = home
-    const { stack, number } = home
-    const nextFailure = (): string | undefined => this.#nextFailure()
-    this.createSocket = (options) => new MockSocket({ ...home, nextFailure }, options)
+    const { stack, schedule, sockets, number } = home
+    const socketHome = { stack, schedule, sockets, nextFailure: () => this.#nextFailure() }
+    this.createSocket = (options) => new MockSocket(socketHome, options)
     this.networkInterfaces = () => {
       const up = [...stack.routing.links.values()].filter(
         (link) => link.isUp && link.addresses.length > 0,

@@ -74,13 +74,7 @@ export class Transport implements Wire {
     const reach = this.#segments.from(link.segment)
     for (const host of this.hosts) {
       if (host === sender) continue
-      for (const end of linksOf(host, reach)) {
-        const { routers = 0 } = end
-        const refusal = this.#refusal(shipment, host, end, leaves)
-        if (refusal === undefined)
-          this.#carry(shipment, { host, routers, link: end.link, isOwn: false })
-        else miss(shipment, host, end.link, refusal)
-      }
+      for (const end of linksOf(host, reach)) this.#reach(shipment, host, end, leaves)
     }
   }
 
@@ -97,11 +91,7 @@ export class Transport implements Wire {
       if (host === sender) continue
       for (const end of linksOf(host, reach)) {
         if (!end.link.addresses.some(({ address }) => address === destination)) continue
-        const refusal = this.#refusal(shipment, host, end, true)
-        const { routers = 0 } = end
-        if (refusal === undefined)
-          this.#carry(shipment, { host, routers, link: end.link, isOwn: false })
-        else miss(shipment, host, end.link, refusal)
+        this.#reach(shipment, host, end, true)
         return
       }
     }
@@ -109,6 +99,14 @@ export class Transport implements Wire {
 
   #ship(sender: Stack, link: Link, packet: Packet): Shipment {
     return { sender, packet, entry: this.#journal.open(sender.name, link, packet) }
+  }
+
+  /** Takes a datagram to a link of a host, if there is a way. */
+  #reach(shipment: Shipment, host: Stack, end: End, leaves: boolean): void {
+    const { link, routers = 0 } = end
+    const refusal = this.#refusal(shipment, host, end, leaves)
+    if (refusal === undefined) this.#carry(shipment, { host, link, routers, isOwn: false })
+    else miss(shipment, host, link, refusal)
   }
 
   /** Why a datagram does not come to a host by a link of its, if it does not. */
@@ -134,8 +132,8 @@ export class Transport implements Wire {
     const { host, link, routers } = arrival
     const packet = routers === 0 ? sent : { ...sent, ttl: sent.ttl - routers }
     const shipment = { sender, packet, entry }
-    const way = `${sender.name} ${host.name} ${link.name}`
-    const { delays, overtaken, lostBy } = this.#judge(way, () => ({
+    const chance = (): Chance => this.#chanceOf(`${sender.name} ${host.name} ${link.name}`)
+    const { delays, overtaken, lostBy } = this.#judge(chance, () => ({
       data: Buffer.from(packet.data),
       from: { host: sender.name, address: packet.source, port: packet.sourcePort },
       to: { host: host.name, address: packet.destination, port: packet.port },
@@ -154,9 +152,13 @@ export class Transport implements Wire {
     }
   }
 
-  #judge(way: string, transit: () => Transit): Verdict {
+  #chanceOf(way: string): Chance {
     const chance = this.#chances.get(way) ?? new Chance(this.#seed, way)
     this.#chances.set(way, chance)
+    return chance
+  }
+
+  #judge(chance: () => Chance, transit: () => Transit): Verdict {
     try {
       return judge(this.faults, chance, transit)
     } catch (error) {
@@ -177,14 +179,12 @@ export class Transport implements Wire {
       return
     }
     this.#overtaken.set(host, arrive)
-    // In the first turn its sender learns that it has gone, and may send what overtakes it.
-    this.#schedule.soon(() =>
-      this.#schedule.soon(() => {
-        if (this.#overtaken.get(host) !== arrive) return
-        this.#overtaken.delete(host)
-        arrive()
-      }),
-    )
+    // Its sender learns in the turn before that it has gone, and may then send what overtakes it.
+    this.#schedule.soon(() => {
+      if (this.#overtaken.get(host) !== arrive) return
+      this.#overtaken.delete(host)
+      arrive()
+    })
   }
 }
 
