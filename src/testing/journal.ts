@@ -13,10 +13,11 @@ export interface Delivery {
   readonly interface: string
   /** What the socket is bound to: `'239.1.2.3:10000'`, `'[ff02::1%eth0]:10000'`. */
   readonly socket: string
+  /** Whether the socket has emitted it, or why not. */
   readonly outcome: Outcome
 }
 
-/** One datagram that was sent, and what became of it. Its text form tells all of it. */
+/** One datagram that was sent, and what became of it. As a string it tells all but other ports. */
 export class JournalEntry {
   /** The name of the host that sent it. */
   readonly host: string

@@ -100,6 +100,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     })
   }
 
+  /** As node:dgram's: emits `listening`, or `error` with the system's code. */
   bind(options: BindOptions, callback?: () => void): this
   bind(port?: number, address?: string, callback?: () => void): this
   bind(port?: number, callback?: () => void): this
@@ -116,6 +117,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     return this
   }
 
+  /** Sends bytes, or text as UTF-8, to an address; `callback` learns of the system's refusal. */
   send(
     data: Uint8Array | string,
     givenPort: number,
@@ -137,6 +139,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     else if (this.#state === 'binding') this.#waiting.push(transmit)
   }
 
+  /** Leaves all that is joined and frees the port; emits `close`. Throws if it is closed. */
   close(callback?: () => void): this {
     if (callback !== undefined) this.once('close', callback)
     if (this.#waiting.length > 0) {
@@ -155,6 +158,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     return this
   }
 
+  /** What it is bound to. Throws `EBADF` before that. */
   address(): AddressInfo {
     this.#checkOpen()
     const { local, family, zone } = this.#inet
@@ -167,26 +171,31 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     return { address: this.#stack.routing.zoned(address, link), family, port }
   }
 
+  /** IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP: the interface by IPv4 address, or as `::%eth0`. */
   addMembership(group: string, multicastInterface?: string): void {
     this.#change('addMembership', group, multicastInterface, (list, address, place) =>
       list.join(address, place),
     )
   }
 
+  /** IP_DROP_MEMBERSHIP, IPV6_LEAVE_GROUP. */
   dropMembership(group: string, multicastInterface?: string): void {
     this.#change('dropMembership', group, multicastInterface, (list, address, place) =>
       list.leave(address, place),
     )
   }
 
+  /** IP_ADD_SOURCE_MEMBERSHIP, MCAST_JOIN_SOURCE_GROUP. */
   addSourceSpecificMembership(source: string, group: string, multicastInterface?: string): void {
     this.#changeSource('addSourceSpecificMembership', source, group, multicastInterface)
   }
 
+  /** IP_DROP_SOURCE_MEMBERSHIP, MCAST_LEAVE_SOURCE_GROUP. */
   dropSourceSpecificMembership(source: string, group: string, multicastInterface?: string): void {
     this.#changeSource('dropSourceSpecificMembership', source, group, multicastInterface)
   }
 
+  /** IP_MULTICAST_IF, IPV6_MULTICAST_IF: by IPv4 address, or as `::%eth0`. Default: the route's. */
   setMulticastInterface(multicastInterface: string): void {
     this.#checkOpen()
     const call = 'setMulticastInterface'
@@ -213,6 +222,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     this.#inet.outgoing = link === undefined ? undefined : { index: link.index, address }
   }
 
+  /** IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP. Default: true. */
   setMulticastLoopback(flag: boolean): boolean {
     this.#checkHandle('setMulticastLoopback')
     this.#checkExists('setMulticastLoopback')
@@ -220,6 +230,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     return flag
   }
 
+  /** IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS, 0 to 255. Default: 1. */
   setMulticastTTL(ttl: number): number {
     if (typeof ttl !== 'number') {
       const message = `The "ttl" argument must be of type number. Received ${shown(ttl)}`
@@ -235,21 +246,25 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     return ttl
   }
 
+  /** SO_RCVBUF in bytes: what has not been read beyond it is dropped. Default: 212,992. */
   setRecvBufferSize(size: number): void {
     this.#checkBuffer('uv_recv_buffer_size', checkBufferSize(size))
     this.#inet.setRecvBufferSize(size)
   }
 
+  /** SO_SNDBUF in bytes. It never fills here. */
   setSendBufferSize(size: number): void {
     this.#checkBuffer('uv_send_buffer_size', checkBufferSize(size))
     this.#inet.setSendBufferSize(size)
   }
 
+  /** SO_RCVBUF as Linux tells it, twice what was set. */
   getRecvBufferSize(): number {
     this.#checkBuffer('uv_recv_buffer_size', 0)
     return this.#inet.recvBufferSize
   }
 
+  /** SO_SNDBUF as Linux tells it, twice what was set. */
   getSendBufferSize(): number {
     this.#checkBuffer('uv_send_buffer_size', 0)
     return this.#inet.sendBufferSize
@@ -261,12 +276,14 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     return 0
   }
 
+  /** Lets it keep the process alive while it is bound, as it does by default. */
   ref(): this {
     this.#wantsHold = true
     this.#holdProcess()
     return this
   }
 
+  /** Lets the process end although it is bound. */
   unref(): this {
     this.#wantsHold = false
     this.#holdProcess()

@@ -11,10 +11,10 @@ import { command, consumer, install, root } from '../consumer.js'
 
 /** Those of them that run on every Node that the package is for. */
 const frameworks = {
-  vitest: '^3.2.7',
-  jest: '^30.5.2',
-  sinon: '^22.1.0',
-  '@types/sinon': '^22.0.2',
+  vitest: '3.2.7',
+  jest: '30.5.2',
+  sinon: '22.1.0',
+  '@types/sinon': '22.0.2',
 }
 
 const bin = (path: string) => join(consumer, 'node_modules', path)

@@ -162,10 +162,12 @@ class PeerEmitter extends EventEmitter {
     return this.#events.count(event)
   }
 
+  /** Resolves when `close()` has been called, or is done. */
   close(): Promise<unknown> {
     return this.call('close')
   }
 
+  /** What it is bound to. */
   async address(): Promise<AddressInfo> {
     return (await this.call('address')) as AddressInfo
   }
@@ -224,6 +226,7 @@ export class PeerSocket extends PeerEmitter {
 
 /** A `MulticastSender` in a peer. */
 export class PeerSender extends PeerEmitter {
+  /** Resolves with the bytes that were sent. */
   async send(message: string | Uint8Array): Promise<number> {
     return (await this.call('send', message)) as number
   }
@@ -236,18 +239,22 @@ export class PeerSender extends PeerEmitter {
 
 /** A `MulticastReceiver` in a peer. */
 export class PeerReceiver extends PeerEmitter {
+  /** As `MulticastReceiver#join`. */
   async join(membership?: MembershipOptions): Promise<void> {
     await this.call('join', membership)
   }
 
+  /** As `MulticastReceiver#leave`. */
   async leave(membership?: MembershipOptions): Promise<void> {
     await this.call('leave', membership)
   }
 
+  /** What is joined now. */
   async memberships(): Promise<Membership[]> {
     return (await this.order({ get: 'memberships', target: this.target })) as Membership[]
   }
 
+  /** The counts up to now. */
   async stats(): Promise<MulticastStats> {
     return (await this.order({ get: 'stats', target: this.target })) as MulticastStats
   }
