@@ -154,6 +154,33 @@ test('what a listener throws is uncaught, and the next message comes all the sam
   assert.deepEqual([code, stdout], [0, 'uncaught a mistake\ngood\n'])
 })
 
+test('node:test learns in which of its tests a listener has thrown', async () => {
+  const { code, stdout } = await runProgram(`
+    import { test } from 'node:test'
+    import { MockNetwork } from ${JSON.stringify(new URL('../../src/testing/index.ts', import.meta.url).href)}
+    for (const name of ['sound', 'mistaken', 'sound too']) {
+      test(name, async () => {
+        const network = new MockNetwork()
+        const where = { group: '239.1.2.3', port: 10000, codec: text }
+        const receiver = await new MulticastReceiver({ ...where, ...network.host() }).ready()
+        receiver.on('message', (message) => {
+          if (message === 'mistaken') throw new Error('a mistake')
+        })
+        const sender = await new MulticastSender({ ...where, ...network.host() }).ready()
+        await sender.send(name)
+        await network.settled()
+        await network.close()
+      })
+    }
+  `)
+  assert.equal(code, 1)
+  // As TAP, and as newer versions of Node print it.
+  assert.match(stdout, /(not ok \d+ -|✖) mistaken/)
+  for (const name of ['sound', 'sound too']) {
+    assert.match(stdout, new RegExp(`^(ok \\d+ -|✔) ${name}`, 'm'))
+  }
+})
+
 test('an open socket keeps the process alive, and one that is unref()ed or closed does not', async () => {
   const { code, stdout } = await program(`
     receiver.unref()
