@@ -36,6 +36,15 @@ test('bind() takes what that of node:dgram takes', async () => {
   }
 })
 
+test('there are sockets of udp4 and of udp6', () => {
+  for (const type of ['tcp', undefined]) {
+    assert.throws(() => host().createSocket({ type: type as 'udp4' }), {
+      name: 'TypeError',
+      code: 'ERR_SOCKET_BAD_TYPE',
+    })
+  }
+})
+
 test('a socket that is closed before it is listening says nothing of listening', async () => {
   for (const options of [{ lookup }, {}]) {
     const socket = host().createSocket({ type: 'udp4', ...options })
