@@ -1,6 +1,6 @@
 import { MulticastError, shown } from '../errors.js'
 import type { NetworkInterfaces } from '../interfaces.js'
-import { integer, isList, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
+import { integer, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
 import { describe, type Link, parseAddresses } from './link.js'
 import type { Schedule } from './schedule.js'
 import { MockSocket, type MockSocketOptions } from './socket.js'
@@ -20,10 +20,13 @@ export interface MockInterface {
 
 const checkCount = integer(0, Number.MAX_SAFE_INTEGER)
 
+// None are addresses too: an interface can lose them all.
 const isAddresses = (value: unknown, option: string): readonly unknown[] => {
-  const list = isList(value, option, 'a list with at least one address', 'ERR_MULTICAST_OPTION')
-  parseAddresses(list)
-  return list
+  if (!Array.isArray(value)) {
+    throw wrongValue('ERR_MULTICAST_OPTION', option, 'a list of addresses', value)
+  }
+  parseAddresses(value)
+  return value
 }
 
 const interfaceRules = {

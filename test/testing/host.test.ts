@@ -163,6 +163,22 @@ test('an interface has other addresses, and stays joined', async () => {
   )
 })
 
+test('an interface that has lost its addresses is not listed, hears on, and gets others', async () => {
+  const network = new MockNetwork()
+  const host = network.host()
+  const { heard } = await listen(host)
+  const sender = speak(network.host())
+  host.readdress('eth0', [])
+  assert.deepEqual(Object.keys(host.networkInterfaces()), ['lo'])
+  await sender.send('without')
+  host.readdress('eth0', ['10.0.9.9/16'])
+  assert.equal(host.address, '10.0.9.9')
+  await sender.send('with')
+  await network.settled()
+  assert.deepEqual(heard, ['without', 'with'])
+  assert.throws(() => host.readdress('eth0', '10.0.0.1' as never), { code: 'ERR_MULTICAST_OPTION' })
+})
+
 test('sends fail as often as asked, those of every socket of the host', async () => {
   const network = new MockNetwork()
   const host = network.host()
