@@ -30,7 +30,7 @@ export interface Link {
 }
 
 /** `'10.0.0.1/24'`; without a prefix length, 24 bits of IPv4 and 64 of IPv6. */
-function parseAddress(value: unknown): LinkAddress {
+function parseLinkAddress(value: unknown): LinkAddress {
   const [, given = '', length] =
     (typeof value === 'string' && /^([^/%]+)(?:\/(\d+))?$/.exec(value)) || []
   const version = isIP(given)
@@ -81,7 +81,7 @@ export function isNear({ family, packed, mask }: LinkAddress, address: string): 
  * first as the primary one; IPv6 the widest scope first, and in each the last one added.
  */
 export function parseAddresses(values: readonly unknown[]): readonly LinkAddress[] {
-  const parsed = values.map(parseAddress)
+  const parsed = values.map(parseLinkAddress)
   const ipv6 = parsed.filter(({ family }) => family === 'IPv6').reverse()
   return [
     ...parsed.filter(({ family }) => family === 'IPv4'),

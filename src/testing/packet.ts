@@ -34,7 +34,7 @@ export type Outcome =
   | 'loopback-off'
   /** It may not cross so many networks, or TTL 0 keeps it on its host. */
   | 'ttl'
-  /** The group's datagrams stay on their link, and there is a router on the way. */
+  /** Its scope ends before: a link-local one at the router on the way, an interface-local one at its host. */
   | 'scope'
   /** No segment or router leads to the host. */
   | 'unreachable'

@@ -43,6 +43,8 @@ export function compare<Program>(
       seed,
       // Cutting down a program may take long.
       interruptAfterTimeLimit: 50_000 + 400 * numRuns,
+      // Else fewer programs than that would pass for all.
+      markInterruptAsFailure: true,
     })
     const why = errorInstance instanceof Error ? errorInstance.message : ''
     if (failed) throw new Error(`program ${at} of seed ${seed}, cut down:\n${why}`)
