@@ -1,8 +1,7 @@
 /** The blocks of code in the documents. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-
-const root = resolve(import.meta.dirname, '..')
+import { join } from 'node:path'
+import { root } from './tree.js'
 
 export const documents = [
   'README.md',

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { moduleOf } from './tree.js'
 
 /** What became of a program that ran in a process of its own. */
 export interface Outcome {
@@ -7,7 +8,7 @@ export interface Outcome {
   readonly stderr: string
 }
 
-const index = JSON.stringify(new URL('../src/index.ts', import.meta.url).href)
+const index = moduleOf('index')
 
 /**
  * Runs a program, an ES module in which the public face is already imported, in a process of its own:
@@ -15,7 +16,7 @@ const index = JSON.stringify(new URL('../src/index.ts', import.meta.url).href)
  */
 export function runProgram(source: string, env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
   const program = `import { MulticastReceiver, MulticastSender, text } from ${index}\n${source}`
-  const args = ['--import', 'tsx', '--input-type=module', '--eval', program]
+  const args = ['--input-type=module', '--eval', program]
   return new Promise((resolve) => {
     const options = { env: { ...process.env, NODE_TEST_CONTEXT: '', ...env }, timeout: 30_000 }
     execFile(process.execPath, args, options, (error, stdout, stderr) => {

@@ -14,7 +14,7 @@ test('the primary and each worker of a cluster hear every message', {
 }, async (t) => {
   cluster.setupPrimary({
     exec: peerProgram,
-    execArgv: ['--import', import.meta.resolve('tsx')],
+    execArgv: [],
     serialization: 'advanced',
     // Standard output belongs to the test runner.
     stdio: ['ignore', 2, 2, 'ipc'],

@@ -5,18 +5,12 @@
  * the tests beside this one are using.
  */
 import { execFile } from 'node:child_process'
-import { rmSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { cp, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
-
-export const root = resolve(import.meta.dirname, '..')
-const temporary = await mkdtemp(join(tmpdir(), 'typed-multicast-'))
-// Not a hook: hooks do not run where the installation below fails.
-process.on('exit', () => rmSync(temporary, { recursive: true }))
-/** The folder of the user's project. */
-export const consumer = join(temporary, 'consumer')
+import { root, SHARED } from './tree.js'
 
 // With the first c8 would collect the coverage of npm and of the compilers. With the second a test of
 // node:test that is started here would report in a form for the runner of this one.
@@ -37,54 +31,83 @@ export async function command(cwd: string, file: string, ...args: string[]): Pro
 export const npm = (cwd: string, ...args: string[]): Promise<string> =>
   command(cwd, 'npm', ...args, '--prefer-offline', '--no-audit', '--no-fund')
 
-export const node = (...args: string[]): Promise<string> =>
-  command(consumer, process.execPath, ...args)
+/** Runs Node in a project. */
+export const node = (cwd: string, ...args: string[]): Promise<string> =>
+  command(cwd, process.execPath, ...args)
 
 export const json = async (...path: string[]) => JSON.parse(await readFile(join(...path), 'utf8'))
 
-/** Packs a copy of the work tree; the path of the tarball. */
-async function pack(): Promise<string> {
-  const copy = join(temporary, 'package')
-  const left = ['.git', 'node_modules', 'dist', 'coverage'].map((name) => join(root, name))
+/** What a folder is given besides the sources for packing: what npm bundles, and what compiles. */
+async function dependencies(): Promise<string[]> {
+  const lock: { packages: Record<string, { dev?: boolean }> } = await json(
+    root,
+    'package-lock.json',
+  )
+  return Object.keys(lock.packages).filter((path) => path !== '' && !lock.packages[path]?.dev)
+}
+
+/** Packs a copy of the work tree into a folder, unless that has been done; the path of the tarball. */
+export async function pack(folder: string): Promise<string> {
+  const tarball = join(folder, 'package.tgz')
+  if (existsSync(tarball)) return tarball
+  const copy = join(folder, 'package')
+  const left = ['.git', 'node_modules', 'build', 'dist', 'coverage'].map((name) => join(root, name))
   await cp(root, copy, { recursive: true, filter: (path) => !left.includes(path) })
-  await npm(copy, 'ci', '--omit=dev')
+  // As `npm ci` would install them, rxjs included, which must not be packed.
+  for (const path of await dependencies()) {
+    await cp(join(root, path), join(copy, path), { recursive: true })
+  }
   // The compiler and the types are large, and packing only reads them.
-  for (const name of ['typescript', '@types']) {
-    const link = join(copy, 'node_modules', name)
-    // npm 10 makes the folders of scopes that it then installs nothing in.
-    await rm(link, { recursive: true, force: true })
-    await symlink(join(root, 'node_modules', name), link, 'dir')
+  for (const name of ['typescript', '@typescript', '@types', 'undici-types']) {
+    const path = join('node_modules', name)
+    await symlink(join(root, path), join(copy, path), 'dir')
   }
   await npm(copy, 'pack')
   const { name, version } = await json(copy, 'package.json')
-  return join(copy, `${name}-${version}.tgz`)
+  await rename(join(copy, `${name}-${version}.tgz`), tarball)
+  return tarball
+}
+
+/** A temporary folder of this process. */
+function temporary(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'typed-multicast-'))
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return folder
 }
 
 /**
- * Makes the user's project, with the packed package and what else it develops with. Answers with the
- * reason to skip where there is no registry to install from, which only a developer's machine may lack.
+ * Makes a user's project with the packed package and what else it develops with, in the folder `name` of
+ * the shared one if it is to serve further runs, and else in one of its own. Where there is no registry
+ * to install from, which only a developer's machine may lack, `skip` is the reason.
  */
 export async function install(
   others: Readonly<Record<string, string>> = {},
-): Promise<string | false> {
+  name?: string,
+): Promise<{ consumer: string; skip: string | false }> {
+  const shared = process.env[SHARED] ?? temporary()
+  const consumer = join(name ? shared : temporary(), name ?? 'consumer')
+  if (existsSync(consumer)) return { consumer, skip: false }
   try {
-    const tarball = await pack()
+    const tarball = await pack(shared)
     const { devDependencies } = await json(root, 'package.json')
-    await mkdir(consumer)
+    const made = `${consumer}-unfinished`
+    await mkdir(made)
     await writeFile(
-      join(consumer, 'package.json'),
+      join(made, 'package.json'),
       JSON.stringify({
         private: true,
         type: 'module',
         devDependencies: { '@types/node': devDependencies['@types/node'], ...others },
       }),
     )
-    await npm(consumer, 'install', tarball)
-    return false
+    await npm(made, 'install', tarball)
+    await rename(made, consumer)
+    return { consumer, skip: false }
   } catch (error) {
     const { message } = error as Error
     const offline = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT/.exec(message)
-    if (offline && !process.env.CI) return `npm cannot reach its registry: ${offline[0]}`
+    const skip = `npm cannot reach its registry: ${offline?.[0]}`
+    if (offline && !process.env.CI) return { consumer, skip }
     throw error
   }
 }

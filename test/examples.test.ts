@@ -10,14 +10,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { scenario } from './lab.js'
-
-const root = fileURLToPath(new URL('../', import.meta.url))
-const tsx = ['--import', import.meta.resolve('tsx')]
+import { build, root } from './tree.js'
 
 function start(example: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): ChildProcess {
-  return spawn(process.execPath, [...tsx, `examples/${example}.ts`, ...args], {
+  return spawn(process.execPath, [join(build, `examples/${example}.js`), ...args], {
     cwd: root,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -151,7 +148,7 @@ scenario('interfaces.ts joins on all interfaces and hears each', [], async (lab)
 scenario('the demo fails where it cannot run', [], async (lab) => {
   const host = lab.host()
   host.ip('link set lo down')
-  const command = [process.execPath, ...tsx, `${root}/examples/demo.ts`]
+  const command = [process.execPath, '--import', 'tsx', `${root}/examples/demo.ts`]
   const { stdout, stderr, code } = await outcome(
     host.spawn(command, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] }),
   )

@@ -10,11 +10,12 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import test, { after, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { Peer } from '../src/testing/conformance/peer.js'
 import { peerProgram, startedPeer } from './peer.js'
+import { root } from './tree.js'
 
 /** Tells the second run which network the first one is in. */
 const INSIDE = 'TYPED_MULTICAST_LAB'
@@ -62,7 +63,7 @@ function enter(): string {
     const flags = [...asRoot, '-n', '-m']
     const probe = spawnSync('unshare', [...flags, 'sh', '-c', PROBE], { encoding: 'utf8' })
     if (probe.status === 0) {
-      const again = [process.execPath, '--import', import.meta.resolve('tsx'), `${process.argv[1]}`]
+      const again = [process.execPath, ...process.execArgv, `${process.argv[1]}`]
       const { status } = spawnSync('unshare', [...flags, ...mortal(again)], {
         stdio: 'inherit',
         env: { ...process.env, [INSIDE]: network() },
@@ -191,7 +192,7 @@ export class Host {
 
   /** One of the programs of test/python. */
   python<Line>(program: string, ...args: (string | number)[]): Program<Line> {
-    const path = fileURLToPath(new URL(`python/${program}.py`, import.meta.url))
+    const path = join(root, `test/python/${program}.py`)
     const command = ['python3', path, ...args.map(String)]
     return new Program(this.spawn(command, { stdio: ['ignore', 'pipe', 2] }))
   }
@@ -199,11 +200,8 @@ export class Host {
   /** Another process on this host, with senders and receivers of its own. */
   async peer(): Promise<Peer> {
     // Standard output belongs to the test runner.
-    const child = this.spawn(
-      [process.execPath, '--import', import.meta.resolve('tsx'), peerProgram],
-      { stdio: ['ignore', 2, 2, 'ipc'], serialization: 'advanced' },
-    )
-    return startedPeer(child)
+    const options: SpawnOptions = { stdio: ['ignore', 2, 2, 'ipc'], serialization: 'advanced' }
+    return startedPeer(this.spawn([process.execPath, peerProgram], options))
   }
 
   /** Makes this host a multicast router: smcroute forwards what `rules` say. */

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { root } from './tree.js'
 
-const src = new URL('../src/', import.meta.url)
+const src = pathToFileURL(`${root}/src/`)
 
 /**
  * From what stands alone to the public face, and then what users test with: each imports from those

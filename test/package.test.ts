@@ -1,10 +1,11 @@
-/** What a consumer gets: the tarball is packed, installed, loaded, compiled against and run. */
+/** What a consumer gets: the tarball is packed, installed and loaded. */
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { cp, readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { describe, test } from 'node:test'
-import { command, consumer, install, json, node, npm, root } from './consumer.js'
+import { command, install, json, node, npm } from './consumer.js'
+import { root } from './tree.js'
 
 /** The public face. A name that is added, renamed or lost has to be so here too. */
 const struct = [
@@ -44,46 +45,7 @@ const exported = {
   ],
 }
 
-/** The compilers that the declarations are for: the folders of node_modules they are installed in. */
-const compilers = ['typescript-5.9', 'typescript-6.0', 'typescript']
-
-/** What program.mts is compiled as: an ES module, a CommonJS module, and for a bundler. */
-const programs = [
-  { source: 'program.mts', output: 'program.mjs', options: ['--module', 'nodenext'] },
-  { source: 'program.cts', output: 'program.cjs', options: ['--module', 'nodenext'] },
-  {
-    source: 'program.ts',
-    output: 'program.js',
-    options: ['--module', 'preserve', '--moduleResolution', 'bundler'],
-  },
-]
-
-/** The types that the functions of program.mts return. */
-const inferred = {
-  plainSender: 'MulticastSender<string | Uint8Array, Buffer>',
-  plainReceiver: 'MulticastReceiver<Buffer, string | Uint8Array>',
-  bytesSender: 'MulticastSender<string | Uint8Array, Buffer>',
-  bytesReceiver: 'MulticastReceiver<Buffer, string | Uint8Array>',
-  textSender: 'MulticastSender<string, string>',
-  textReceiver: 'MulticastReceiver<string, string>',
-  jsonReceiver: 'MulticastReceiver<{ id: string; }, { id: string; }>',
-  mixedSender: 'MulticastSender<string, number>',
-  mixedReceiver: 'MulticastReceiver<string, number>',
-  replySender: 'MulticastSender<string | Uint8Array, number>',
-  replyReceiver: 'MulticastReceiver<Buffer, number>',
-  inlineSender: 'MulticastSender<number, number>',
-  inlineReceiver: 'MulticastReceiver<number, bigint>',
-  structReceiver: 'MulticastReceiver<[number, number, number], string>',
-  unpacked: '[number, Buffer, boolean, bigint]',
-  prepared: 'Struct<"!4s4s">',
-}
-
-/** What it prints when it runs. */
-const printed = `HEARD, said 127.0.0.1
-10.0.0.1:32768 unheard
-ERR_STRUCT_VALUE 'H' format requires 0 <= number <= 65535
-`
-
+const { consumer, skip } = await install()
 const installed = join(consumer, 'node_modules', 'typed-multicast')
 
 /** The files below a folder, with forward slashes. */
@@ -92,13 +54,6 @@ async function files(folder: string): Promise<string[]> {
   return entries
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
-}
-
-const skip = await install()
-if (skip === false) {
-  for (const { source } of programs) {
-    await cp(join(root, 'test/consumer/program.mts'), join(consumer, source))
-  }
 }
 
 /** No rxjs: neither installed, nor in the lock file from which the next install would bring it. */
@@ -163,9 +118,19 @@ describe('the packed package', { skip }, () => {
       `console.log(JSON.stringify(Object.keys(${namespace}).sort()))`
 
     test(`exports the public names of ${name}, by import and by require`, async () => {
-      const imported = await node('--input-type=module', '-e', print(`await import('${name}')`))
+      const imported = await node(
+        consumer,
+        '--input-type=module',
+        '-e',
+        print(`await import('${name}')`),
+      )
       assert.deepEqual(JSON.parse(imported), names)
-      const required = await node('--input-type=commonjs', '-e', print(`require('${name}')`))
+      const required = await node(
+        consumer,
+        '--input-type=commonjs',
+        '-e',
+        print(`require('${name}')`),
+      )
       assert.deepEqual(JSON.parse(required), names)
     })
   }
@@ -173,6 +138,7 @@ describe('the packed package', { skip }, () => {
   test('loads neither node:dgram nor a dependency for struct alone', async () => {
     const loaded = (name: string) =>
       node(
+        consumer,
         '--input-type=commonjs',
         '-e',
         `require('${name}')
@@ -195,29 +161,7 @@ describe('the packed package', { skip }, () => {
 
   test('lets its package.json be required', async () => {
     const script = "console.log(require('typed-multicast/package.json').version)"
-    const version = await node('--input-type=commonjs', '-e', script)
+    const version = await node(consumer, '--input-type=commonjs', '-e', script)
     assert.equal(version.trim(), (await json(root, 'package.json')).version)
   })
-
-  for (const compiler of compilers) {
-    for (const { source, output, options } of programs) {
-      test(`${source} compiles with ${compiler}, infers its types, and runs`, async () => {
-        const folder = join(consumer, compiler)
-        await node(
-          join(root, 'node_modules', compiler, 'bin', 'tsc'),
-          ...[source, ...options, '--target', 'es2022', '--lib', 'es2022,esnext.disposable'],
-          ...['--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', 'false'],
-          ...['--types', 'node', '--declaration', '--outDir', folder],
-        )
-        const declarations = await readFile(join(folder, source.replace('.', '.d.')), 'utf8')
-        // One line each, and without the parameter that TypeScript 5.7 gave Buffer and Uint8Array.
-        const flat = declarations.replaceAll(/\s+/g, ' ').replaceAll(/<ArrayBuffer(Like)?>/g, '')
-        assert.ok(flat.includes('const dynamic: (format: string) => unknown[];'), declarations)
-        for (const [name, type] of Object.entries(inferred)) {
-          assert.ok(flat.includes(`const ${name}: () => ${type};`), `${name} in\n${declarations}`)
-        }
-        assert.equal(await node(join(folder, output)), printed)
-      })
-    }
-  }
 })

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { Peer } from '../src/testing/conformance/peer.js'
 
 /** What the process of a peer runs, with an IPC channel of advanced serialization. */
-export const peerProgram = fileURLToPath(new URL('peer-program.ts', import.meta.url))
+export const peerProgram = fileURLToPath(new URL('peer-program.js', import.meta.url))
 
 /** The peer in a process that was just started; resolves once it takes orders. */
 export async function startedPeer(child: ChildProcess): Promise<Peer> {

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import type { NetworkInterfaces } from '../src/interfaces.js'
 import { type MembershipRequest, packMembership, packTtl } from '../src/sockopt.js'
 import { v4, v6 } from './addresses.js'
 import { type Host, scenario } from './lab.js'
+import { root } from './tree.js'
 
 const table: NetworkInterfaces = {
   lo: [v4('127.0.0.1'), v6('::1')],
@@ -211,7 +212,7 @@ test('the bytes are those that Python packs by hand', { skip }, () => {
     [packMembership({ group, source }), ['pack', '12s', bytes(`${group4}000000000a000009`)]],
   ]
   if (process.platform !== 'linux') pairs.pop()
-  const program = fileURLToPath(new URL('python/inet.py', import.meta.url))
+  const program = join(root, 'test/python/inet.py')
   const { stdout, stderr, status } = spawnSync('python3', [program], {
     input: JSON.stringify(pairs.map(([, call]) => call)),
     encoding: 'utf8',

@@ -15,7 +15,7 @@ import {
 } from '../src/index.js'
 import { MockNetwork, type Outcome } from '../src/testing/index.js'
 
-// Nothing here runs: types.test.ts compiles it. Each @ts-expect-error is an error itself where the line
+// Nothing here runs: compilers.test.ts compiles it. Each @ts-expect-error is an error itself where the line
 // below it compiles.
 
 type Equal<A, B> =

@@ -1,26 +1,25 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { build, root } from '../tree.js'
 import { runNode, runStruct } from './program.js'
 
 /** Every name in the source: an option, a detail or a field that is missing may be looked up. */
 function namesInSource(): string[] {
-  const src = new URL('../../src/struct/', import.meta.url)
+  const src = join(root, 'src/struct')
   const files = readdirSync(src).filter((file) => file.endsWith('.ts'))
   const texts = files.map((file) =>
-    readFileSync(new URL(file, src), 'utf8').replace(/\/\*.*?\*\//gs, ''),
+    readFileSync(join(src, file), 'utf8').replace(/\/\*.*?\*\//gs, ''),
   )
   return [...new Set(texts.join('\n').match(/[a-zA-Z_]\w*/g))]
 }
 
 describe('in a process of its own', { concurrency: 2 }, () => {
   test('all works where no code may be generated', async () => {
-    const file = fileURLToPath(new URL('roundtrip.test.ts', import.meta.url))
+    const file = join(build, 'test/struct/roundtrip.test.js')
     const stdout = await runNode([
       '--disallow-code-generation-from-strings',
-      '--import',
-      'tsx',
       '--test-reporter=tap',
       '--test-name-pattern=^(what was|packInto|unpackFrom|iterUnpack|a Struct gives|the functions)',
       file,

@@ -1,8 +1,8 @@
 /** Against Python itself, in one process for all calls of a test. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { StructError } from '../../src/struct/error.js'
 import {
   type AddressFamily,
@@ -11,6 +11,7 @@ import {
   inetNtop,
   inetPton,
 } from '../../src/struct/inet.js'
+import { root } from '../tree.js'
 
 const hex = (text: string) => Buffer.from(text, 'hex')
 
@@ -35,7 +36,7 @@ const skip =
   'needs python3 with glibc'
 
 function python(calls: Call[]): { hex?: string; text?: string; error?: string; type?: string }[] {
-  const program = fileURLToPath(new URL('../python/inet.py', import.meta.url))
+  const program = join(root, 'test/python/inet.py')
   const { stdout, stderr, status } = spawnSync('python3', [program], {
     input: JSON.stringify(calls),
     encoding: 'utf8',

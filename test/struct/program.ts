@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
+import { moduleOf } from '../tree.js'
 
-const index = JSON.stringify(new URL('../../src/struct/index.ts', import.meta.url).href)
+const index = moduleOf('struct/index')
 
 /**
  * Runs a program, an ES module in which `struct` is the library, with these options of Node, and gives
@@ -9,8 +10,6 @@ const index = JSON.stringify(new URL('../../src/struct/index.ts', import.meta.ur
 export function runStruct(source: string, ...options: string[]): Promise<string> {
   return runNode([
     ...options,
-    '--import',
-    'tsx',
     '--input-type=module',
     '--eval',
     `import * as struct from ${index}\n${source}`,

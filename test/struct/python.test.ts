@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { calcsize, pack, unpack } from '../../src/struct/index.js'
+import { root } from '../tree.js'
 import { cases, except, seed } from './formats.js'
 import { outcome } from './outcome.js'
 
 /** What Python answers to each line. Where there is none the test is skipped. */
 function asked(t: TestContext, lines: readonly string[]): string[] | undefined {
-  const program = fileURLToPath(new URL('oracle.py', import.meta.url))
+  const program = join(root, 'test/struct/oracle.py')
   const { stdout, stderr, status, error } = spawnSync('python3', [program], {
     input: lines.join('\n'),
     encoding: 'utf8',

@@ -13,7 +13,7 @@ import {
   unpackFrom,
 } from '../../src/struct/index.js'
 
-// Nothing here runs: types.test.ts compiles it. Each @ts-expect-error is an error itself where the line
+// Nothing here runs: compilers.test.ts compiles it. Each @ts-expect-error is an error itself where the line
 // below it compiles.
 
 type Equal<A, B> =

@@ -4,9 +4,9 @@ import { readdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { calcsize, packInto, Struct } from '../../src/struct/index.js'
+import { root } from '../tree.js'
 import {
   generated,
   type Recording,
@@ -19,7 +19,7 @@ import {
 } from './vectors.js'
 
 const execute = promisify(execFile)
-const vectors = new URL('vectors.ts', import.meta.url).href
+const vectors = new URL('vectors.js', import.meta.url).href
 
 /** What is recorded, so that an empty file proves nothing. */
 const recorded = {
@@ -79,7 +79,7 @@ for (const name of recordings) {
       const recording = read('${name}')
       const tallies = [run(recording, ways.cold), run(recording, ways.warm)]
       console.log(JSON.stringify({ tallies, programs: generated(recording) }))`
-    const flags = ['--disallow-code-generation-from-strings', '--import', 'tsx']
+    const flags = ['--disallow-code-generation-from-strings']
     const args = [...flags, '--input-type=module', '--eval', program]
     const { stdout } = await execute(process.execPath, args)
     const { tallies, programs } = JSON.parse(stdout)
@@ -144,7 +144,7 @@ test('the Python here does what was recorded', async (t) => {
     return t.skip('needs python3')
   }
   const [program, version] = found
-  const script = fileURLToPath(new URL('vectors/record.py', import.meta.url))
+  const script = join(root, 'test/struct/vectors/record.py')
   const { stdout } = await execute(program, [script], { maxBuffer: 2 ** 26 })
   if (version === '3.13') sameText(stdout, textOf('cpython-3.13'))
   else sameOutcomes(JSON.parse(stdout), read('cpython-3.13'))

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import * as struct from '../../src/struct/index.js'
 import { Struct, StructError } from '../../src/struct/index.js'
 import { threshold } from '../../src/struct/struct.js'
+import { root } from '../tree.js'
 import { warm } from './warm.js'
 
 /** What record.py wrote: its docstring tells the layout and the letters before the values. */
@@ -35,7 +37,7 @@ export interface Tally {
 export const recordings = ['cpython-3.13', 'cpython-3.14-complex'] as const
 
 export function textOf(name: (typeof recordings)[number]): string {
-  return gunzipSync(readFileSync(new URL(`vectors/${name}.json.gz`, import.meta.url))).toString()
+  return gunzipSync(readFileSync(join(root, `test/struct/vectors/${name}.json.gz`))).toString()
 }
 
 export function read(name: (typeof recordings)[number]): Recording {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { type Faults, MockNetwork, type Transit } from '../../src/testing/index.js'
 import { runProgram } from '../child.js'
+import { moduleOf } from '../tree.js'
 import { listen, speak } from './endpoints.js'
 
 /** What is heard of so many numbered messages, each of which is awaited. */
@@ -152,7 +153,7 @@ test('a rule sees each datagram at each host, and decides', async (t) => {
 
 test("a rule's mistake is uncaught, and no matter of the network's", async () => {
   const { code, stdout } = await runProgram(`
-    import { MockNetwork } from ${JSON.stringify(new URL('../../src/testing/index.ts', import.meta.url).href)}
+    import { MockNetwork } from ${moduleOf('testing/index')}
     process.on('uncaughtException', ({ message, code }) => console.log(code, message))
     const network = new MockNetwork()
     const where = { group: '239.1.2.3', port: 10000, codec: text }

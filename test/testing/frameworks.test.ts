@@ -3,11 +3,12 @@
  * packed package and the frameworks installed, whose files are those that the document shows.
  */
 import assert from 'node:assert/strict'
-import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { files } from '../blocks.js'
-import { command, consumer, install, root } from '../consumer.js'
+import { command, install } from '../consumer.js'
+import { root } from '../tree.js'
 
 /** Those of them that run on every Node that the package is for. */
 const frameworks = {
@@ -17,6 +18,8 @@ const frameworks = {
   '@types/sinon': '22.0.2',
 }
 
+/** Made once for all the versions of Node that run this. */
+const { consumer, skip } = await install(frameworks, 'frameworks')
 const bin = (path: string) => join(consumer, 'node_modules', path)
 const jest = ['--experimental-vm-modules', bin('jest/bin/jest.js'), '--rootDir', '.', '--json']
 const nodeTest = ['--test', '--test-reporter=tap']
@@ -54,8 +57,8 @@ for (const { name, document, line } of files) {
   shown.set(runner, name.replace(/ts$/, 'js'))
 }
 
-const working = join(consumer, 'working')
-const broken = join(consumer, 'broken')
+const working = await mkdtemp(join(consumer, 'working-'))
+const broken = await mkdtemp(join(consumer, 'broken-'))
 
 /** What is broken in the code under test: each test has to see it. */
 const faults = [
@@ -64,7 +67,6 @@ const faults = [
 ] as const
 
 async function build(): Promise<void> {
-  await mkdir(working)
   for (const { name, code } of files) await writeFile(join(working, name), code)
   await command(
     working,
@@ -100,7 +102,6 @@ async function outcome(runner: Runner, folder: string, file: string, ...options:
   return { ...counts, output }
 }
 
-const skip = await install(frameworks)
 if (skip === false) await build()
 
 describe('the examples of the frameworks', { skip, concurrency: true }, () => {

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { MulticastReceiver, MulticastSender, text } from '../../src/index.js'
 import { MockNetwork } from '../../src/testing/index.js'
 import { runProgram } from '../child.js'
+import { moduleOf } from '../tree.js'
 import { keep, listen, speak } from './endpoints.js'
 
 const where = { group: '239.1.2.3', port: 10_000, codec: text }
@@ -132,7 +133,7 @@ test('listeners run in the asynchronous context in which the socket was made', a
 
 const program = (body: string) =>
   runProgram(`
-    import { MockNetwork } from ${JSON.stringify(new URL('../../src/testing/index.ts', import.meta.url).href)}
+    import { MockNetwork } from ${moduleOf('testing/index')}
     const network = new MockNetwork()
     const where = { group: '239.1.2.3', port: 10000, codec: text }
     const receiver = await new MulticastReceiver({ ...where, ...network.host() }).ready()
@@ -157,7 +158,7 @@ test('what a listener throws is uncaught, and the next message comes all the sam
 test('node:test learns in which of its tests a listener has thrown', async () => {
   const { code, stdout } = await runProgram(`
     import { test } from 'node:test'
-    import { MockNetwork } from ${JSON.stringify(new URL('../../src/testing/index.ts', import.meta.url).href)}
+    import { MockNetwork } from ${moduleOf('testing/index')}
     for (const name of ['sound', 'mistaken', 'sound too']) {
       test(name, async () => {
         const network = new MockNetwork()

@@ -1,0 +1,110 @@
+/**
+ * Runs test files: all of them, one of the suites below, or those that are named.
+ *
+ *     node build/test/run.js [fast | each | FILE...]
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join, relative, resolve } from 'node:path'
+import { pack } from './consumer.js'
+import { reach, tests } from './imports.js'
+import { build, root, SHARED } from './tree.js'
+
+/** Take long by themselves: vectors of which there are many, and formats that are huge. */
+const long = [
+  'test/struct/vectors.test',
+  'test/struct/hostile-formats.test',
+  'test/struct/environment.test',
+  'test/struct/roundtrip.test',
+  'test/struct/fuzz.test',
+]
+
+/** Prove the same whatever version of Node runs them, and random programs, of which one run is enough. */
+const once = [
+  'test/package.test',
+  'test/compilers.test',
+  'test/docs.test',
+  'test/layout.test',
+  'test/testing/differential.test',
+  'test/testing/differential-endpoints.test',
+]
+
+/** Measure time or fill sockets, so that nothing else may run beside them. */
+const alone = ['test/examples.test', 'test/leak.test', 'test/payload.test', 'test/python.test']
+
+const suites: Record<string, (test: string) => boolean> = {
+  /** What takes no network namespace, no packing, no compilers and no long vectors. */
+  fast(test) {
+    const reached = reach(test)
+    const needs = ['test/lab', 'test/consumer'].some((need) => reached.has(need))
+    return !needs && !long.includes(test) && !alone.includes(test)
+  },
+  /** What may differ from one version of Node to the next. */
+  each: (test) => !once.includes(test),
+}
+
+/** The test files that the arguments name. */
+function chosen(args: readonly string[]): readonly string[] {
+  const [first] = args
+  if (first === undefined) return tests
+  const suite = suites[first]
+  if (suite) return tests.filter(suite)
+  return args.map((path) => {
+    const name = relative(root, resolve(path)).replaceAll('\\', '/').replace(/\.ts$/, '')
+    if (tests.includes(name)) return name
+    throw new Error(`'${path}' is neither a test file nor one of ${Object.keys(suites).join(', ')}`)
+  })
+}
+
+/** Milliseconds that a test of them may last: an answer in seconds shall not take minutes. */
+const limit = process.argv[2] === 'fast' ? 20_000 : 180_000
+
+/** Runs these, so many at a time; whether all passed. */
+function run(names: readonly string[], concurrency: number): boolean {
+  if (names.length === 0) return true
+  const { status, error } = spawnSync(
+    process.execPath,
+    [
+      '--enable-source-maps',
+      `--import=${join(build, 'test/setup.js')}`,
+      '--test',
+      '--test-reporter=spec',
+      `--test-concurrency=${concurrency}`,
+      ...names.map((name) => join(build, `${name}.js`)),
+    ],
+    { stdio: 'inherit', env: { ...process.env, TYPED_MULTICAST_TEST_LIMIT: String(limit) } },
+  )
+  if (error) throw error
+  return status === 0
+}
+
+// What imports the package by its name finds the compiled sources.
+const { name, version, type, exports } = JSON.parse(
+  readFileSync(join(root, 'package.json'), 'utf8'),
+)
+const sources = JSON.parse(JSON.stringify(exports).replaceAll('./dist/', './src/'))
+writeFileSync(
+  join(build, 'package.json'),
+  JSON.stringify({ name, version, type, exports: sources }),
+)
+
+const names = chosen(process.argv.slice(2))
+// Made here, or where the caller says, so that several runs find it.
+const given = process.env[SHARED]
+const shared = given ?? mkdtempSync(join(tmpdir(), 'typed-multicast-'))
+process.env[SHARED] = shared
+try {
+  if (names.some((name) => reach(name).has('test/consumer'))) await pack(shared)
+  const beside = names.filter((name) => !alone.includes(name))
+  const passed = [
+    run(beside, availableParallelism()),
+    run(
+      names.filter((name) => alone.includes(name)),
+      1,
+    ),
+  ]
+  if (passed.includes(false)) process.exitCode = 1
+} finally {
+  if (given === undefined) rmSync(shared, { recursive: true })
+}

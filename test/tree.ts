@@ -1,0 +1,18 @@
+/** Where things are: the tests run as what tsc made of them, in build/, a tree of the project's shape. */
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+/** The project's folder: for what is read or run as it was written. */
+export const root = resolve(import.meta.dirname, '../..')
+/** The folder of the compiled tree. */
+export const build = resolve(import.meta.dirname, '..')
+
+/** The URL of a module of src/, compiled, as a literal for the source of a program. */
+export const moduleOf = (name: string): string =>
+  JSON.stringify(pathToFileURL(resolve(build, 'src', `${name}.js`)).href)
+
+/**
+ * The variable that names a folder for what is costly to make and the same for several test files: the
+ * packed package, and a project with the frameworks installed. What is there already is used.
+ */
+export const SHARED = 'TYPED_MULTICAST_SHARED'
