@@ -5,6 +5,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { modes } from '../../src/struct/codes.js'
 import { calcsize, packInto, Struct } from '../../src/struct/index.js'
 import { root } from '../tree.js'
 import {
@@ -88,6 +89,31 @@ for (const name of recordings) {
     for (const tally of tallies) passed(tally, read(name))
   })
 }
+
+test('of every code, with every prefix, each operation is recorded', () => {
+  const seen = new Set<string>()
+  for (const [encoded, calls] of recordings.flatMap((name) => read(name).formats)) {
+    const format = String(encoded).slice(1)
+    const prefix = modes.has(format.charAt(0)) ? format.charAt(0) : '@'
+    // What is refused, or repeated no times, shows nothing of a code.
+    const chars = [...format.matchAll(/(\d*)([a-zA-Z?])/g)].filter(([, count]) => count !== '0')
+    for (const [operation, , outcome] of calls) {
+      if (typeof outcome === 'number') continue
+      for (const [, , char] of chars) seen.add(`${operation} ${prefix}${char}`)
+    }
+  }
+  const codes = [...modes].flatMap(([prefix, mode]) =>
+    [...mode.codes.keys()].map((char) => prefix + char),
+  )
+  const wanted = Object.keys(recorded['cpython-3.13']).flatMap((operation) =>
+    codes.map((code) => `${operation} ${code}`),
+  )
+  assert.deepEqual(
+    wanted.filter((call) => !seen.has(call)),
+    [],
+    'not recorded in test/struct/vectors',
+  )
+})
 
 test('most formats much in use are served by generated code', () => {
   // Or the above would prove the interpreter twice.
