@@ -165,9 +165,11 @@ for (const compiler of compilers) {
     let said: Map<string, string>
     before(async () => {
       const files = ['program.mts', 'program.cts', ...Object.keys(typeTests), 'lines.mts']
-      const lib = ['--skipLibCheck', 'false']
-      said = messages(await compile(compiler, ...files, ...nodenext, ...lib))
-      assert.equal(await compile(compiler, 'program.ts', ...bundler, ...lib), '')
+      const checked = ['--skipLibCheck', 'false']
+      said = messages(await compile(compiler, ...files, ...nodenext, ...checked))
+      // The same declarations, found in another way: one compiler checks them all for that too.
+      const found = compiler === 'typescript' ? checked : ['--skipLibCheck']
+      assert.equal(await compile(compiler, 'program.ts', ...bundler, ...found), '')
     })
 
     for (const [source, output] of Object.entries(programs)) {

@@ -80,8 +80,8 @@ function mortal(command: string[]): string[] {
   return ['setpriv', '--pdeathsig', 'KILL', ...command]
 }
 
-function run(command: string, args: string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })
+function run(command: string, args: string[], input = ''): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', input })
   if (error) throw error
   assert.equal(status, 0, `${command} ${args.join(' ')}: ${stderr}`)
   return stdout
@@ -157,9 +157,12 @@ export class Host {
     return this.#name === undefined ? [] : ['netns', this.#name]
   }
 
-  ip(command: string): string {
+  /** What this host's `ip` prints. Several commands run in one process, up to the first that fails. */
+  ip(...commands: string[]): string {
     const netns = this.#name === undefined ? [] : ['-n', this.#name]
-    return run('ip', [...netns, ...command.split(' ')])
+    const [only = '', ...others] = commands
+    if (others.length === 0) return run('ip', [...netns, ...only.split(' ')])
+    return run('ip', [...netns, '-batch', '-'], commands.join('\n'))
   }
 
   /** Sets what `/proc/sys/net` holds for this host. */
@@ -303,11 +306,13 @@ export class Lab {
 
 /** Gives an interface its addresses. None of IPv6's waiting: the lab knows them to be unique. */
 function dress(host: Host, device: string, ...addresses: string[]): void {
-  host.ip(`link set dev ${device} addrgenmode none`)
-  for (const address of addresses) {
-    host.ip(`addr replace ${address} dev ${device}${address.includes(':') ? ' nodad' : ''}`)
-  }
-  host.ip(`link set dev ${device} up`)
+  host.ip(
+    `link set dev ${device} addrgenmode none`,
+    ...addresses.map(
+      (address) => `addr replace ${address} dev ${device}${address.includes(':') ? ' nodad' : ''}`,
+    ),
+    `link set dev ${device} up`,
+  )
 }
 
 /** Why a test cannot run that has these needs, if so, and whether that lets it skip. */

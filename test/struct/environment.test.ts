@@ -66,19 +66,20 @@ describe('in a process of its own', { concurrency: 2 }, () => {
     }
     const text = (value) => JSON.stringify(value, (_, item) => typeof item === 'bigint' ? item + 'n' : item)
     const expected = text(all())
-    const wrong = []
-    for (const name of ${JSON.stringify(names)}) {
-      if (name in Object.prototype) continue
-      Object.prototype[name] = 'throw new Error("injected");'
+    function changed(names) {
+      for (const name of names) Object.prototype[name] = 'throw new Error("injected");'
       let got
       try {
         got = all()
       } catch (error) {
         got = [String(error)]
       }
-      delete Object.prototype[name]
-      if (text(got) !== expected) wrong.push(name)
+      for (const name of names) delete Object.prototype[name]
+      return text(got) !== expected
     }
+    const names = ${JSON.stringify(names)}.filter((name) => !(name in Object.prototype))
+    // All at once, and one by one only to find the culprits.
+    const wrong = changed(names) ? names.filter((name) => changed([name])) : []
     console.log(wrong.length === 0 ? 'none' : wrong.join(' '))`)
     assert.equal(stdout, 'none\n')
   })

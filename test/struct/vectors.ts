@@ -27,6 +27,8 @@ export type Operation = 'calcsize' | 'pack' | 'pack_into' | 'unpack' | 'unpack_f
 /** What came of running a recording. Of the failures the first ten are told. */
 export interface Tally {
   calls: number
+  /** Formats for which generated code took the place of a Struct's methods. */
+  generated: number
   refusals: number
   /** Refusals in other words than Python's, each by intent. */
   reworded: number
@@ -40,8 +42,12 @@ export function textOf(name: (typeof recordings)[number]): string {
   return gunzipSync(readFileSync(join(root, `test/struct/vectors/${name}.json.gz`))).toString()
 }
 
+const parsed = new Map<string, Recording>()
+
 export function read(name: (typeof recordings)[number]): Recording {
-  return JSON.parse(textOf(name))
+  const recording: Recording = parsed.get(name) ?? JSON.parse(textOf(name))
+  parsed.set(name, recording)
+  return recording
 }
 
 /** Where the library says something else than Python, and why. */
@@ -64,7 +70,10 @@ const intended = [
   },
 ]
 
-type Serving = (operation: Operation, given: readonly unknown[]) => unknown
+interface Serving {
+  (operation: Operation, given: readonly unknown[]): unknown
+  readonly isGenerated?: () => boolean
+}
 /** A format's operations, however they are served. */
 type Serve = (format: unknown) => Serving
 
@@ -93,12 +102,14 @@ function cold(format: unknown): Serving {
 /** Through a Struct after so many calls that generated code serves it, where that is allowed. */
 function used(format: unknown): Serving {
   let warmed: Struct | undefined
-  return (operation, given) => {
+  const serving = (operation: Operation, given: readonly unknown[]): unknown => {
     // Most formats are only measured, and need no warming for that.
     if (operation === 'calcsize') return new Struct(format as string).size
     warmed ??= warm(format as string)
     return through(warmed, operation, given)
   }
+  const isGenerated = () => warmed !== undefined && Object.hasOwn(warmed, 'pack')
+  return Object.assign(serving, { isGenerated })
 }
 
 function through(made: Struct, operation: Operation, given: readonly unknown[]): unknown {
@@ -205,7 +216,7 @@ function outcomeOf(serving: Serving, operation: Operation, given: readonly unkno
 
 /** Runs every call of a recording, and those with integers a second time with bigints. */
 export function run({ formats, errors }: Recording, serve: Serve): Tally {
-  const tally: Tally = { calls: 0, refusals: 0, reworded: 0, failed: 0, failures: [] }
+  const tally: Tally = { calls: 0, generated: 0, refusals: 0, reworded: 0, failed: 0, failures: [] }
   const differences = new Set<string>()
 
   function fail(call: readonly unknown[], expected: unknown, got: unknown): void {
@@ -259,23 +270,10 @@ export function run({ formats, errors }: Recording, serve: Serve): Tally {
         perform(serving, format, call, false)
         if (call[1].some(hasInteger)) perform(serving, format, call, true)
       }
+      if (serving.isGenerated?.()) tally.generated += 1
     }
   })
   return tally
-}
-
-/** For how many formats generated code takes the place of a Struct's methods. */
-export function generated({ formats }: Recording): number {
-  let count = 0
-  withoutStacks(() => {
-    for (const [format, calls] of formats) {
-      // As in used(): no call, no warming.
-      if (calls.every(([operation]) => operation === 'calcsize')) continue
-      const made = attempt(() => warm(decode(format) as string))
-      if (made instanceof Struct && Object.hasOwn(made, 'pack')) count += 1
-    }
-  })
-  return count
 }
 
 /** Half of the calls are refused, and most of what that costs is the stacks. */
