@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { groupAddress, parseGroup, parseSource, parseUnicast } from '../src/address.js'
+import { groupAddress, parseGroup, parseSource, parseUnicast, splitZone } from '../src/address.js'
 
 const group = parseGroup('239.1.2.3')
 const group6 = parseGroup('ff02::1')
@@ -35,6 +35,7 @@ test('what is no multicast address is refused, with the value and what would do'
       ' 224.0.0.1',
     ],
     ...['fe80::1', '::', 'ff2::1', 'ff02::1%', 'ff02::1::', 'localhost', '0xe0000001'],
+    ...['2001:db8:ff02::1', '%eth0'],
     ...[undefined, null, 224, {}, ['224.0.0.1'], Symbol('group')],
   ]
   for (const given of wrong) {
@@ -51,11 +52,13 @@ test('a source is a unicast address of the family, as RemoteInfo writes it', () 
   assert.equal(parseSource('192.0.2.7', group), '192.0.2.7')
   assert.equal(parseSource('FE80:0::7%eth0', group6), 'fe80::7%eth0')
   assert.equal(parseSource('2001:DB8:0::1', group6), '2001:db8::1')
+  assert.equal(parseSource('2001:db8:ff02::1', group6), '2001:db8:ff02::1')
   for (const wrong of [
     'fe80::1',
     '224.0.0.1',
     '192.0.2.7%eth0',
     '0.0.0.0',
+    '255.255.255.255',
     'x',
     '',
     undefined,
@@ -63,7 +66,7 @@ test('a source is a unicast address of the family, as RemoteInfo writes it', () 
   ]) {
     assert.throws(() => parseSource(wrong, group), { code: 'ERR_MULTICAST_SOURCE' })
   }
-  for (const wrong of ['192.0.2.7', 'ff02::1', 'fe80::1%']) {
+  for (const wrong of ['192.0.2.7', 'ff02::1', 'fe80::1%', '::']) {
     assert.throws(() => parseSource(wrong, group6), { code: 'ERR_MULTICAST_SOURCE' })
   }
 })
@@ -83,4 +86,18 @@ test('only a group that differs from link to link is bound and sent to with a zo
   assert.equal(groupAddress(group6, undefined), 'ff02::1')
   assert.equal(groupAddress(parseGroup('ff05::1%eth0'), on), 'ff05::1')
   assert.equal(groupAddress(group, on), '239.1.2.3')
+})
+
+test('the zone is what stands behind the first %, and may be the whole or nothing', () => {
+  const cases = {
+    'fe80::1': ['fe80::1'],
+    'fe80::1%eth0': ['fe80::1', 'eth0'],
+    'fe80::1%a%b': ['fe80::1', 'a%b'],
+    'fe80::1%': ['fe80::1', ''],
+    '%eth0': ['', 'eth0'],
+    '': [''],
+  }
+  for (const [given, expected] of Object.entries(cases)) {
+    assert.deepEqual(splitZone(given), expected, given)
+  }
 })

@@ -48,6 +48,7 @@ test('a message of the wrong type is refused with the value', () => {
     })
   }
   assert.throws(() => encode(bytes, 7 as never), /a string or a Uint8Array, but is 7/)
+  assert.throws(() => encode(text, 7 as never), /must be a string, but is 7/)
 })
 
 test('what a codec throws while encoding is the cause', () => {

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Queue } from '../src/queue.js'
+
+setFlagsFromString('--expose-gc')
+const collect: () => void = runInNewContext('gc')
 
 const value = (id: number): { id: number } => ({ id })
 const queueOf = (
@@ -146,4 +152,67 @@ test('it starts at the first read, once, and not after its end', async () => {
   await unread.return()
   assert.deepEqual(await unread.next(), { done: true, value: undefined })
   assert.equal(starts, 1)
+})
+
+test('a failure is told once, also where one reader alone waits', async () => {
+  const queue = queueOf(1)
+  const only = queue.next()
+  const reason = new Error('broken')
+  queue.fail(reason)
+  await assert.rejects(only, reason)
+  assert.deepEqual(await queue.next(), { done: true, value: undefined })
+})
+
+test('leaving before the first read drops all that is held', async () => {
+  const queue = queueOf(10)
+  for (const id of [1, 2, 3]) queue.push(value(id))
+  await queue.return()
+  assert.deepEqual(await queue.next(), { done: true, value: undefined })
+})
+
+test('leaving it drops a failure that nobody has heard', async () => {
+  const queue = queueOf(10)
+  queue.push(value(1))
+  queue.fail(new Error('broken'))
+  await queue.return()
+  assert.deepEqual(await queue.next(), { done: true, value: undefined })
+})
+
+test('it is awaited while a reader waits, and not before or after', async () => {
+  const queue = queueOf(1)
+  assert.equal(queue.isAwaited, false)
+  const read = queue.next()
+  assert.equal(queue.isAwaited, true)
+  queue.push(value(1))
+  assert.equal(queue.isAwaited, false)
+  await read
+})
+
+test('what has been read is let go of while later values wait', async () => {
+  const queue = queueOf(10)
+  let first: { id: number } | undefined = value(1)
+  const held = new WeakRef(first)
+  queue.push(first)
+  first = undefined
+  for (const id of [2, 3, 4]) queue.push(value(id))
+  assert.equal((await queue.next()).value?.id, 1)
+  await setImmediate()
+  collect()
+  assert.equal(held.deref(), undefined)
+  assert.equal((await queue.next()).value?.id, 2)
+})
+
+test('its memory does not grow with what has gone through it', () => {
+  const queue = queueOf(10)
+  const one = value(1)
+  const used = (): number => {
+    collect()
+    return process.memoryUsage().heapUsed
+  }
+  queue.push(one)
+  const before = used()
+  for (let count = 0; count < 1_000_000; count += 1) queue.push(one)
+  // A pointer for each would be eight times as much.
+  assert.ok(used() - before < 1_000_000)
+  assert.equal(queue.push(one), true)
 })

@@ -83,3 +83,34 @@ test('a timer that a fake clock could not clear does nothing', (t) => {
   fire()
   assert.equal(ends, 0)
 })
+
+test('it ends once, though a fake clock may fire a timer again', (t) => {
+  mock.timers.reset()
+  let fire = (): void => {}
+  t.mock.method(globalThis, 'setTimeout', (callback: () => void) => {
+    fire = callback
+    return {}
+  })
+  make().restart()
+  fire()
+  fire()
+  assert.equal(ends, 1)
+})
+
+test('it may be held or not before it runs, and where timers are mere numbers', (t) => {
+  mock.timers.reset()
+  let fire = (): void => {}
+  t.mock.method(globalThis, 'setTimeout', (callback: () => void) => {
+    fire = callback
+    return 7
+  })
+  const silence = make()
+  for (const isRunning of [false, true]) {
+    if (isRunning) silence.restart()
+    silence.hold(true)
+    silence.hold(false)
+  }
+  silence.restart()
+  fire()
+  assert.equal(ends, 1)
+})
