@@ -1,0 +1,295 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import debug from 'debug'
+import { parseGroup } from '../src/address.js'
+import type { DatagramSocket } from '../src/datagram.js'
+import { MulticastError } from '../src/errors.js'
+import { Outbox } from '../src/outbox.js'
+
+const group = parseGroup('239.1.2.3')
+const [port, address] = [10000, '239.1.2.3']
+
+/** A socket that keeps what it is given until it is told what became of it. */
+class Kernel {
+  readonly taken: { data: Uint8Array; port: number; address: string }[] = []
+  readonly answers: ((error: Error | null) => void)[] = []
+  /** The bytes that it has refused so far, and how often that was asked. */
+  refused: number | undefined = 0
+  asked = 0
+  readonly socket = {
+    send: (
+      data: Uint8Array,
+      port: number,
+      address: string,
+      callback: (e: Error | null) => void,
+    ) => {
+      this.taken.push({ data, port, address })
+      this.answers.push(callback)
+    },
+    getSendQueueSize: () => {
+      this.asked += 1
+      return this.refused
+    },
+  } as unknown as DatagramSocket
+
+  /** Answers the oldest. */
+  answer(error: Error | null = null): void {
+    this.answers.shift()?.(error)
+  }
+}
+
+interface Made {
+  outbox: Outbox
+  kernel: Kernel
+  /** How often something was sent. */
+  sent: () => number
+  send: (size: number) => Promise<number>
+  open: () => void
+}
+
+function make(limit = 10, to = group): Made {
+  let sent = 0
+  const outbox = new Outbox(limit, to, debug('nobody listens'), () => {
+    sent += 1
+  })
+  const kernel = new Kernel()
+  return {
+    outbox,
+    kernel,
+    sent: () => sent,
+    send: (size) => outbox.send(Buffer.alloc(size), port, address),
+    open: () => outbox.open(() => kernel.socket),
+  }
+}
+
+/** Whether it has settled by now. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  const pending = Symbol('pending')
+  return (await Promise.race([promise.catch(() => {}), Promise.resolve(pending)])) !== pending
+}
+
+const systemError = (code: string): Error => Object.assign(new Error(`send ${code}`), { code })
+
+test('what is sent before it opens goes out when it does, in its order and to its address', async () => {
+  const { outbox, kernel, sent } = make()
+  const [one, two] = [Buffer.from('one'), Buffer.from('four')]
+  const sends = [outbox.send(one, 1, '239.0.0.1'), outbox.send(two, 2, '239.0.0.2')]
+  assert.equal(outbox.isEmpty, false)
+  const routed: string[] = []
+  outbox.open((address) => {
+    routed.push(address)
+    return kernel.socket
+  })
+  sends.push(outbox.send(one, 3, '239.0.0.3'))
+  assert.deepEqual(routed, ['239.0.0.1', '239.0.0.2', '239.0.0.3'])
+  assert.deepEqual(kernel.taken, [
+    { data: one, port: 1, address: '239.0.0.1' },
+    { data: two, port: 2, address: '239.0.0.2' },
+    { data: one, port: 3, address: '239.0.0.3' },
+  ])
+  for (const _ of routed) kernel.answer()
+  assert.deepEqual(await Promise.all(sends), [3, 4, 3])
+  assert.deepEqual([outbox.sent, outbox.bytesSent, sent()], [3, 10, 3])
+  assert.equal(outbox.isEmpty, true)
+})
+
+test('before it opens no more than the limit waits, and that is room again afterwards', async () => {
+  const { outbox, kernel, send, open } = make(10)
+  const sends = [send(4), send(6)]
+  await assert.rejects(send(1), {
+    code: 'ERR_MULTICAST_QUEUE_FULL',
+    message: /^10 bytes wait to be sent, and 1 more would be over maxQueuedBytes, 10:/,
+  })
+  sends.push(send(0))
+  open()
+  assert.equal(kernel.taken.length, 3)
+  for (const _ of sends) kernel.answer()
+  assert.deepEqual(await Promise.all(sends), [4, 6, 0])
+  assert.equal(outbox.bytesSent, 10)
+})
+
+test('once it is open it is full when the kernel has refused too much, and else never', async () => {
+  const { kernel, send, open } = make(10)
+  open()
+  const sends = [send(100), send(100)]
+  kernel.refused = 6
+  sends.push(send(4))
+  await assert.rejects(send(5), {
+    code: 'ERR_MULTICAST_QUEUE_FULL',
+    message: /^6 bytes wait to be sent, and 5 more/,
+  })
+  // Some of Deno's sockets do not tell.
+  kernel.refused = undefined
+  sends.push(send(5))
+  assert.equal(kernel.taken.length, 4)
+  for (const _ of sends) kernel.answer()
+  assert.deepEqual(await Promise.all(sends), [100, 100, 4, 5])
+})
+
+test('the kernel is asked only when what it has not answered could be too much', async () => {
+  const { kernel, send, open } = make(10)
+  open()
+  kernel.refused = 10
+  const sends = [send(6), send(4)]
+  assert.equal(kernel.asked, 0)
+  await assert.rejects(send(1), { code: 'ERR_MULTICAST_QUEUE_FULL' })
+  assert.equal(kernel.asked, 1)
+  kernel.answer()
+  sends.push(send(6))
+  assert.equal(kernel.asked, 1)
+  kernel.answer()
+  kernel.answer()
+  assert.deepEqual(await Promise.all(sends), [6, 4, 6])
+})
+
+test('a datagram may be as large as its family allows, and no larger', async () => {
+  for (const [to, most] of [
+    [group, 65_507],
+    [parseGroup('ff02::1'), 65_527],
+  ] as const) {
+    const { kernel, send, open } = make(1_000_000, to)
+    const waiting = send(most)
+    await assert.rejects(send(most + 1), (error: MulticastError) => {
+      assert.equal(error.code, 'ERR_MULTICAST_MESSAGE_SIZE')
+      assert.match(error.message, new RegExp(`${most + 1} bytes, .* at most ${most}: split it`))
+      assert.equal('cause' in error, false)
+      return true
+    })
+    open()
+    kernel.answer()
+    assert.equal(await waiting, most)
+  }
+})
+
+test('shut it takes nothing more, for the first reason, and lets out what it has', async () => {
+  const { outbox, kernel, send, open } = make()
+  const accepted = send(1)
+  let made = 0
+  outbox.shut(() => {
+    made += 1
+    return new Error(`shut ${made}`)
+  })
+  outbox.shut(() => new Error('shut again'))
+  await assert.rejects(send(1), /shut 1/)
+  await assert.rejects(send(1), /shut 2/)
+  assert.equal(outbox.isEmpty, false)
+  open()
+  await assert.rejects(send(1), /shut 3/)
+  kernel.answer()
+  assert.equal(await accepted, 1)
+  assert.equal(kernel.taken.length, 1)
+})
+
+test('cut before it opens, all that waits is rejected and counted, and it is empty', async () => {
+  const { outbox, kernel, sent, send, open } = make()
+  const sends = [send(1), send(2)]
+  const drained = outbox.drained()
+  assert.equal(
+    outbox.cut(() => new Error('cut')),
+    2,
+  )
+  for (const one of sends) await assert.rejects(one, /cut/)
+  await drained
+  assert.equal(outbox.isEmpty, true)
+  await assert.rejects(send(1), /cut/)
+  open()
+  assert.equal(kernel.taken.length, 0)
+  assert.equal(
+    outbox.cut(() => new Error('cut again')),
+    0,
+  )
+  assert.deepEqual([outbox.sent, sent()], [0, 0])
+})
+
+test('cut while the kernel has some, these are rejected as it answers, for the first reason', async () => {
+  const { outbox, kernel, sent, send, open } = make()
+  open()
+  const [good, bad] = [send(1), send(2)]
+  const drained = outbox.drained()
+  assert.equal(outbox.isEmpty, false)
+  assert.equal(
+    outbox.cut(() => new Error('cut')),
+    0,
+  )
+  outbox.cut(() => new Error('cut again'))
+  assert.equal(outbox.isEmpty, true)
+  await drained
+  await outbox.drained()
+  kernel.answer()
+  kernel.answer(systemError('ENETDOWN'))
+  await assert.rejects(good, { message: 'cut' })
+  await assert.rejects(bad, { message: 'cut' })
+  // The first went out all the same.
+  assert.deepEqual([outbox.sent, outbox.bytesSent, sent()], [1, 1, 1])
+})
+
+test('it is drained when the last that it has taken is answered, and at once where there is none', async () => {
+  const { outbox, kernel, send, open } = make()
+  await outbox.drained()
+  const sends = [send(1), send(1)]
+  const drained = outbox.drained()
+  open()
+  assert.equal(await isSettled(drained), false)
+  kernel.answer()
+  assert.equal(await isSettled(drained), false)
+  assert.equal(outbox.isEmpty, false)
+  kernel.answer(systemError('EPERM'))
+  await drained
+  assert.equal(await sends[0], 1)
+  await assert.rejects(sends[1] as Promise<number>)
+  assert.equal(outbox.isEmpty, true)
+})
+
+test('what the system refuses is the cause, with a hint for what is known', async () => {
+  const cases: [cause: unknown, code: string, message: RegExp][] = [
+    [systemError('EACCES'), 'SEND', /: send EACCES \(a firewall or the sandbox forbids it\)$/],
+    [systemError('EADDRNOTAVAIL'), 'SEND', /\(the interface has lost its address/],
+    [systemError('EHOSTUNREACH'), 'SEND', /\(the network has just changed/],
+    [systemError('ENETDOWN'), 'SEND', /\(the interface is down\)$/],
+    [systemError('ENODEV'), 'SEND', /\(the interface was removed/],
+    [systemError('ENETUNREACH'), 'SEND', /\(there is no route to it/],
+    [systemError('EPERM'), 'SEND', /\(a firewall forbids it\)$/],
+    [
+      systemError('EIO'),
+      'SEND',
+      /^Could not send 7 bytes to 239\.1\.2\.3 port 10000: send EIO \(see/,
+    ],
+    ['odd', 'SEND', /: 'odd' \(see the cause\)$/],
+    [systemError('EMSGSIZE'), 'MESSAGE_SIZE', /no message of 7 bytes \(send EMSGSIZE\): split it/],
+  ]
+  const { outbox, kernel, sent, send, open } = make()
+  open()
+  for (const [cause, code, message] of cases) {
+    const sending = send(7)
+    kernel.answer(cause as Error)
+    await assert.rejects(sending, { code: `ERR_MULTICAST_${code}`, message, cause })
+  }
+  assert.deepEqual([outbox.sent, outbox.bytesSent, sent()], [0, 0, 0])
+})
+
+test('what the socket throws is the same as what it answers', async () => {
+  const { outbox, send } = make()
+  const cause = systemError('EPERM')
+  let isBroken = true
+  const good = new Kernel()
+  const broken = {
+    send: () => {
+      throw cause
+    },
+  } as unknown as DatagramSocket
+  outbox.open(() => (isBroken ? broken : good.socket))
+  await assert.rejects(send(1), { code: 'ERR_MULTICAST_SEND', cause })
+  assert.equal(outbox.isEmpty, true)
+  isBroken = false
+  const sending = send(10)
+  assert.equal(good.asked, 0)
+  good.answer()
+  assert.equal(await sending, 10)
+})
+
+test('each rejection has a stack of its own', async () => {
+  const { outbox, send } = make()
+  outbox.shut(() => new MulticastError('ERR_MULTICAST_CLOSED', 'closed'))
+  const [one, other] = await Promise.all([send(1), send(1)].map((send) => send.catch((e) => e)))
+  assert.notEqual(one, other)
+})
