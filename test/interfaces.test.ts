@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { parseGroup } from '../src/address.js'
-import { findInterface, listInterfaces, type NetworkInterfaces } from '../src/interfaces.js'
+import {
+  findInterface,
+  interfaceLister,
+  listInterfaces,
+  type NetworkInterfaces,
+  parseInterface,
+  parseInterfaces,
+  targetInterfaces,
+} from '../src/interfaces.js'
 import { v4, v6 } from './addresses.js'
 
 const group = parseGroup('239.1.2.3')
@@ -69,5 +77,196 @@ test('an interface without an address of the family says so', () => {
   assert.throws(() => findInterface(table, group6, 'tun0', 'interface'), {
     code: 'ERR_MULTICAST_INTERFACE',
     message: /'tun0', which has no IPv6 address\. With IPv6 there are: lo \(::1\), eth0/,
+  })
+})
+
+/** Has the test run as if on that platform. */
+function on(t: TestContext, platform: NodeJS.Platform): void {
+  const own = Object.getOwnPropertyDescriptor(process, 'platform') as PropertyDescriptor
+  Object.defineProperty(process, 'platform', { ...own, value: platform })
+  t.after(() => Object.defineProperty(process, 'platform', own))
+}
+
+const networkInterfaces = (): NetworkInterfaces => table
+const here = { group, networkInterfaces }
+const here6 = { group: group6, networkInterfaces }
+const onEth0 = { group: parseGroup('ff02::1%eth0'), networkInterfaces }
+
+const eth0 = { name: 'eth0', handle: '192.0.2.7', zone: 'eth0' }
+const lo = { name: 'lo', handle: '127.0.0.1', zone: 'lo' }
+const eth0In6 = { name: 'eth0', handle: '::%eth0', zone: 'eth0' }
+
+test('a name of an interface may have a colon where its address has no label of its own', (t) => {
+  on(t, 'freebsd')
+  assert.equal(findInterface(table, group, 'eth0:1', 'interface').handle, '192.0.2.9')
+  assert.equal(listInterfaces(table, group).length, 4)
+})
+
+test('on Windows an IPv6 zone is the number that a link-local address carries', (t) => {
+  on(t, 'win32')
+  const found = { name: 'eth0', handle: '::%2', zone: '2' }
+  assert.deepEqual(findInterface(table, group6, 'eth0', 'interface'), found)
+  assert.deepEqual(findInterface(table, group6, 'fe80::7%2', 'interface'), found)
+  // Without such an address there is only the name.
+  assert.equal(findInterface(table, group6, 'lo', 'interface').zone, 'lo')
+  // IPv4 knows no zones.
+  assert.deepEqual(findInterface(table, group, 'eth0', 'interface'), eth0)
+})
+
+test('elsewhere an IPv6 zone is the name', (t) => {
+  on(t, 'linux')
+  assert.deepEqual(findInterface(table, group6, 'eth0', 'interface'), eth0In6)
+})
+
+test('an address that several interfaces have is found in the zone that is named', () => {
+  const twins = { eth0: [v6('fe80::1', 2)], eth1: [v6('fe80::1', 3)] }
+  const cases = {
+    'fe80::1': 'eth0',
+    'fe80::1%eth0': 'eth0',
+    'fe80::1%eth1': 'eth1',
+    'fe80::1%3': 'eth1',
+    '3': 'eth1',
+    '::%3': 'eth1',
+    '::%eth1': 'eth1',
+    '::%fe80::1%eth1': 'eth1',
+  }
+  for (const [wanted, name] of Object.entries(cases)) {
+    assert.equal(findInterface(twins, group6, wanted, 'interface').name, name, wanted)
+  }
+  for (const wanted of ['fe80::1%4', 'fe80::2%eth1', '::', '4', '::%4', '192.0.2.7%eth0']) {
+    assert.throws(() => findInterface(twins, group6, wanted, 'interface'), {
+      code: 'ERR_MULTICAST_INTERFACE',
+      message: /which is no interface here/,
+    })
+  }
+})
+
+test('the wildcard is an address like others where an interface has it', () => {
+  assert.equal(findInterface({ odd: [v6('::')] }, group6, '::', 'interface').name, 'odd')
+})
+
+test('interfaces without addresses are passed over', () => {
+  const some: NetworkInterfaces = { none: [], absent: undefined, lo: [v4('127.0.0.1'), v6('::1')] }
+  for (const one of [group, group6]) {
+    assert.deepEqual(
+      listInterfaces(some, one).map(({ name }) => name),
+      ['lo'],
+    )
+  }
+  assert.equal(findInterface(some, group, '127.0.0.1', 'interface').name, 'lo')
+  assert.throws(
+    () => findInterface(some, group, 'absent', 'interface'),
+    /which has no IPv4 address/,
+  )
+})
+
+test('those that exist are listed in an error with their addresses of the family', () => {
+  const inIPv6 =
+    /, which is no interface here\. With IPv6 there are: lo \(::1\), eth0 \(2001:db8::7, fe80::7\)$/
+  assert.throws(() => findInterface(table, group6, 'eth1', 'interface'), inIPv6)
+})
+
+test("a label's addresses are listed with its interface", (t) => {
+  on(t, 'linux')
+  assert.throws(
+    () => findInterface(table, group, 'eth1', 'interface'),
+    /: lo \(127\.0\.0\.1\), eth0 \(192\.0\.2\.7, 192\.0\.2\.8, 192\.0\.2\.9\), tun0 \(198\.51\.100\.1\)$/,
+  )
+})
+
+test('the two words stand for themselves, unless the group has a zone', () => {
+  for (const word of ['all', 'default'] as const) {
+    const unlisted = { group, networkInterfaces: () => assert.fail('nobody needs them') }
+    assert.equal(parseInterfaces(word, 'interfaces', unlisted), word)
+    assert.deepEqual(parseInterfaces(word, 'interfaces', onEth0), [eth0In6])
+  }
+  const onNone = { group: parseGroup('ff02::1%eth1'), networkInterfaces }
+  assert.throws(() => parseInterfaces('all', 'interfaces', onNone), {
+    code: 'ERR_MULTICAST_INTERFACE',
+    message: /^The group's zone is 'eth1', which is no interface here/,
+  })
+})
+
+test('a list is one interface for each that it names', () => {
+  const named = ['lo', '192.0.2.7', 'eth0', '127.0.0.1', '192.0.2.8']
+  assert.deepEqual(parseInterfaces(named, 'interfaces', here), [lo, eth0])
+  assert.deepEqual(parseInterfaces(['eth0', 'fe80::7'], 'interfaces', onEth0), [eth0In6])
+  for (const wrong of [[], 'eth0', undefined]) {
+    assert.throws(() => parseInterfaces(wrong, 'interfaces', here), {
+      code: 'ERR_MULTICAST_INTERFACE',
+      message: /^interfaces must be 'all', 'default' or a list/,
+    })
+  }
+  for (const wrong of [['lo'], ['eth0', 'lo'], ['lo', 'eth0']]) {
+    assert.throws(() => parseInterfaces(wrong, 'interfaces', onEth0), {
+      code: 'ERR_MULTICAST_INTERFACE',
+      message: "The group's zone is %eth0, but interfaces asks for lo: leave one of the two out",
+    })
+  }
+})
+
+test("one interface is the one that is asked for, or the group's zone, or the system's", () => {
+  assert.equal(parseInterface(undefined, 'interface', here), undefined)
+  assert.deepEqual(parseInterface('192.0.2.8', 'interface', here), eth0)
+  assert.deepEqual(parseInterface(undefined, 'interface', onEth0), eth0In6)
+  assert.deepEqual(parseInterface('fe80::7', 'interface', onEth0), eth0In6)
+  assert.throws(() => parseInterface('lo', 'interface', onEth0), {
+    message: /^The group's zone is %eth0, but interface asks for lo/,
+  })
+  assert.throws(() => parseInterface('eth1', 'interface', here6), {
+    message: /^interface is 'eth1'/,
+  })
+  const onNone = { group: parseGroup('ff02::1%eth1'), networkInterfaces }
+  assert.throws(() => parseInterface(undefined, 'interface', onNone), {
+    message: /^The group's zone is 'eth1'/,
+  })
+})
+
+test('what is joined on is looked up at that moment', () => {
+  let now: NetworkInterfaces = table
+  const network = { group, networkInterfaces: () => now, bindAddress: undefined }
+  assert.deepEqual(targetInterfaces(network, 'all'), listInterfaces(table, group))
+  assert.deepEqual(targetInterfaces(network, 'default'), [undefined])
+  assert.deepEqual(targetInterfaces(network, [eth0]), [eth0])
+  now = { eth0: [v4('192.0.2.77')] }
+  const moved = [{ ...eth0, handle: '192.0.2.77' }]
+  assert.deepEqual(targetInterfaces(network, 'all'), moved)
+  assert.deepEqual(targetInterfaces(network, [eth0]), moved)
+  assert.throws(() => targetInterfaces(network, [lo]), {
+    code: 'ERR_MULTICAST_INTERFACE',
+    message: /^interfaces is 'lo', which is no interface here/,
+  })
+})
+
+test('a group that differs from link to link needs an interface, unless bound elsewhere', () => {
+  assert.throws(() => targetInterfaces({ ...here6, bindAddress: undefined }, 'default'), {
+    code: 'ERR_MULTICAST_INTERFACE',
+    message: /^ff02::1 is another group on each link/,
+  })
+  assert.deepEqual(targetInterfaces({ ...here6, bindAddress: '::' }, 'default'), [undefined])
+  const wide = { group: parseGroup('ff05::1'), networkInterfaces, bindAddress: undefined }
+  assert.deepEqual(targetInterfaces(wide, 'default'), [undefined])
+})
+
+test('interfaces are listed by the given function, or the error is its failure', () => {
+  assert.equal(interfaceLister(networkInterfaces, 'networkInterfaces')(), table)
+  const cause = new Error('EACCES')
+  const failing = interfaceLister(() => {
+    throw cause
+  }, 'networkInterfaces')
+  assert.throws(failing, {
+    code: 'ERR_MULTICAST_INTERFACE',
+    message: 'The network interfaces could not be listed: EACCES',
+    cause,
+  })
+  for (const wrong of [undefined, null, 7, 'lo']) {
+    assert.throws(
+      interfaceLister(() => wrong, 'networkInterfaces'),
+      { code: 'ERR_MULTICAST_INTERFACE', message: /could not be listed: the function returned / },
+    )
+  }
+  assert.throws(() => interfaceLister({}, 'networkInterfaces'), {
+    code: 'ERR_MULTICAST_OPTION',
+    message: /^networkInterfaces must be a function/,
   })
 })
