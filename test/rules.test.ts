@@ -90,6 +90,10 @@ test('near is what few letters have to be put in, left out or changed for', () =
     [['port', 'group'], 'ort', 'port'],
     [['port', 'group'], 'por', 'port'],
     [['group', 'port'], 'pxrt', 'port'],
+    // Each of them is one change, not two, also within and in front.
+    [['xpoxx', 'port'], 'xport', 'port'],
+    [['pooxx', 'port'], 'poort', 'port'],
+    [['pxx', 'port'], 'pot', 'port'],
     // Two letters that change places are two changes.
     [['abcdef', 'badcxx'], 'badcef', 'badcxx'],
     [['timeout', 'TTL'], 'Ttl', 'TTL'],
