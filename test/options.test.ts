@@ -11,6 +11,7 @@ import {
   requestSettings,
   senderSettings,
 } from '../src/options.js'
+import { v4, v6 } from './addresses.js'
 
 const group = '239.1.2.3'
 const port = 10000
@@ -284,4 +285,154 @@ test('a membership has two members', () => {
   assert.deepEqual(membershipSettings({}), { interface: undefined, source: undefined })
   assert.throws(() => membershipSettings({ interfaces: 'lo' }), /'interface'\?/)
   assert.throws(() => membershipSettings('lo'), { code: 'ERR_MULTICAST_OPTION' })
+})
+
+test('both ends of the range of each option are in it', () => {
+  const most = Number.MAX_SAFE_INTEGER
+  const ends = {
+    recvBufferSize: [1, 2 ** 31 - 1],
+    sendBufferSize: [1, 2 ** 31 - 1],
+    maxQueuedBytes: [1, most],
+    queueLimit: [1, most],
+    localPort: [0, 65_535],
+  } as const
+  for (const [option, values] of Object.entries(ends)) {
+    for (const value of values) {
+      const settings: Record<string, unknown> = senderSettings({ group, port, [option]: value })
+      assert.equal(settings[option], value)
+    }
+  }
+  for (const edge of [0, 65_535]) assert.equal(receiverSettings({ group, port: edge }).port, edge)
+  for (const limit of [1, most]) assert.equal(requestSettings({ limit }, undefined).limit, limit)
+})
+
+test('what is past a safe integer is no limit', () => {
+  for (const option of ['maxQueuedBytes', 'queueLimit']) {
+    assert.throws(() => senderSettings({ group, port, [option]: 2 ** 53 }), {
+      code: 'ERR_MULTICAST_OPTION',
+    })
+  }
+  assert.throws(() => requestSettings({ limit: 2 ** 53 }, 50), { code: 'ERR_MULTICAST_OPTION' })
+})
+
+test('the settings of each kind are set on its socket, and no others', () => {
+  const set: unknown[][] = []
+  const socket = new Proxy({} as ReturnType<typeof createSocket>, {
+    get:
+      (_, name) =>
+      (...args: unknown[]) =>
+        set.push([name, ...args]),
+  })
+  const table = { eth0: [v4('192.0.2.7')] }
+  const given = { group, port, recvBufferSize: 4096, sendBufferSize: 8192 }
+  const networkInterfaces = () => table
+  applySettings(
+    'sender',
+    socket,
+    senderSettings({ ...given, networkInterfaces, ttl: 7, loopback: false, interface: 'eth0' }),
+  )
+  assert.deepEqual(set.splice(0), [
+    ['setRecvBufferSize', 4096],
+    ['setSendBufferSize', 8192],
+    ['setMulticastTTL', 7],
+    ['setMulticastLoopback', false],
+    ['setMulticastInterface', '192.0.2.7'],
+  ])
+  applySettings('receiver', socket, receiverSettings({ ...given, networkInterfaces }))
+  assert.deepEqual(set.splice(0), [
+    ['setRecvBufferSize', 4096],
+    ['setSendBufferSize', 8192],
+  ])
+  applySettings('sender', socket, senderSettings({ group, port }))
+  assert.deepEqual(set, [
+    ['setMulticastTTL', 1],
+    ['setMulticastLoopback', true],
+  ])
+})
+
+test('the address to bind to is of the family of the group', () => {
+  const group6 = 'ff05::1'
+  assert.equal(senderSettings({ group: group6, port }).localAddress, '::')
+  for (const [localAddress, of] of [
+    ['192.0.2.7', group],
+    ['fe80::7%eth0', group6],
+  ] as const) {
+    assert.equal(senderSettings({ group: of, port, localAddress }).localAddress, localAddress)
+  }
+  const bound = (of: string, bindAddress: string) =>
+    receiverSettings({ group: of, port, bindAddress }).bindAddress
+  assert.equal(bound(group, 'group'), undefined)
+  assert.equal(bound(group, 'any'), '0.0.0.0')
+  assert.equal(bound(group6, 'any'), '::')
+  assert.equal(bound(group, '192.0.2.7'), '192.0.2.7')
+})
+
+test('a receiver binds to its group by default on Linux, and elsewhere to any address', async (t) => {
+  const own = Object.getOwnPropertyDescriptor(process, 'platform') as PropertyDescriptor
+  t.after(() => Object.defineProperty(process, 'platform', own))
+  for (const [platform, expected] of [
+    ['linux', undefined],
+    ['darwin', '0.0.0.0'],
+    ['win32', '0.0.0.0'],
+  ]) {
+    Object.defineProperty(process, 'platform', { ...own, value: platform })
+    // Another instance of the module, which looks at the platform as it is loaded.
+    const { href } = new URL(`../src/options.js?${platform}`, import.meta.url)
+    const there: typeof import('../src/options.js') = await import(href)
+    assert.equal(there.receiverSettings({ group, port }).bindAddress, expected, platform)
+  }
+})
+
+test('sources are a list', () => {
+  for (const sources of [[], '192.0.2.1', { length: 1 }]) {
+    assert.throws(() => receiverSettings({ group, port, sources }), {
+      code: 'ERR_MULTICAST_SOURCE',
+      message: /^sources must be a list with at least one address/,
+    })
+  }
+})
+
+test('each of a timeout, a limit and a signal is an end of a request', () => {
+  const { signal } = new AbortController()
+  for (const [given, timeout] of [
+    [{ timeout: 7 }, undefined],
+    [{ limit: 1 }, undefined],
+    [{ signal }, undefined],
+    [{}, 50],
+  ] as const) {
+    const expected = { timeout, limit: undefined, signal: undefined, ...given }
+    assert.deepEqual(requestSettings(given, timeout), expected)
+  }
+})
+
+test('a codec is whatever has both of its functions', () => {
+  class Own {
+    encode = (): Uint8Array => new Uint8Array()
+    decode(): number {
+      return 1
+    }
+  }
+  const codec = new Own()
+  const settings = senderSettings({ group, port, codec, replyCodec: codec })
+  assert.equal(settings.codec, codec)
+  assert.equal(settings.replyCodec, codec)
+  for (const wrong of [{ ...codec }, { decode: codec.decode }, { encode: 1, decode: 1 }]) {
+    assert.throws(() => senderSettings({ group, port, codec: wrong }), {
+      code: 'ERR_MULTICAST_OPTION',
+      message: /^codec must be an object with encode\(\) and decode\(\)/,
+    })
+  }
+})
+
+test('a receiver may hear any interface where it binds, on a group of each link as well', () => {
+  for (const interfaces of ['all', ['lo']]) {
+    const networkInterfaces = () => ({ lo: [v6('::1')] })
+    const settings = { group: 'ff02::1', port, interfaces, networkInterfaces }
+    assert.doesNotThrow(() => receiverSettings(settings))
+  }
+})
+
+test('a membership is what it was given', () => {
+  const given = { interface: 'lo', source: '192.0.2.1' }
+  assert.deepEqual(membershipSettings(given), given)
 })

@@ -203,7 +203,7 @@ test('what has been read is let go of while later values wait', async () => {
 })
 
 test('its memory does not grow with what has gone through it', () => {
-  const queue = queueOf(10)
+  const queue = queueOf(1)
   const one = value(1)
   const used = (): number => {
     collect()
