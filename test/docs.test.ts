@@ -192,7 +192,7 @@ test('the commands exist', () => {
     .filter(({ kind }) => kind === 'sh')
     .flatMap(({ code }) => code.trim().split(/\n| && /))
   for (const command of commands) {
-    const [, script] = /^npm (?:run )?(\w+)$/.exec(command) ?? []
+    const [, script] = /^npm (?:run )?([\w:]+)$/.exec(command) ?? []
     const [, program] = /^(?:DEBUG=typed-multicast:\* )?npx tsx (\S+)$/.exec(command) ?? []
     if (command === 'npm install' || command === `npm install ${name}`) continue
     assert.ok(script ?? program, command)

@@ -12,6 +12,7 @@ import {
   senderSettings,
 } from '../src/options.js'
 import { v4, v6 } from './addresses.js'
+import { keep } from './loopback.js'
 
 const group = '239.1.2.3'
 const port = 10000
@@ -101,13 +102,13 @@ for (const { what, known, make, table } of [
   {
     what: 'a sender',
     known: senderSettings(required),
-    make: (option: object) => new MulticastSender({ ...required, ...option } as never),
+    make: (option: object) => keep(new MulticastSender({ ...required, ...option } as never)),
     table: [...common, ...sender],
   },
   {
     what: 'a receiver',
     known: receiverSettings(required),
-    make: (option: object) => new MulticastReceiver({ ...required, ...option } as never),
+    make: (option: object) => keep(new MulticastReceiver({ ...required, ...option } as never)),
     table: [...common, ...receiver],
   },
   {
@@ -150,8 +151,8 @@ for (const { what, known, make, table } of [
 }
 
 for (const [kind, make] of [
-  ['sender', (options: object) => new MulticastSender(options as never)],
-  ['receiver', (options: object) => new MulticastReceiver(options as never)],
+  ['sender', (options: object) => keep(new MulticastSender(options as never))],
+  ['receiver', (options: object) => keep(new MulticastReceiver(options as never))],
 ] as const) {
   test(`a ${kind} names the nearest known option`, () => {
     assert.throws(() => make({ group, port, time_out: 5 }), {

@@ -26,12 +26,17 @@ const once = [
   'test/compilers.test',
   'test/docs.test',
   'test/layout.test',
+  'test/complete.test',
   'test/testing/differential.test',
   'test/testing/differential-endpoints.test',
 ]
 
 /** Measure time or fill sockets, so that nothing else may run beside them. */
 const alone = ['test/examples.test', 'test/leak.test', 'test/payload.test', 'test/python.test']
+
+for (const name of [...long, ...once, ...alone]) {
+  if (!tests.includes(name)) throw new Error(`there is no ${name} any more: name it anew in run.ts`)
+}
 
 const suites: Record<string, (test: string) => boolean> = {
   /** What takes no network namespace, no packing, no compilers and no long vectors. */
