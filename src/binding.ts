@@ -1,19 +1,102 @@
-import { type DatagramSocket, lookup } from './datagram.js'
-import { errno, MulticastError, reasonOf, shown } from './errors.js'
-import { applySettings, type ReceiverSettings, type SenderSettings } from './options.js'
+import type { Debugger } from 'debug'
+import type { Group } from './address.js'
+import { type CreateSocket, type DatagramSocket, lookup } from './datagram.js'
+import {
+  errno,
+  hint,
+  MulticastError,
+  type Operation,
+  type Reason,
+  reasonOf,
+  shown,
+} from './errors.js'
+
+/** What a socket is bound to, and how. */
+export interface Place {
+  readonly address: string
+  readonly port: number
+  readonly reuseAddr: boolean
+}
+
+/** What is the same for all the sockets of an endpoint. */
+interface Common {
+  readonly group: Group
+  readonly createSocket: CreateSocket
+  /** What binding is called in the table of hints. */
+  readonly operation: Operation & ('bind' | 'bind for replies')
+  /** Sets the options on a socket that has just been bound; throws a MulticastError. */
+  readonly configure: (socket: DatagramSocket) => void
+  readonly debug: Debugger
+  /** A socket that is open was closed by somebody else, as who owns the carrier can. */
+  readonly onLost: () => void
+  /** The system reported an error on an open socket. */
+  readonly onError: (cause: Error) => void
+}
+
+/** The open sockets of an endpoint: opened one at a time, and closed all together. */
+export class Sockets {
+  readonly #common: Common
+  readonly #open = new Set<DatagramSocket>()
+  /** Settles when the socket is there, or gone, that is being opened. */
+  #opening: Promise<unknown> = Promise.resolve()
+  /** Why no further one may be left open. */
+  #sealed: Reason | undefined
+  #held = true
+
+  constructor(common: Common) {
+    this.#common = common
+  }
+
+  /** Opens one more, which is held and closed with the others from then on. */
+  open(place: Place): Promise<DatagramSocket> {
+    const opening = this.#openOne(place)
+    this.#opening = opening.catch(() => {})
+    return opening
+  }
+
+  /** Closes one; resolves when it is gone. */
+  close(socket: DatagramSocket): Promise<void> {
+    this.#open.delete(socket)
+    return gone(socket)
+  }
+
+  /** Closes all, and whatever is being opened, which fails with `reason`. Resolves when they are gone. */
+  async closeAll(reason: Reason): Promise<void> {
+    this.#sealed = reason
+    await this.#opening
+    await Promise.all([...this.#open].map(gone))
+  }
+
+  /** Whether they keep the process alive. */
+  hold(held: boolean): void {
+    this.#held = held
+    for (const socket of this.#open) held ? socket.ref() : socket.unref()
+  }
+
+  async #openOne(place: Place): Promise<DatagramSocket> {
+    const { debug, onLost, onError } = this.#common
+    debug('opening a socket on %s port %d', place.address, place.port)
+    const socket = await boundSocket(this.#common, place)
+    if (this.#sealed) {
+      await gone(socket)
+      throw this.#sealed()
+    }
+    if (!this.#held) socket.unref()
+    this.#open.add(socket)
+    socket.on('error', onError)
+    socket.once('close', () => {
+      if (this.#open.delete(socket) && !this.#sealed) onLost()
+    })
+    return socket
+  }
+}
 
 /**
  * Makes a socket, binds it and sets its options. Where one of these fails it is gone again, and the
  * error says which.
  */
-export async function boundSocket(
-  kind: 'sender' | 'receiver',
-  settings: SenderSettings | ReceiverSettings,
-  port: number,
-  address: string,
-  reuseAddr: boolean,
-): Promise<DatagramSocket> {
-  const socket = madeSocket(settings, reuseAddr)
+async function boundSocket(common: Common, place: Place): Promise<DatagramSocket> {
+  const socket = madeSocket(common, place)
   try {
     await new Promise<void>((resolve, reject) => {
       // Events, because the callback of bind() does not tell of every failure on Node 20 and 22. Once
@@ -23,11 +106,11 @@ export async function boundSocket(
       // Somebody else may close it meanwhile, as who owns the carrier can.
       socket.once('close', () => reject(new Error('the socket was closed by somebody else')))
       // Exclusive, because the workers of a cluster would otherwise share one socket's datagrams.
-      socket.bind({ port, address, exclusive: true })
+      socket.bind({ port: place.port, address: place.address, exclusive: true })
     }).catch((cause: unknown) => {
-      throw bindError(kind, cause, port, address)
+      throw bindError(common, cause, place)
     })
-    applySettings(kind, socket, settings)
+    common.configure(socket)
   } catch (error) {
     await gone(socket)
     throw error
@@ -47,10 +130,7 @@ export function gone(socket: DatagramSocket): Promise<void> {
   })
 }
 
-function madeSocket(
-  { createSocket, group }: SenderSettings | ReceiverSettings,
-  reuseAddr: boolean,
-): DatagramSocket {
+function madeSocket({ createSocket, group }: Common, { reuseAddr }: Place): DatagramSocket {
   const isIPv4 = group.family === 'IPv4'
   try {
     const type = isIPv4 ? 'udp4' : 'udp6'
@@ -64,32 +144,21 @@ function madeSocket(
 }
 
 function bindError(
-  kind: 'sender' | 'receiver',
+  { operation }: Common,
   cause: unknown,
-  port: number,
-  address: string,
+  { address, port }: Place,
 ): MulticastError {
-  const code = errno(cause)
-  if (code === 'EADDRINUSE') {
-    const remedy =
-      kind === 'sender'
-        ? 'take another localPort, or leave it out for a free one'
-        : 'end that program, or have both sides share the port (reuseAddr, SO_REUSEADDR), or take another'
+  const remedy = hint(operation, cause)
+  if (errno(cause) === 'EADDRINUSE') {
     return new MulticastError(
       'ERR_MULTICAST_PORT_IN_USE',
       `Port ${port} on ${address} is in use by another socket: ${remedy}`,
       { cause },
     )
   }
-  const hint =
-    code === 'EACCES'
-      ? 'ports below 1024 need a privilege'
-      : code === 'EADDRNOTAVAIL'
-        ? 'it is no address of this host'
-        : 'see the cause'
   return new MulticastError(
     'ERR_MULTICAST_BIND',
-    `Could not bind to ${address} port ${port}: ${reasonOf(cause)} (${hint})`,
+    `Could not bind to ${address} port ${port}: ${reasonOf(cause)} (${remedy})`,
     { cause },
   )
 }

@@ -1,16 +1,131 @@
 import type { AddressInfo } from 'node:net'
-import { Emitter } from './events.js'
-import type { Lifecycle } from './lifecycle.js'
-import type { MulticastStats, Received } from './traffic.js'
+import type { Debugger } from 'debug'
+import { Sockets } from './binding.js'
+import type { Codec } from './codec.js'
+import type { DatagramSocket } from './datagram.js'
+import { MulticastError, type Operation, reasonOf } from './errors.js'
+import { Emitter, emit } from './events.js'
+import { Inbox, type Received } from './inbox.js'
+import { Lifecycle } from './lifecycle.js'
+import type { ReceiverSettings, SenderSettings } from './options.js'
+import { Outbox } from './outbox.js'
+import { Silence } from './silence.js'
 
-/** The members that a sender and a receiver share. Each hands on to its life cycle. */
+/** What an endpoint has counted since it was made. */
+export interface MulticastStats {
+  /** Datagrams that the kernel has taken. */
+  readonly sent: number
+  /** Datagrams that came in, the malformed ones included. */
+  readonly received: number
+  /** The bytes of `sent`, without headers. */
+  readonly bytesSent: number
+  /** The bytes of `received`, without headers. */
+  readonly bytesReceived: number
+  /** Datagrams that the codec could not decode. */
+  readonly malformed: number
+  /**
+   * Datagrams that came although no membership asks for them (they are not in `received`), and
+   * messages that an async iterator dropped because its loop was slow.
+   */
+  readonly dropped: number
+}
+
+/** What makes an endpoint a sender or a receiver. */
+interface Nature {
+  /** What messages call it. */
+  readonly noun: string
+  readonly debug: Debugger
+  readonly settings: SenderSettings | ReceiverSettings
+  /** Decodes what comes. */
+  readonly incoming: Codec<never, unknown>
+  /** What binding its sockets is called in the table of hints. */
+  readonly binding: Operation & ('bind' | 'bind for replies')
+  /** From when on silence is counted. */
+  readonly silentFrom: 'listening' | 'sending'
+  /** Sets the options on a socket that has just been bound. */
+  configure(socket: DatagramSocket): void
+  /** Opens what it needs; throws a MulticastError if it cannot. */
+  open(): Promise<void>
+  /** The socket to send to that address through. */
+  route(address: string): DatagramSocket
+  /** The socket whose address is the endpoint's. */
+  first(): DatagramSocket
+}
+
+/** The parts of an endpoint, for the class that is made of it. */
+export interface Core<Incoming> {
+  readonly lifecycle: Lifecycle<unknown>
+  readonly inbox: Inbox<Incoming>
+  readonly outbox: Outbox
+  readonly sockets: Sockets
+}
+
+/** The members that a sender and a receiver share, and how their parts hang together. */
 export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
-  readonly #lifecycle: Lifecycle<Incoming>
+  readonly #core: Core<Incoming>
+  readonly #silence: Silence | undefined
+  readonly #first: () => DatagramSocket
 
   /** @internal */
-  protected constructor(lifecycle: Lifecycle<Incoming>) {
+  protected constructor(nature: Nature) {
     super()
-    this.#lifecycle = lifecycle
+    const { noun, debug, settings } = nature
+    const { timeout } = settings
+    const silence =
+      timeout === undefined ? undefined : new Silence(timeout, () => emit(this, 'timeout'))
+    const outbox = new Outbox(settings.maxQueuedBytes, settings.group, debug, () => {
+      if (nature.silentFrom === 'sending' && lifecycle.state === 'listening') silence?.restart()
+    })
+    const inbox = new Inbox<Incoming>(this, nature.incoming, settings.queueLimit, debug, () =>
+      silence?.touch(),
+    )
+    const sockets = new Sockets({
+      group: settings.group,
+      createSocket: settings.createSocket,
+      operation: nature.binding,
+      configure: nature.configure,
+      debug,
+      onLost: () => lifecycle.close(`The socket of the ${noun} was closed by somebody else`),
+      onError: (cause) => {
+        const why = `The system reported an error on the open socket: ${reasonOf(cause)}`
+        emit(this, 'error', new MulticastError('ERR_MULTICAST_SOCKET', why, { cause }))
+      },
+    })
+    const lifecycle = new Lifecycle<unknown>(this, noun, settings.signal, debug, {
+      isNeeded: () => !outbox.isEmpty,
+      open: nature.open,
+      opened(isListening) {
+        if (isListening) {
+          inbox.open()
+          if (nature.silentFrom === 'listening') silence?.restart()
+        }
+        outbox.open(nature.route)
+      },
+      listening: () => emit(this, 'listening'),
+      end(reason, how) {
+        if (how === 'abort') outbox.cut(reason)
+        else outbox.shut(reason)
+        silence?.stop()
+        inbox.end(reason, how)
+      },
+      drained: () => outbox.drained(),
+      release: (reason) => sockets.closeAll(reason),
+      fail(reason, wasOpening) {
+        const failedSends = outbox.cut(reason)
+        return wasOpening && [inbox.fail(reason), failedSends > 0].includes(true)
+      },
+      isWatched: () => this.listenerCount('error') > 0,
+      error: (failure) => emit(this, 'error', failure),
+      closed: () => emit(this, 'close'),
+    })
+    this.#core = { lifecycle, inbox, outbox, sockets }
+    this.#silence = silence
+    this.#first = nature.first
+  }
+
+  /** @internal */
+  protected get core(): Core<Incoming> {
+    return this.#core
   }
 
   /**
@@ -18,8 +133,7 @@ export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
    * signal's reason, or with `ERR_MULTICAST_CLOSED`.
    */
   ready(): Promise<this> {
-    // It begins with this as its emitter.
-    return this.#lifecycle.ready() as Promise<unknown> as Promise<this>
+    return this.#core.lifecycle.ready() as Promise<this>
   }
 
   /**
@@ -27,7 +141,7 @@ export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
    * `ERR_MULTICAST_CLOSED`. Resolves when the socket is gone. Calling it again changes nothing.
    */
   close(): Promise<void> {
-    return this.#lifecycle.close()
+    return this.#core.lifecycle.close()
   }
 
   /** `await using`: the same as {@link close}. */
@@ -41,7 +155,7 @@ export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
    * Where opening fails, the loop throws that error.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Received<Incoming>, undefined, undefined> {
-    return this.#lifecycle.subscribe()
+    return this.#core.inbox.subscribe()
   }
 
   /**
@@ -49,23 +163,36 @@ export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
    * `ERR_MULTICAST_NOT_LISTENING` before `listening` and after `close`.
    */
   address(): AddressInfo {
-    return this.#lifecycle.address()
+    this.#core.lifecycle.throwUnlessListening('an address')
+    return this.#first().address()
   }
 
   /** Lets it keep the process alive, as it does by default. */
   ref(): this {
-    this.#lifecycle.hold(true)
-    return this
+    return this.#hold(true)
   }
 
   /** Lets the process end although it is open. */
   unref(): this {
-    this.#lifecycle.hold(false)
-    return this
+    return this.#hold(false)
   }
 
   /** The counts up to now, in an object of their own. */
   get stats(): MulticastStats {
-    return this.#lifecycle.stats
+    const { inbox, outbox } = this.#core
+    return {
+      sent: outbox.sent,
+      received: inbox.received,
+      bytesSent: outbox.bytesSent,
+      bytesReceived: inbox.bytesReceived,
+      malformed: inbox.malformed,
+      dropped: inbox.dropped,
+    }
+  }
+
+  #hold(held: boolean): this {
+    this.#core.sockets.hold(held)
+    this.#silence?.hold(held)
+    return this
   }
 }

@@ -65,6 +65,50 @@ export class MulticastError extends Error {
   }
 }
 
+/** Makes what to reject with, anew each time, so that its stack shows the call that was rejected. */
+export type Reason = () => unknown
+
+/** What the system was asked for when it refused. */
+export type Operation = keyof typeof hints
+
+/** What to try, by what the system was asked for and by its errno. */
+const hints = {
+  bind: {
+    EACCES: 'ports below 1024 need a privilege',
+    EADDRINUSE:
+      'end that program, or have both sides share the port (reuseAddr, SO_REUSEADDR), or take another',
+    EADDRNOTAVAIL: 'it is no address of this host',
+  },
+  'bind for replies': {
+    EACCES: 'ports below 1024 need a privilege',
+    EADDRINUSE: 'take another localPort, or leave it out for a free one',
+    EADDRNOTAVAIL: 'it is no address of this host',
+  },
+  join: {
+    EADDRNOTAVAIL: 'the interface has lost its address: try again once it is back',
+    ENODEV:
+      'the system finds no interface for it: name one in interfaces, or add a route to the group',
+  },
+  send: {
+    EACCES: 'a firewall or the sandbox forbids it',
+    EADDRNOTAVAIL: 'the interface has lost its address: try again once it is back',
+    EHOSTUNREACH:
+      'the network has just changed, or on macOS the program is not allowed on the local network',
+    ENETDOWN: 'the interface is down',
+    ENODEV:
+      'the interface was removed, and is another one if it has come back: make another sender',
+    ENETUNREACH:
+      'there is no route to it: add one, or let the sender name an interface; where it names one that was removed, make another sender',
+    EPERM: 'a firewall forbids it',
+  },
+} as const
+
+/** What to try after the system has refused an operation, for the end of a message. */
+export function hint(operation: Operation, cause: unknown): string {
+  const known: Readonly<Record<string, string>> = hints[operation]
+  return known[errno(cause) ?? ''] ?? 'see the cause'
+}
+
 /** The errno name of a system error (`'EADDRINUSE'`), or `undefined` for any other value. */
 export function errno(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null | undefined)?.code

@@ -1,9 +1,11 @@
 export { bytes, type Codec, json, text } from './codec.js'
 export type { CreateSocket, DatagramSocket, DatagramSocketOptions } from './datagram.js'
+export type { MulticastStats } from './endpoint.js'
 export { MulticastError, type MulticastErrorCode } from './errors.js'
 export type { MulticastEmitter, MulticastEvents } from './events.js'
+export type { Received } from './inbox.js'
 export type { NetworkInterfaces } from './interfaces.js'
-export type { Membership } from './membership.js'
+export type { Membership } from './member-socket.js'
 export type {
   Carrier,
   MembershipOptions,
@@ -15,4 +17,3 @@ export type {
 export { MulticastReceiver } from './receiver.js'
 export { MulticastSender } from './sender.js'
 export * from './struct/index.js'
-export type { MulticastStats, Received } from './traffic.js'

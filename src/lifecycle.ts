@@ -1,343 +1,197 @@
-import type { RemoteInfo } from 'node:dgram'
-import type { AddressInfo } from 'node:net'
 import type { Debugger } from 'debug'
-import { boundSocket, gone } from './binding.js'
-import type { Codec } from './codec.js'
-import type { DatagramSocket } from './datagram.js'
-import { MulticastError, reasonOf } from './errors.js'
-import { emit, type MulticastEmitter } from './events.js'
-import type { ReceiverSettings, SenderSettings } from './options.js'
-import { Outbox, type Reason } from './outbox.js'
-import { Queue } from './queue.js'
-import { Silence } from './silence.js'
-import type { MulticastStats, Received } from './traffic.js'
+import { MulticastError, type Reason } from './errors.js'
 
-/** What differs between a sender and a receiver, as asyncio's protocols do. */
-interface Handlers {
-  /** Opens what it needs with {@link Lifecycle.openSocket}; throws a MulticastError if it cannot. */
+/** What happens to the parts of an endpoint as its life goes on, in this order. */
+export interface Handlers {
+  /** Whether what was accepted has to go out, although it was closed before it began. */
+  isNeeded(): boolean
+  /** Opens what it needs; throws a MulticastError if it cannot. */
   open(): Promise<void>
-  /** The socket to send to that address through. */
-  route(address: string): DatagramSocket
+  /** It is open: what waits goes out. `isListening` unless it was closed meanwhile. */
+  opened(isListening: boolean): void
+  /** Emits `listening`: whoever waited for it has been told. */
+  listening(): void
+  /** Nothing more is accepted, and on an abort what was accepted is given up. An abort may follow a close. */
+  end(reason: Reason, how: 'close' | 'abort'): void
+  /** Resolves when what was accepted has gone out or was given up. */
+  drained(): Promise<void>
+  /** Takes down what was opened. `reason` is for what is still being opened. */
+  release(reason: Reason): Promise<void>
+  /** It could not be opened: what was accepted is given up. Returns whether anybody is told by that. */
+  fail(reason: Reason, wasOpening: boolean): boolean
+  /** Whether somebody listens for `error`. */
+  isWatched(): boolean
+  /** Emits `error`. */
+  error(failure: MulticastError): void
+  /** Emits `close`. */
+  closed(): void
 }
 
+interface Waiter {
+  readonly resolve: () => void
+  readonly reject: (reason: unknown) => void
+}
+
+type State<Self> =
+  | { readonly name: 'opening'; readonly waiters: Waiter[]; ready?: Promise<Self> }
+  | { readonly name: 'listening' }
+  /** `reason` is what later calls reject with. */
+  | { readonly name: 'closing' | 'closed'; readonly reason: Reason }
+
 /**
- * The one life of a sender or a receiver, over one socket or several, up to the events that it emits.
+ * The one life of an endpoint.
  *
  *     opening -> listening -> closing -> closed
  *
  * `close()`, an abort and a failure to open lead to closing from wherever they find it.
  */
-export class Lifecycle<Incoming> {
-  readonly #kind: 'sender' | 'receiver'
-  readonly #settings: SenderSettings | ReceiverSettings
+export class Lifecycle<Self> {
+  readonly #self: Self
+  readonly #noun: string
+  readonly #signal: AbortSignal | undefined
   readonly #debug: Debugger
-  readonly #decode: (data: Buffer) => Incoming
-  readonly #outbox: Outbox
-  readonly #silence: Silence | undefined
-  readonly #sockets = new Set<DatagramSocket>()
-  /** Who reads the messages, and what an abort does to the reader. */
-  readonly #queues = new Map<Queue<Received<Incoming>>, 'end' | 'fail'>()
-  /** Who waits for `listening`. */
-  readonly #waiters: { resolve: () => void; reject: (reason: unknown) => void }[] = []
+  readonly #handlers: Handlers
   /** Set off by {@link #end}. */
   readonly #ending = deferred()
   readonly #closed = deferred()
+  #state: State<Self> = { name: 'opening', waiters: [] }
 
-  #emitter!: MulticastEmitter<Incoming>
-  #handlers!: Handlers
-  #ready: Promise<MulticastEmitter<Incoming>> | undefined
-  #state: 'opening' | 'listening' | 'closing' | 'closed' = 'opening'
-  /** Why it will never be listening again: what later calls reject with. */
-  #reason: Reason = () => undefined
-  /** Whether that is because it could not be opened. */
-  #failed = false
-  /** Settles when the socket is there, or gone, that is being opened. */
-  #opening: Promise<unknown> = Promise.resolve()
-  /** Set when the sockets are being closed: no further one may be left open. */
-  #sealed = false
-  #held = true
-  /** Whether the silence is being counted, from the first send or from `listening`. */
-  #isTiming = false
-  #received = 0
-  #bytesReceived = 0
-  #malformed = 0
-  #dropped = 0
-
+  /** Begins it: opening on a later tick. `noun` is what messages call `self`. */
   constructor(
-    kind: 'sender' | 'receiver',
+    self: Self,
+    noun: string,
+    signal: AbortSignal | undefined,
     debug: Debugger,
-    settings: SenderSettings | ReceiverSettings,
-    incoming: Codec<never, unknown>,
+    handlers: Handlers,
   ) {
-    this.#kind = kind
-    this.#settings = settings
+    this.#self = self
+    this.#noun = noun
+    this.#signal = signal
     this.#debug = debug
-    // The constructors' signatures tie the codec to the type.
-    this.#decode = (data) => incoming.decode(data) as Incoming
-    const { timeout, maxQueuedBytes, group } = settings
-    if (timeout !== undefined) {
-      this.#silence = new Silence(timeout, () => emit(this.#emitter, 'timeout'))
-    }
-    this.#outbox = new Outbox(maxQueuedBytes, group, debug, () => {
-      if (kind === 'sender') this.#startTiming()
-    })
-  }
-
-  /** Begins it, for `emitter`, which has its events. */
-  begin(emitter: MulticastEmitter<Incoming>, handlers: Handlers): void {
-    this.#emitter = emitter
     this.#handlers = handlers
-    const { signal } = this.#settings
     if (signal?.aborted) this.#abort()
     else signal?.addEventListener('abort', this.#abort)
     this.#live()
   }
 
-  get state(): 'opening' | 'listening' | 'closing' | 'closed' {
-    return this.#state
+  get state(): State<Self>['name'] {
+    return this.#state.name
   }
 
-  /** The same promise for all who ask while it is opening. */
-  ready(): Promise<MulticastEmitter<Incoming>> {
-    if (this.#state !== 'opening') return this.whenListening().then(() => this.#emitter)
-    this.#ready ??= this.whenListening().then(() => this.#emitter)
-    return this.#ready
+  /** The same promise for all who ask while it is opening, so that an error is told once. */
+  ready(): Promise<Self> {
+    const listening = (): Promise<Self> => this.whenListening().then(() => this.#self)
+    if (this.#state.name !== 'opening') return listening()
+    this.#state.ready ??= listening()
+    return this.#state.ready
   }
 
   /** Resolves once it is listening, rejects with the reason why it never will. */
   whenListening(): Promise<void> {
-    if (this.#state === 'listening') return Promise.resolve()
-    if (this.#state !== 'opening') return Promise.reject(this.#reason())
-    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }))
+    const state = this.#state
+    if (state.name === 'listening') return Promise.resolve()
+    if (state.name !== 'opening') return Promise.reject(state.reason())
+    return new Promise((resolve, reject) => state.waiters.push({ resolve, reject }))
   }
 
-  /** Throws the reason why it is not listening any more, if so. */
-  checkListening(): void {
-    if (this.#state === 'closing' || this.#state === 'closed') throw this.#reason()
+  /** Throws the reason why it ends or has ended, if so. */
+  throwIfEnded(): void {
+    if (this.#state.name === 'closing' || this.#state.name === 'closed') throw this.#state.reason()
   }
 
-  close(): Promise<void> {
-    this.#shut(`The ${this.#kind} is closed and stays so: make another`)
-    return this.#closed.promise
-  }
-
-  address(): AddressInfo {
-    const [socket] = this.#sockets
-    if (this.#state === 'listening' && socket !== undefined) return socket.address()
-    const remedy = this.#state === 'opening' ? 'await ready() first' : 'ask before closing'
+  /** Throws unless it is listening. */
+  throwUnlessListening(what: string): void {
+    const { name } = this.#state
+    if (name === 'listening') return
+    const remedy = name === 'opening' ? 'await ready() first' : 'ask before closing'
     throw new MulticastError(
       'ERR_MULTICAST_NOT_LISTENING',
-      `The ${this.#kind} is ${this.#state} and has an address only while listening: ${remedy}`,
+      `The ${this.#noun} is ${name} and has ${what} only while listening: ${remedy}`,
     )
   }
 
-  /** Whether it keeps the process alive. */
-  hold(held: boolean): void {
-    this.#held = held
-    for (const socket of this.#sockets) held ? socket.ref() : socket.unref()
-    this.#silence?.hold(held)
-  }
-
-  get stats(): MulticastStats {
-    return {
-      sent: this.#outbox.sent,
-      received: this.#received,
-      bytesSent: this.#outbox.bytesSent,
-      bytesReceived: this.#bytesReceived,
-      malformed: this.#malformed,
-      dropped: this.#dropped,
-    }
-  }
-
-  /** Opens a socket, which is part of this from then on and closed with it. One at a time. */
-  openSocket(port: number, address: string, reuseAddr: boolean): Promise<DatagramSocket> {
-    const opening = this.#openSocket(port, address, reuseAddr)
-    this.#opening = opening.catch(() => {})
-    return opening
-  }
-
-  /** Takes in the datagrams of a socket, from the senders that `admits` lets through. */
-  hear(socket: DatagramSocket, admits: (remote: RemoteInfo) => boolean): void {
-    socket.on('message', (data, remote) => this.#receive(data, remote, admits))
-  }
-
-  /** The messages from now on. */
-  subscribe(): Queue<Received<Incoming>> {
-    const queue = new Queue<Received<Incoming>>(this.#settings.queueLimit, {
-      onEnd: () => this.unfeed(queue),
-    })
-    this.feed(queue, 'end')
-    return queue
-  }
-
-  /** Lets the messages from now on go to a queue. Closing ends it; an abort does `onAbort`. */
-  feed(queue: Queue<Received<Incoming>>, onAbort: 'end' | 'fail'): void {
-    if (this.#state === 'opening' || this.#state === 'listening') this.#queues.set(queue, onAbort)
-    else if (onAbort === 'fail' || this.#failed) queue.fail(this.#reason())
-    else queue.end()
-  }
-
-  unfeed(queue: Queue<Received<Incoming>>): void {
-    this.#queues.delete(queue)
-  }
-
-  /** Sends once it is listening; see {@link Outbox.send}. */
-  transmit(data: Uint8Array, port: number, address: string): Promise<number> {
-    return this.#outbox.send(data, port, address)
-  }
-
-  async #openSocket(port: number, address: string, reuseAddr: boolean): Promise<DatagramSocket> {
-    this.#debug('opening a socket on %s port %d', address, port)
-    const socket = await boundSocket(this.#kind, this.#settings, port, address, reuseAddr)
-    if (this.#sealed) {
-      await gone(socket)
-      throw this.#reason()
-    }
-    if (!this.#held) socket.unref()
-    this.#sockets.add(socket)
-    socket.on('error', (cause) => this.#socketError(cause))
-    socket.once('close', () => {
-      this.#sockets.delete(socket)
-      if (!this.#sealed) this.#shut(`The socket of the ${this.#kind} was closed by somebody else`)
-    })
-    return socket
+  close(why = `The ${this.#noun} is closed and stays so: make another`): Promise<void> {
+    this.#end(() => new MulticastError('ERR_MULTICAST_CLOSED', why), 'close')
+    return this.#closed.promise
   }
 
   async #live(): Promise<void> {
     // A promise's tick, because fake timers can take every other kind away.
     await undefined
-    let failure: unknown
+    let failure: MulticastError | undefined
     try {
-      // Closed before it began: a socket is needed only for sends that were accepted.
-      if (this.#state === 'opening' || !this.#outbox.isEmpty) {
+      // Closed before it began: it is opened only for sends that were accepted.
+      if (this.#state.name === 'opening' || this.#handlers.isNeeded()) {
         await this.#handlers.open()
         this.#listen()
         await this.#ending.promise
-        await this.#outbox.drained()
+        await this.#handlers.drained()
       }
     } catch (error) {
-      failure = error
+      failure = error as MulticastError
     }
-    this.#sealed = true
-    await this.#opening
-    await Promise.all([...this.#sockets].map(gone))
-    this.#finish(failure as MulticastError | undefined)
+    await this.#handlers.release(() => ('reason' in this.#state ? this.#state.reason() : failure))
+    this.#finish(failure)
+    this.#closed.resolve()
+    raise(() => this.#handlers.closed())
   }
 
   #listen(): void {
+    const state = this.#state
     // Closed meanwhile: only the sends that were accepted are left to do.
-    const isWanted = this.#state === 'opening'
-    if (isWanted) {
-      this.#state = 'listening'
+    const isListening = state.name === 'opening'
+    if (isListening) {
+      this.#state = { name: 'listening' }
       this.#debug('listening')
-      if (this.#kind === 'receiver') this.#startTiming()
     }
-    this.#outbox.open((address) => this.#handlers.route(address))
-    if (!isWanted) return
-    for (const { resolve } of this.#waiters.splice(0)) resolve()
-    raise(() => emit(this.#emitter, 'listening'))
-  }
-
-  #startTiming(): void {
-    if (this.#state !== 'listening') return
-    this.#isTiming = true
-    this.#silence?.restart()
-  }
-
-  #shut(why: string): void {
-    const reason = (): MulticastError => new MulticastError('ERR_MULTICAST_CLOSED', why)
-    this.#outbox.shut(reason)
-    this.#end(reason, 'close')
+    this.#handlers.opened(isListening)
+    if (!isListening) return
+    for (const { resolve } of state.waiters) resolve()
+    raise(() => this.#handlers.listening())
   }
 
   readonly #abort = (): void => {
-    const reason = (): unknown => this.#settings.signal?.reason
-    this.#outbox.cut(reason)
-    this.#end(reason, 'abort')
+    this.#end(() => this.#signal?.reason, 'abort')
   }
 
   #end(reason: Reason, how: 'close' | 'abort'): void {
-    if (this.#state === 'closing' || this.#state === 'closed') return
-    this.#state = 'closing'
-    this.#debug('closing (%s)', how)
-    this.#reason = reason
-    this.#silence?.stop()
-    this.#rejectWaiters(reason, true)
-    for (const [queue, onAbort] of this.#queues) {
-      if (how === 'abort' && onAbort === 'fail') queue.fail(reason())
-      else queue.end()
+    if (this.#state.name === 'closed') return
+    const before = this.#state
+    if (before.name !== 'closing') {
+      this.#state = { name: 'closing', reason }
+      this.#debug('closing (%s)', how)
     }
+    this.#handlers.end(reason, how)
+    if (before.name === 'opening') reject(before, reason, true)
     this.#ending.resolve()
   }
 
   #finish(failure: MulticastError | undefined): void {
-    const hasOpened = this.#state !== 'opening'
-    this.#state = 'closed'
+    const before = this.#state
     if (failure === undefined) this.#debug('closed')
     else this.#debug('closed: %s', failure.message)
-    this.#settings.signal?.removeEventListener('abort', this.#abort)
-    const failedSends = failure === undefined ? 0 : this.#outbox.cut(() => failure)
-    if (failure !== undefined && !hasOpened) {
-      this.#failed = true
-      this.#reason = () => failure
-      const isRead = [...this.#queues.keys()].some((queue) => queue.isAwaited)
-      const isAwaited = isRead || failedSends + this.#waiters.length > 0
-      const isListenedFor = this.#emitter.listenerCount('error') > 0
-      this.#rejectWaiters(() => failure, isListenedFor)
-      for (const queue of this.#queues.keys()) queue.fail(failure)
-      if (isListenedFor || !isAwaited) raise(() => emit(this.#emitter, 'error', failure))
-    }
-    this.#closed.resolve()
-    raise(() => emit(this.#emitter, 'close'))
+    this.#signal?.removeEventListener('abort', this.#abort)
+    const reason = 'reason' in before ? before.reason : () => failure
+    this.#state = { name: 'closed', reason }
+    if (failure === undefined) return
+    const wasOpening = before.name === 'opening'
+    const isTold = this.#handlers.fail(() => failure, wasOpening)
+    if (!wasOpening) return
+    const isAwaited = isTold || before.waiters.length > 0
+    const isWatched = this.#handlers.isWatched()
+    reject(before, () => failure, isWatched)
+    if (isWatched || !isAwaited) raise(() => this.#handlers.error(failure))
   }
+}
 
-  /** `isKnown`: who made it cannot be surprised, so a ready() that nobody awaits may be ignored. */
-  #rejectWaiters(reason: Reason, isKnown: boolean): void {
-    if (isKnown) this.#ready?.catch(() => {})
-    for (const { reject } of this.#waiters.splice(0)) reject(reason())
-  }
-
-  #receive(data: Buffer, remote: RemoteInfo, admits: (remote: RemoteInfo) => boolean): void {
-    if (this.#state !== 'listening') return
-    if (!admits(remote)) {
-      this.#dropped += 1
-      this.#debug('dropped: nothing joined asks for %s', remote.address)
-      return
-    }
-    this.#received += 1
-    this.#bytesReceived += data.byteLength
-    if (this.#debug.enabled) {
-      this.#debug('received %d bytes from %s port %d', data.length, remote.address, remote.port)
-    }
-    let message: Incoming
-    try {
-      message = this.#decode(data)
-      if (message instanceof Promise) {
-        // It may reject because of what a stranger has sent: that must not end the process.
-        message.catch(() => {})
-        throw new TypeError('decode() returned a promise, and has to return the message itself')
-      }
-    } catch (cause) {
-      this.#malformed += 1
-      this.#debug('malformed: %s', reasonOf(cause))
-      if (this.#emitter.listenerCount('malformed') > 0) {
-        emit(this.#emitter, 'malformed', decodeError(cause, remote), data, remote)
-      }
-      return
-    }
-    // The codec may have closed it.
-    if (this.#state !== 'listening') return
-    if (this.#isTiming) this.#silence?.restart()
-    for (const queue of this.#queues.keys()) {
-      if (queue.push({ message, remote })) this.#dropped += 1
-    }
-    emit(this.#emitter, 'message', message, remote)
-  }
-
-  #socketError(cause: unknown): void {
-    const why = `The system reported an error on the open socket: ${reasonOf(cause)}`
-    emit(this.#emitter, 'error', new MulticastError('ERR_MULTICAST_SOCKET', why, { cause }))
-  }
+/** `isKnown`: who made it cannot be surprised, so a ready() that nobody awaits may be ignored. */
+function reject(
+  { waiters, ready }: State<unknown> & { name: 'opening' },
+  reason: Reason,
+  isKnown: boolean,
+): void {
+  if (isKnown) ready?.catch(() => {})
+  for (const waiter of waiters) waiter.reject(reason())
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {
@@ -360,12 +214,4 @@ function raise(emission: () => void): void {
       throw error
     })
   }
-}
-
-function decodeError(cause: unknown, { address, port, size }: RemoteInfo): MulticastError {
-  return new MulticastError(
-    'ERR_MULTICAST_DECODE',
-    `The codec could not decode the ${size} bytes from ${address} port ${port}: ${reasonOf(cause)}`,
-    { cause },
-  )
 }

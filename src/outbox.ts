@@ -1,10 +1,7 @@
 import type { Debugger } from 'debug'
 import { type Group, maxPayload } from './address.js'
 import type { DatagramSocket } from './datagram.js'
-import { errno, MulticastError, reasonOf } from './errors.js'
-
-/** Makes what to reject with, anew each time, so that its stack shows the call that was rejected. */
-export type Reason = () => unknown
+import { errno, hint, MulticastError, type Reason, reasonOf } from './errors.js'
 
 /** Picks the socket to send through, once there is one. */
 type Route = (address: string) => DatagramSocket
@@ -161,26 +158,11 @@ export class Outbox {
   }
 
   #sendError(cause: unknown, byteLength: number, port: number, address: string): MulticastError {
-    const code = errno(cause)
-    if (code === 'EMSGSIZE') return this.#tooLarge(byteLength, cause)
-    const hint = hints[code ?? ''] ?? 'see the cause'
+    if (errno(cause) === 'EMSGSIZE') return this.#tooLarge(byteLength, cause)
     return new MulticastError(
       'ERR_MULTICAST_SEND',
-      `Could not send ${byteLength} bytes to ${address} port ${port}: ${reasonOf(cause)} (${hint})`,
+      `Could not send ${byteLength} bytes to ${address} port ${port}: ${reasonOf(cause)} (${hint('send', cause)})`,
       { cause },
     )
   }
-}
-
-/** What to try, by errno. */
-const hints: Readonly<Record<string, string>> = {
-  EACCES: 'a firewall or the sandbox forbids it',
-  EADDRNOTAVAIL: 'the interface has lost its address: try again once it is back',
-  EHOSTUNREACH:
-    'the network has just changed, or on macOS the program is not allowed on the local network',
-  ENETDOWN: 'the interface is down',
-  ENODEV: 'the interface was removed, and is another one if it has come back: make another sender',
-  ENETUNREACH:
-    'there is no route to it: add one, or let the sender name an interface; where it names one that was removed, make another sender',
-  EPERM: 'a firewall forbids it',
 }

@@ -8,19 +8,19 @@ import {
   type SentAsBytes,
   type Without,
 } from './codec.js'
-import type { DatagramSocket } from './datagram.js'
 import { Endpoint } from './endpoint.js'
-import { Lifecycle } from './lifecycle.js'
+import type { Received } from './inbox.js'
 import {
+  applySettings,
   type RequestOptions,
   requestSettings,
   type SenderOptions,
   type SenderSettings,
   senderSettings,
 } from './options.js'
+import { Outgoing } from './outgoing.js'
 import { Queue } from './queue.js'
 import { Silence } from './silence.js'
-import type { Received } from './traffic.js'
 
 const debug = createDebug('typed-multicast:sender')
 
@@ -37,7 +37,6 @@ export class MulticastSender<
   in Message = string | Uint8Array,
   Reply = Buffer,
 > extends Endpoint<Reply> {
-  readonly #lifecycle: Lifecycle<Reply>
   readonly #settings: SenderSettings
   readonly #codec: Codec<Message, unknown>
   readonly #group: string
@@ -64,23 +63,22 @@ export class MulticastSender<
   )
   constructor(options: SenderOptions & { codec?: unknown; replyCodec?: unknown }) {
     const settings = senderSettings(options)
-    const incoming = settings.replyCodec ?? settings.codec
-    const lifecycle = new Lifecycle<Reply>('sender', debug, settings, incoming)
-    super(lifecycle)
-    this.#lifecycle = lifecycle
+    super({
+      noun: 'sender',
+      debug,
+      settings,
+      incoming: settings.replyCodec ?? settings.codec,
+      binding: 'bind for replies',
+      silentFrom: 'sending',
+      configure: (socket) => applySettings('sender', socket, settings),
+      open: () => outgoing.open(),
+      route: () => outgoing.socket,
+      first: () => outgoing.socket,
+    })
+    const outgoing = new Outgoing(settings, this.core.sockets, this.core.inbox.hear)
     this.#settings = settings
     this.#codec = settings.codec as Codec<Message, unknown>
     this.#group = groupAddress(settings.group, settings.interface)
-    let socket: DatagramSocket
-    lifecycle.begin(this, {
-      open: async () => {
-        const { localPort, localAddress } = settings
-        // Without SO_REUSEADDR, or another program could take the port that the replies come to.
-        socket = await lifecycle.openSocket(localPort, localAddress, false)
-        lifecycle.hear(socket, () => true)
-      },
-      route: () => socket,
-    })
   }
 
   /**
@@ -94,7 +92,7 @@ export class MulticastSender<
     } catch (error) {
       return Promise.reject(error)
     }
-    return this.#lifecycle.transmit(data, this.#settings.port, this.#group)
+    return this.core.outbox.send(data, this.#settings.port, this.#group)
   }
 
   /**
@@ -118,7 +116,7 @@ export class MulticastSender<
       onStart: () => {
         if (signal?.aborted) return abort()
         signal?.addEventListener('abort', abort)
-        this.#lifecycle.feed(replies, 'fail')
+        this.core.inbox.feed(replies, 'fail')
         this.send(message).then(
           () => {
             isSent = true
@@ -133,7 +131,7 @@ export class MulticastSender<
         else if (isSent) silence?.restart()
       },
       onEnd: () => {
-        this.#lifecycle.unfeed(replies)
+        this.core.inbox.unfeed(replies)
         signal?.removeEventListener('abort', abort)
         silence?.stop()
       },

@@ -7,6 +7,7 @@ export class Silence {
   readonly #ms: number
   readonly #onEnd: () => void
   #timer: ReturnType<typeof setTimeout> | undefined
+  #hasBegun = false
   #held = true
 
   constructor(ms: number, onEnd: () => void) {
@@ -15,6 +16,7 @@ export class Silence {
   }
 
   restart(): void {
+    this.#hasBegun = true
     const previous = this.#timer
     const timer = setTimeout(() => {
       // One that a fake clock could not clear is none of ours any more.
@@ -26,6 +28,11 @@ export class Silence {
     // Only now: Node sets up anew what it keeps for each duration when the last timer of it goes.
     clearTimeout(previous)
     if (!this.#held) timer.unref?.()
+  }
+
+  /** Begins anew if it has ever begun. */
+  touch(): void {
+    if (this.#hasBegun) this.restart()
   }
 
   stop(): void {

@@ -36,13 +36,15 @@ const order = [
   'options',
   'events',
   'queue',
+  'inbox',
   'silence',
-  'traffic',
   'outbox',
   'binding',
   'lifecycle',
   'endpoint',
-  'membership',
+  'member-socket',
+  'memberships',
+  'outgoing',
   'sender',
   'receiver',
   'index',
@@ -126,7 +128,16 @@ test('what is not in src or in Node is imported in one place each', async () => 
     }
   }
   assert.deepEqual(foreign, {
-    debug: ['outbox', 'lifecycle', 'sender', 'receiver'],
+    debug: [
+      'inbox',
+      'outbox',
+      'binding',
+      'lifecycle',
+      'endpoint',
+      'memberships',
+      'sender',
+      'receiver',
+    ],
     'typed-emitter': ['events'],
   })
 })

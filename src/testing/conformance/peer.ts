@@ -1,8 +1,9 @@
 /** Sockets, senders and receivers elsewhere: in another process, or over another carrier. */
 import { EventEmitter } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import type { MulticastStats } from '../../endpoint.js'
 import type { NetworkInterfaces } from '../../interfaces.js'
-import type { Membership } from '../../membership.js'
+import type { Membership } from '../../member-socket.js'
 import type {
   Carrier,
   MembershipOptions,
@@ -10,7 +11,6 @@ import type {
   RequestOptions,
   SenderOptions,
 } from '../../options.js'
-import type { MulticastStats } from '../../traffic.js'
 import { Actor } from './actor.js'
 import {
   type Channel,

@@ -1,7 +1,7 @@
 import type { RemoteInfo } from 'node:dgram'
 import type { Group } from './address.js'
 import type { DatagramSocket } from './datagram.js'
-import { errno, MulticastError, reasonOf } from './errors.js'
+import { errno, hint, MulticastError, reasonOf } from './errors.js'
 import type { Interface } from './interfaces.js'
 
 /** One membership of a receiver, in the form that `leave` takes. */
@@ -57,7 +57,6 @@ export class MemberSocket {
     const joined = this.#joined.find(
       ({ membership }) => membership.interface === name && membership.source === source,
     )
-    this.#checkMix(name, source, same)
     try {
       if (source === undefined) this.socket.addMembership(this.#group.address, on?.handle)
       else this.socket.addSourceSpecificMembership(source, this.#group.address, on?.handle)
@@ -95,27 +94,6 @@ export class MemberSocket {
     }
   }
 
-  #checkMix(name: string, source: string | undefined, same: Membership[]): void {
-    // Asked for a source, Linux would turn a membership for every sender into one for that source.
-    if (same.some((membership) => (membership.source === undefined) !== (source === undefined))) {
-      throw new MulticastError(
-        'ERR_MULTICAST_JOIN',
-        `${this.#group.address} is joined on ${name} already, and cannot be both for every sender and for one: leave ${JSON.stringify(same[0])} first`,
-      )
-    }
-    // Left by default, Linux takes the membership on the route's interface for the one that is meant,
-    // over IPv6 the last one of the group on any.
-    const other = this.memberships.find(
-      (membership) => (membership.interface === 'default') !== (name === 'default'),
-    )
-    if (other !== undefined) {
-      throw new MulticastError(
-        'ERR_MULTICAST_JOIN',
-        `${this.#group.address} is joined on ${other.interface} already, and the system could not tell 'default' from an interface that is named: leave the one first, or name all`,
-      )
-    }
-  }
-
   #readSources(): void {
     this.#sources.clear()
     this.#anySource = false
@@ -144,10 +122,9 @@ export class MemberSocket {
         { cause },
       )
     }
-    const hint = hints[code ?? ''] ?? 'see the cause'
     return new MulticastError(
       'ERR_MULTICAST_JOIN',
-      `Could not join ${what}: ${reasonOf(cause)} (${hint})`,
+      `Could not join ${what}: ${reasonOf(cause)} (${hint('join', cause)})`,
       { cause },
     )
   }
@@ -155,10 +132,3 @@ export class MemberSocket {
 
 /** Refusals that mean more than that it is joined already. */
 const outright: ReadonlySet<string> = new Set(['ENOBUFS', 'ENOMEM', 'ENODEV'])
-
-/** What to try, by errno. */
-const hints: Readonly<Record<string, string>> = {
-  EADDRNOTAVAIL: 'the interface has lost its address: try again once it is back',
-  ENODEV:
-    'the system finds no interface for it: name one in interfaces, or add a route to the group',
-}
