@@ -27,7 +27,7 @@ export interface Receiving {
 
 export async function openSender(side: Side, port: number): Promise<Sending> {
   if (side === 'ours') {
-    const sender = new MulticastSender({ group, port, interface: host })
+    const sender = new MulticastSender({ group, port, interfaces: host })
     await sender.ready()
     return {
       send: (data) => sender.send(data),

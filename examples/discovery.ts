@@ -33,7 +33,7 @@ const services = [
 ]
 await Promise.all(services.map((service) => service.ready()))
 
-const sender = new MulticastSender({ ...network, ...codecs, interface: '127.0.0.1' })
+const sender = new MulticastSender({ ...network, ...codecs, interfaces: '127.0.0.1' })
 for await (const { message, remote } of sender.request('printer', { timeout: 1000 })) {
   console.log(`${message.name} prints at ${remote.address}:${message.port}`)
 }

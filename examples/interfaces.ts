@@ -26,7 +26,7 @@ console.log(`joined on ${joined().join(', ')}`)
 
 const messages = receiver[Symbol.asyncIterator]()
 for (const name of joined()) {
-  const sender = new MulticastSender({ ...network, interface: name, ttl: 0 })
+  const sender = new MulticastSender({ ...network, interfaces: name, ttl: 0 })
   await sender.send(`through ${name}`)
   await sender.close()
   const { value } = await messages.next()

@@ -111,8 +111,8 @@ function toDate(timestamp: bigint): Date {
 }
 
 const network = { group: '224.0.1.1', port: 10005 }
-const server = new MulticastSender({ ...network, interface: '127.0.0.1', codec: header })
-const stranger = new MulticastSender({ ...network, interface: '127.0.0.1' })
+const server = new MulticastSender({ ...network, interfaces: '127.0.0.1', codec: header })
+const stranger = new MulticastSender({ ...network, interfaces: '127.0.0.1' })
 const receiver = new MulticastReceiver({ ...network, interfaces: ['127.0.0.1'], codec: header })
 
 receiver.on('message', (packet, remote) => {

@@ -20,7 +20,7 @@ const sender = new MulticastSender({
   port,
   ttl: 1,
   timeout: 1500,
-  interface: '127.0.0.1', // Stays on this machine. Without this line it goes to the network.
+  interfaces: '127.0.0.1', // Stays on this machine. Without this line it goes to the network.
   codec: text,
 })
 

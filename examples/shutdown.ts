@@ -23,7 +23,7 @@ const receiver = new MulticastReceiver({
   interfaces: ['127.0.0.1'],
   signal: stop.signal,
 })
-const sender = new MulticastSender({ ...network, interface: '127.0.0.1' })
+const sender = new MulticastSender({ ...network, interfaces: '127.0.0.1' })
 {
   await using open = sender
   await receiver.ready()

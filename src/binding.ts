@@ -54,6 +54,28 @@ export class Sockets {
     return opening
   }
 
+  /**
+   * The address that a datagram to there would come from, which a connected socket tells without
+   * sending; or why it cannot be told. `handle` is the interface to send through, if not the route's.
+   */
+  async sourceTo(port: number, address: string, handle: string | undefined): Promise<string> {
+    const isIPv4 = this.#common.group.family === 'IPv4'
+    const place = { address: isIPv4 ? '0.0.0.0' : '::', port: 0, reuseAddr: false }
+    const socket = await boundSocket({ ...this.#common, configure: () => {} }, place)
+    try {
+      if (handle !== undefined) socket.setMulticastInterface(handle)
+      await new Promise<void>((resolve, reject) => {
+        if (socket.connect === undefined) throw new Error('the carrier does not tell')
+        socket.connect(port, address, (error) => (error ? reject(error) : resolve()))
+      })
+      return socket.address().address
+    } catch (error) {
+      return `no address: ${reasonOf(error)}`
+    } finally {
+      await gone(socket)
+    }
+  }
+
   /** Closes one; resolves when it is gone. */
   close(socket: DatagramSocket): Promise<void> {
     this.#open.delete(socket)

@@ -3,12 +3,12 @@ import type { Debugger } from 'debug'
 import { Sockets } from './binding.js'
 import type { Codec } from './codec.js'
 import type { DatagramSocket } from './datagram.js'
-import { MulticastError, type Operation, reasonOf } from './errors.js'
+import { errno, MulticastError, type Operation, reasonOf } from './errors.js'
 import { Emitter, emit } from './events.js'
 import { Inbox, type Received } from './inbox.js'
 import { Lifecycle } from './lifecycle.js'
 import type { ReceiverSettings, SenderSettings } from './options.js'
-import { Outbox } from './outbox.js'
+import { Outbox, type Recipient, type Way } from './outbox.js'
 import { Silence } from './silence.js'
 
 /** What an endpoint has counted since it was made. */
@@ -46,8 +46,8 @@ interface Nature {
   configure(socket: DatagramSocket): void
   /** Opens what it needs; throws a MulticastError if it cannot. */
   open(): Promise<void>
-  /** The socket to send to that address through. */
-  route(address: string): DatagramSocket
+  /** The ways that a datagram goes out, to the group if to nobody else. */
+  route(to: Recipient | undefined): readonly Way[]
   /** The socket whose address is the endpoint's. */
   first(): DatagramSocket
 }
@@ -87,6 +87,7 @@ export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
       debug,
       onLost: () => lifecycle.close(`The socket of the ${noun} was closed by somebody else`),
       onError: (cause) => {
+        if (isOfChange(cause)) return debug('the network has changed: %s', reasonOf(cause))
         const why = `The system reported an error on the open socket: ${reasonOf(cause)}`
         emit(this, 'error', new MulticastError('ERR_MULTICAST_SOCKET', why, { cause }))
       },
@@ -195,4 +196,10 @@ export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
     this.#silence?.hold(held)
     return this
   }
+}
+
+/** Whether that is how receiving fails because the network has changed, which is no fault of the socket. */
+function isOfChange(cause: unknown): boolean {
+  const changes = ['EADDRNOTAVAIL', 'EHOSTUNREACH', 'ENETDOWN', 'ENETUNREACH', 'ENODEV', 'ENXIO']
+  return changes.includes(errno(cause) ?? '')
 }

@@ -95,10 +95,8 @@ const hints = {
     EHOSTUNREACH:
       'the network has just changed, or on macOS the program is not allowed on the local network',
     ENETDOWN: 'the interface is down',
-    ENODEV:
-      'the interface was removed, and is another one if it has come back: make another sender',
-    ENETUNREACH:
-      'there is no route to it: add one, or let the sender name an interface; where it names one that was removed, make another sender',
+    ENODEV: 'the interface was removed: sends go out again once it is back',
+    ENETUNREACH: 'there is no route to it: add one, or name an interface in interfaces',
     EPERM: 'a firewall forbids it',
   },
 } as const

@@ -1,7 +1,8 @@
 import type { RemoteInfo } from 'node:dgram'
 import type { Group } from './address.js'
-import type { DatagramSocket } from './datagram.js'
+import type { CreateSocket, DatagramSocket } from './datagram.js'
 import { errno, hint, MulticastError, reasonOf } from './errors.js'
+import { type Counted, joinedOn } from './igmp.js'
 import type { Interface } from './interfaces.js'
 
 /** One membership of a receiver, in the form that `leave` takes. */
@@ -12,9 +13,15 @@ export interface Membership {
   readonly source?: string
 }
 
-export function toMembership(on: Interface | undefined, source: string | undefined): Membership {
-  const name = on?.name ?? 'default'
+export function toMembership(name: string, source: string | undefined): Membership {
   return Object.freeze(source === undefined ? { interface: name } : { interface: name, source })
+}
+
+interface Joined {
+  on: Interface | undefined
+  readonly membership: Membership
+  /** The system's number of the interface, where it tells. */
+  index: number | undefined
 }
 
 /** A bound socket together with what it has joined, and so which senders it may hear. */
@@ -22,15 +29,30 @@ export class MemberSocket {
   readonly socket: DatagramSocket
   /** The zone that the socket was opened for. */
   readonly zone: string | undefined
+  /** Whether it hears nothing any more, since the interface that it was bound on is another one now. */
+  isDeaf = false
   readonly #group: Group
-  readonly #joined: { on: Interface | undefined; readonly membership: Membership }[] = []
+  readonly #createSocket: CreateSocket
+  readonly #joined: Joined[] = []
+  /** Memberships that the kernel has lost and that count all the same. */
+  #spent = 0
   readonly #sources = new Set<string>()
   #anySource = false
 
-  constructor(socket: DatagramSocket, group: Group, zone: string | undefined) {
+  constructor(
+    socket: DatagramSocket,
+    { group, createSocket }: { readonly group: Group; readonly createSocket: CreateSocket },
+    zone: string | undefined,
+  ) {
+    this.#createSocket = createSocket
     this.socket = socket
     this.zone = zone
     this.#group = group
+  }
+
+  /** What is joined, and by which interface. */
+  get joined(): readonly Readonly<Joined>[] {
+    return this.#joined
   }
 
   get memberships(): readonly Membership[] {
@@ -48,50 +70,118 @@ export class MemberSocket {
     (address.includes('%') && this.#sources.has(address.replace(/%.*/, '')))
 
   /**
-   * IP_ADD_MEMBERSHIP, with a source IP_ADD_SOURCE_MEMBERSHIP. Returns it if it is new; one that the
-   * kernel has lost is renewed.
+   * IP_ADD_MEMBERSHIP, with a source IP_ADD_SOURCE_MEMBERSHIP. Tells whether it is new, was joined all
+   * the time, or had been lost by the kernel and is renewed. Throws a {@link SpentError} where the socket
+   * has no room because of what it has lost.
    */
-  join(on: Interface | undefined, source: string | undefined): Membership | undefined {
-    const name = on?.name ?? 'default'
-    const same = this.memberships.filter((membership) => membership.interface === name)
-    const joined = this.#joined.find(
-      ({ membership }) => membership.interface === name && membership.source === source,
-    )
+  join(
+    on: Interface | undefined,
+    source: string | undefined,
+  ): { readonly how: 'new' | 'joined' | 'renewed'; readonly membership: Membership } {
+    const joined = this.#find(on, source)
+    const before = on?.others && this.#count()
     try {
-      if (source === undefined) this.socket.addMembership(this.#group.address, on?.handle)
-      else this.socket.addSourceSpecificMembership(source, this.#group.address, on?.handle)
+      this.#add(on, source)
     } catch (cause) {
-      // What is joined is asked for all the same, and refused: the kernel forgets it without a word
-      // where an interface is deleted and created again, and then grants it.
-      if (joined === undefined || outright.has(errno(cause) ?? '')) {
-        throw this.#joinError(cause, name, source, same)
+      const code = errno(cause) ?? ''
+      if (joined === undefined || !isAlready(code, source)) {
+        if (full.has(code) && this.#spent > 0) throw new SpentError()
+        const name = on?.name ?? 'default'
+        const same = this.memberships.filter((membership) => membership.interface === name)
+        throw joinError(cause, this.#group, name, source, same)
       }
+      joined.on = on
+      return { how: 'joined', membership: joined.membership }
     }
     if (joined !== undefined) {
-      // It may have another address now.
+      // It may have another address now. What was lost still counts among the socket's memberships.
+      this.#spent += 1
       joined.on = on
-      return undefined
+      joined.index = this.#indexOf(joined.membership.interface)
+      return { how: 'renewed', membership: joined.membership }
     }
-    const membership = toMembership(on, source)
-    this.#joined.push({ on, membership })
+    const name = this.#nameOf(on, before)
+    const membership = toMembership(name, source)
+    this.#joined.push({ on, membership, index: this.#indexOf(name) })
     this.#readSources()
-    return membership
+    return { how: 'new', membership }
+  }
+
+  /**
+   * Renews what the kernel has lost because its interface was made anew, and strikes out what it has lost
+   * because the interface is gone. `find` tells what there is now of an interface. Tells whether anything
+   * was lost; where a renewal has no room, or what is bound to a zone would hear nothing, this is deaf.
+   */
+  sweep(find: (on: Interface) => Interface | undefined): boolean {
+    const counted = this.#count()
+    let hasLost = false
+    for (const joined of [...this.#joined]) {
+      if (joined.on === undefined) continue
+      const isAlive =
+        joined.index !== undefined && counted
+          ? counted.some(({ index }) => index === joined.index)
+          : this.#asked(joined, joined.on) !== 'lost'
+      if (isAlive) continue
+      hasLost = true
+      // While the interface is away this gives the room back that the lost membership takes.
+      if (!this.#dropped(joined)) this.#spent += 1
+      const now = find(joined.on)
+      if (now === undefined) this.#strike(joined)
+      else this.#renew(joined, now)
+    }
+    if (hasLost && this.zone !== undefined) this.isDeaf = true
+    return hasLost
   }
 
   /** IP_DROP_MEMBERSHIP, with a source IP_DROP_SOURCE_MEMBERSHIP. */
   leave(membership: Membership): void {
-    const index = this.#joined.findIndex((joined) => joined.membership === membership)
-    const [joined] = index < 0 ? [] : this.#joined.splice(index, 1)
+    const joined = this.#joined.find((one) => one.membership === membership)
     if (joined === undefined) return
     // Before the kernel is asked: what it still delivers is not asked for any more.
-    this.#readSources()
-    const { source } = membership
+    this.#strike(joined)
+    // Where the kernel has it no more, as when the interface was removed, it counts as left all the same.
+    this.#dropped(joined)
+  }
+
+  /** Whether the kernel had it to leave. */
+  #dropped({ on, membership: { source } }: Joined): boolean {
     try {
-      if (source === undefined) this.socket.dropMembership(this.#group.address, joined.on?.handle)
-      else this.socket.dropSourceSpecificMembership(source, this.#group.address, joined.on?.handle)
+      if (source === undefined) this.socket.dropMembership(this.#group.address, on?.handle)
+      else this.socket.dropSourceSpecificMembership(source, this.#group.address, on?.handle)
+      return true
     } catch {
-      // The kernel has it no more, as when the interface was removed: it counts as left all the same.
+      return false
     }
+  }
+
+  #strike(joined: Joined): void {
+    this.#joined.splice(this.#joined.indexOf(joined), 1)
+    this.#readSources()
+  }
+
+  #renew(joined: Joined, now: Interface): void {
+    joined.on = now
+    try {
+      this.#add(now, joined.membership.source)
+      joined.index = this.#indexOf(joined.membership.interface)
+    } catch (cause) {
+      if (full.has(errno(cause) ?? '')) this.isDeaf = true
+      else if (!isAlready(errno(cause) ?? '', joined.membership.source)) this.#strike(joined)
+    }
+  }
+
+  /** Asks again for what is joined: where nothing else tells, the refusal tells whether it still is. */
+  #asked(joined: Joined, on: Interface): 'there' | 'lost' {
+    try {
+      this.#add(on, joined.membership.source)
+    } catch (cause) {
+      // An interface that is down is still joined on, and one that is gone is not found.
+      return errno(cause) === 'ENODEV' ? 'lost' : 'there'
+    }
+    // It had been lost, and is there again.
+    this.#spent += 1
+    if (this.zone !== undefined) this.isDeaf = true
+    return 'there'
   }
 
   #readSources(): void {
@@ -103,32 +193,77 @@ export class MemberSocket {
     }
   }
 
-  #joinError(
-    cause: unknown,
-    name: string,
-    source: string | undefined,
-    same: Membership[],
-  ): MulticastError {
-    const code = errno(cause)
-    const what = `group ${this.#group.address} on ${name}${source === undefined ? '' : ` from ${source}`}`
-    if (code === 'ENOBUFS' || code === 'ENOMEM') {
-      const limit =
-        source !== undefined && same.length > 0
-          ? 'a membership has as many sources as it may (Linux: sysctl net.ipv4.igmp_max_msf, net.ipv6.mld_max_msf)'
-          : 'the socket has as many memberships as it may (Linux: 20, sysctl net.ipv4.igmp_max_memberships)'
-      return new MulticastError(
-        'ERR_MULTICAST_MEMBERSHIP_LIMIT',
-        `Could not join ${what}: ${limit}. Raise it, or use several receivers`,
-        { cause },
-      )
-    }
-    return new MulticastError(
-      'ERR_MULTICAST_JOIN',
-      `Could not join ${what}: ${reasonOf(cause)} (${hint('join', cause)})`,
-      { cause },
+  /** The membership that is meant. By an address that interfaces share it was joined on whichever. */
+  #find(on: Interface | undefined, source: string | undefined): Joined | undefined {
+    const name = on?.name ?? 'default'
+    return this.#joined.find(
+      (joined) =>
+        joined.membership.source === source &&
+        (on?.others ? joined.on?.handle === on.handle : joined.membership.interface === name),
     )
+  }
+
+  #add(on: Interface | undefined, source: string | undefined): void {
+    if (source === undefined) this.socket.addMembership(this.#group.address, on?.handle)
+    else this.socket.addSourceSpecificMembership(source, this.#group.address, on?.handle)
+  }
+
+  #count(): readonly Counted[] | undefined {
+    return joinedOn(this.#group, this.#createSocket)
+  }
+
+  /** The interface that was joined on: where several have the address, the one that has one user more. */
+  #nameOf(on: Interface | undefined, before: readonly Counted[] | undefined): string {
+    const name = on?.name ?? 'default'
+    if (before === undefined) return name
+    const grown = this.#count()?.find(
+      ({ index, users }) => users > (before.find((one) => one.index === index)?.users ?? 0),
+    )
+    return grown?.name ?? name
+  }
+
+  /** The system's number of the interface, which tells it from a later one of the same name. */
+  #indexOf(name: string): number | undefined {
+    // The loopback interface is never another one.
+    if (name === 'default' || name === 'lo') return undefined
+    return this.#count()?.find((one) => one.name === name)?.index
   }
 }
 
-/** Refusals that mean more than that it is joined already. */
-const outright: ReadonlySet<string> = new Set(['ENOBUFS', 'ENOMEM', 'ENODEV'])
+/** No room is left in a socket, but would be in a new one. */
+export class SpentError extends Error {}
+
+function joinError(
+  cause: unknown,
+  group: Group,
+  name: string,
+  source: string | undefined,
+  same: readonly Membership[],
+): MulticastError {
+  const code = errno(cause)
+  const what = `group ${group.address} on ${name}${source === undefined ? '' : ` from ${source}`}`
+  if (full.has(code ?? '')) {
+    const limit =
+      source !== undefined && same.length > 0
+        ? 'a membership has as many sources as it may (Linux: sysctl net.ipv4.igmp_max_msf, net.ipv6.mld_max_msf)'
+        : 'the socket has as many memberships as it may (Linux: 20, sysctl net.ipv4.igmp_max_memberships)'
+    return new MulticastError(
+      'ERR_MULTICAST_MEMBERSHIP_LIMIT',
+      `Could not join ${what}: ${limit}. Raise it, or use several receivers`,
+      { cause },
+    )
+  }
+  return new MulticastError(
+    'ERR_MULTICAST_JOIN',
+    `Could not join ${what}: ${reasonOf(cause)} (${hint('join', cause)})`,
+    { cause },
+  )
+}
+
+/** Whether that is the refusal of what is a member already: Node's and Bun's, of a source, or Deno's. */
+function isAlready(code: string, source: string | undefined): boolean {
+  return code === 'EADDRINUSE' || code === (source === undefined ? 'EINVAL' : 'EADDRNOTAVAIL')
+}
+
+/** Refusals for want of room. */
+const full: ReadonlySet<string> = new Set(['ENOBUFS', 'ENOMEM'])

@@ -5,9 +5,16 @@ import type { Sockets } from './binding.js'
 import type { DatagramSocket } from './datagram.js'
 import { MulticastError, type MulticastErrorCode, reasonOf, shown } from './errors.js'
 import type { Hear } from './inbox.js'
-import { findInterface, type Interface, targetInterfaces, type Wanted } from './interfaces.js'
-import { MemberSocket, type Membership, toMembership } from './member-socket.js'
+import {
+  findInterface,
+  type Interface,
+  listInterfaces,
+  type Wanted,
+  wantedInterfaces,
+} from './interfaces.js'
+import { MemberSocket, type Membership, SpentError, toMembership } from './member-socket.js'
 import type { ReceiverSettings } from './options.js'
+import type { Recipient, Way } from './outbox.js'
 
 /** What is joined: it plans what to join and to leave, and keeps the sockets that it is joined by. */
 export class Memberships {
@@ -19,6 +26,7 @@ export class Memberships {
   readonly #sockets = new Map<string, MemberSocket>()
   /** With a socket for each zone: the zone that a message came in, which its address may not tell. */
   readonly #zones = new WeakMap<object, string>()
+  #hasToldAlone = false
 
   constructor(settings: ReceiverSettings, debug: Debugger, sockets: Sockets, hear: Hear) {
     this.#settings = settings
@@ -38,12 +46,12 @@ export class Memberships {
     return (first as MemberSocket).socket
   }
 
-  /** The socket to send to that address through. */
-  socketTo(address: string): DatagramSocket {
+  /** The way to send to somebody else than the group. */
+  waysTo(to: Recipient): readonly Way[] {
     const sockets = [...this.#sockets.values()]
     // A socket that is bound in a zone reaches no other.
-    const inZone = sockets.find(({ zone }) => zone !== undefined && address.endsWith(`%${zone}`))
-    return inZone?.socket ?? this.first
+    const inZone = sockets.find(({ zone }) => zone !== undefined && to.address.endsWith(`%${zone}`))
+    return [{ socket: inZone?.socket ?? this.first, port: to.port, address: to.address }]
   }
 
   /** The address to reply to, with the zone that the message came in. */
@@ -57,36 +65,36 @@ export class Memberships {
     wanted: Wanted,
     sources: readonly (string | undefined)[] = [undefined],
   ): Promise<void> {
-    const targets = targetInterfaces(this.#settings, wanted)
-    const planned = targets.flatMap((on) => sources.map((source) => ({ on, source })))
+    await this.#sweep()
+    const planned = this.#targets(wanted).flatMap((on) => sources.map((source) => ({ on, source })))
     this.#checkSources(
-      [...this.all, ...planned.map(({ on, source }) => toMembership(on, source))],
+      [...this.all, ...planned.map(({ on, source }) => toMembership(nameOf(on), source))],
       'ERR_MULTICAST_JOIN',
     )
-    const added: (() => void)[] = []
+    const added: Membership[] = []
     let joined = 0
     let failure: unknown
     for (const { on, source } of planned) {
       try {
-        const socket = await this.#socketFor(on)
-        this.#debug('joining on %s, source %s', on?.name ?? 'the default', source ?? 'any')
-        checkMix(this.#settings.group, socket.memberships, toMembership(on, source))
-        const membership = socket.join(on, source)
-        if (membership !== undefined) added.push(() => socket.leave(membership))
+        this.#debug('joining on %s, source %s', nameOf(on), source ?? 'any')
+        const { how, membership } = await this.#joinOne(on, source)
+        if (how === 'new') added.push(membership)
         joined += 1
       } catch (error) {
         failure ??= error
         this.#debug('not joined: %s', reasonOf(error))
         if (wanted === 'all') continue
-        for (const undo of added) undo()
+        this.#drop(added)
         throw error
       }
     }
+    this.#closeUnused()
     if (joined === 0) throw failure ?? noInterface(this.#settings.group)
+    if (wanted === 'all') this.#tellIfAlone()
   }
 
   /** Leaves what is joined on an interface, for a source, or both; with neither all of it. */
-  leave(name: string | undefined, source: string | undefined): void {
+  async leave(name: string | undefined, source: string | undefined): Promise<void> {
     const on = name === undefined ? undefined : this.#nameOf(name)
     const leaving = this.all.filter(
       (joined) =>
@@ -101,10 +109,110 @@ export class Memberships {
     }
     const staying = this.all.filter((joined) => !leaving.includes(joined))
     this.#checkSources(staying, 'ERR_MULTICAST_LEAVE')
-    for (const joined of leaving) {
-      this.#debug('leaving %o', joined)
-      for (const socket of this.#sockets.values()) socket.leave(joined)
+    for (const joined of leaving) this.#debug('leaving %o', joined)
+    this.#drop(leaving)
+    await this.#sweep()
+  }
+
+  /** Joins by the socket that it takes, or by a new one where only that can. */
+  async #joinOne(
+    on: Interface | undefined,
+    source: string | undefined,
+  ): Promise<ReturnType<MemberSocket['join']>> {
+    const member = await this.#socketFor(on)
+    checkMix(this.#settings.group, member.memberships, toMembership(nameOf(on), source))
+    try {
+      const joined = member.join(on, source)
+      // It was bound on an interface that is another one now, whose datagrams do not reach it.
+      if (joined.how === 'renewed' && this.#hasZones) await this.#replace(member)
+      return joined
+    } catch (error) {
+      if (!(error instanceof SpentError)) throw error
+      return (await this.#replace(member)).join(on, source)
     }
+  }
+
+  /** Renews what the system has lost, as far as the interfaces are there, and strikes out the rest. */
+  async #sweep(): Promise<void> {
+    const { group, networkInterfaces } = this.#settings
+    const before = this.all
+    const table = networkInterfaces()
+    const find = (on: Interface): Interface | undefined => {
+      try {
+        return findInterface(table, group, on.given ?? on.name, 'interfaces')
+      } catch {
+        return undefined
+      }
+    }
+    for (const member of [...this.#sockets.values()]) {
+      if (member.sweep(find)) this.#debug('the system had lost memberships: %o', before)
+      if (member.isDeaf && member.memberships.length > 0) await this.#replace(member)
+    }
+  }
+
+  /** Leaves these, and closes what they alone have needed. */
+  #drop(memberships: readonly Membership[]): void {
+    for (const membership of memberships) {
+      for (const member of this.#sockets.values()) member.leave(membership)
+    }
+    this.#closeUnused()
+  }
+
+  /** Closes the sockets of zones in which nothing is joined; the last one tells the address, and stays. */
+  #closeUnused(): void {
+    if (!this.#hasZones) return
+    for (const [address, member] of this.#sockets) {
+      if (member.memberships.length > 0 || this.#sockets.size === 1) continue
+      this.#sockets.delete(address)
+      this.#opener.close(member.socket)
+    }
+  }
+
+  /** Once, since it is what keeps most first programs from hearing anything. */
+  #tellIfAlone(): void {
+    const { group, networkInterfaces } = this.#settings
+    if (this.#hasToldAlone || !this.#debug.enabled) return
+    const table = networkInterfaces()
+    const isLoopback = ({ interface: name }: Membership) =>
+      table[name]?.every(({ internal }) => internal)
+    if (!this.all.every(isLoopback)) return
+    this.#hasToldAlone = true
+    this.#debug('%s is joined on the loopback interface alone: there is no other', group.address)
+  }
+
+  /**
+   * Puts a new socket in the place of one that cannot hear or join any more. The old one is made deaf by
+   * connecting it, and read for a while longer, so that nothing is lost and nothing is heard twice.
+   */
+  async #replace(old: MemberSocket): Promise<MemberSocket> {
+    const { group, reuseAddr, networkInterfaces } = this.#settings
+    const [address = ''] = [...this.#sockets].find(([, member]) => member === old) ?? []
+    const { port } = old.socket.address()
+    this.#debug('replacing the socket on %s', address)
+    if (reuseAddr) await deafened(old.socket, port, address)
+    else await this.#opener.close(old.socket)
+    const socket = await this.#opener.open({ address, port, reuseAddr })
+    const member = this.#member(socket, address, old.zone)
+    const table = networkInterfaces()
+    for (const { on, membership } of old.joined) {
+      try {
+        const now = on && findInterface(table, group, on.given ?? on.name, 'interfaces')
+        member.join(now, membership.source)
+      } catch (error) {
+        this.#debug('not joined again: %s', reasonOf(error))
+      }
+    }
+    if (reuseAddr) afterReading(() => this.#opener.close(old.socket))
+    return member
+  }
+
+  /** The interfaces to join on; `undefined` is the one that the system picks. */
+  #targets(wanted: Wanted): readonly (Interface | undefined)[] {
+    const { group, networkInterfaces } = this.#settings
+    if (wanted === 'default') return [undefined]
+    return wanted === 'all'
+      ? listInterfaces(networkInterfaces(), group)
+      : wantedInterfaces(this.#settings, wanted)
   }
 
   /** Whether there is a socket for each interface: the group is bound, and only with a zone. */
@@ -117,14 +225,19 @@ export class Memberships {
     const { group, bindAddress, port, reuseAddr } = this.#settings
     const address = bindAddress ?? groupAddress(group, on)
     const open = this.#sockets.get(address)
+    if (open?.isDeaf) return this.#replace(open)
     if (open !== undefined) return open
     // With port 0 the first socket picks it, and the others follow.
     const shared = this.#sockets.size === 0 ? port : this.first.address().port
     const socket = await this.#opener.open({ address, port: shared, reuseAddr })
-    const member = new MemberSocket(socket, group, on?.zone)
+    return this.#member(socket, address, on?.zone)
+  }
+
+  #member(socket: DatagramSocket, address: string, zone: string | undefined): MemberSocket {
+    const member = new MemberSocket(socket, this.#settings, zone)
     this.#sockets.set(address, member)
     this.#hear(socket, (remote) => {
-      if (this.#hasZones && on !== undefined) this.#zones.set(remote, on.zone)
+      if (this.#hasZones && zone !== undefined) this.#zones.set(remote, zone)
       return member.admits(remote)
     })
     return member
@@ -151,9 +264,31 @@ export class Memberships {
   #nameOf(wanted: string): string {
     if (wanted === 'default') return wanted
     if (this.all.some((membership) => membership.interface === wanted)) return wanted
+    // By an address that interfaces share, the system has joined on whichever it found.
+    const members = [...this.#sockets.values()].flatMap(({ joined }) => joined)
+    const by = members.find(({ on }) => on?.handle === wanted)
+    if (by !== undefined) return by.membership.interface
     const { networkInterfaces, group } = this.#settings
     return findInterface(networkInterfaces(), group, wanted, 'interface').name
   }
+}
+
+const nameOf = (on: Interface | undefined): string => on?.name ?? 'default'
+
+/** Connected to its own group and port, a socket is delivered nothing more; what it holds is still read. */
+function deafened(socket: DatagramSocket, port: number, address: string): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.connect === undefined) resolve()
+    else socket.connect(port, address, () => resolve())
+  })
+}
+
+/** Milliseconds in which what waits in a socket has been read, on a loop that is not blocked for longer. */
+const READING = 20
+
+/** By a clock that no test can have faked, and that does not keep the process alive. */
+function afterReading(done: () => void): void {
+  AbortSignal.timeout(READING).addEventListener('abort', done)
 }
 
 /** Refuses what a socket cannot have joined beside what it has. */

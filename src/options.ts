@@ -6,11 +6,9 @@ import type { CreateSocket, DatagramSocket } from './datagram.js'
 import { MulticastError, reasonOf, shown } from './errors.js'
 import {
   interfaceLister,
-  type Network,
+  type Lookup,
   type NetworkInterfaces,
-  parseInterface,
   parseInterfaces,
-  targetInterfaces,
 } from './interfaces.js'
 import {
   integer,
@@ -35,7 +33,7 @@ import {
 export interface Carrier {
   /** Makes the sockets. Default: node:dgram's `createSocket`. Tests put another carrier here. */
   createSocket?: CreateSocket | undefined
-  /** Lists the interfaces. Default: node:os's `networkInterfaces`. Goes with `createSocket`. */
+  /** Lists the interfaces. Default: node:os's `networkInterfaces`. Only together with `createSocket`. */
   networkInterfaces?: (() => NetworkInterfaces) | undefined
 }
 
@@ -82,13 +80,21 @@ export interface SenderOptions extends MulticastOptions {
    */
   loopback?: boolean | undefined
   /**
-   * IP_MULTICAST_IF: the interface to send through, by name (`eth0`) or by an address of it. Default:
-   * the interface of the system's route to the group.
+   * IP_MULTICAST_IF: what to send through. `'default'`, the system's route to the group; names (`eth0`)
+   * and addresses, one or a list: one datagram goes out of each interface, and an address that is given
+   * is the datagram's source; `'all'`, every interface with an address of the group's family but the
+   * loopback interface, or that one if there is no other. Default: `'default'`.
    */
-  interface?: string | undefined
-  /** The address to bind to, and so to hear replies on. Default: any. */
+  interfaces?: 'all' | 'default' | (string & {}) | readonly string[] | undefined
+  /**
+   * The address to bind to, and so to hear replies on. Default: any. Refused with several interfaces,
+   * each of which has its own.
+   */
   localAddress?: string | undefined
-  /** The port to bind to, and so to hear replies on. Default: 0, a free one. */
+  /**
+   * The port to bind to, and so to hear replies on. Default: 0, a free one. With several interfaces each
+   * socket is bound to its interface's address and to this port.
+   */
   localPort?: number | undefined
 }
 
@@ -96,9 +102,11 @@ export interface SenderOptions extends MulticastOptions {
 export interface ReceiverOptions extends MulticastOptions {
   /**
    * The interfaces to join on: `'all'` with an address of the group's family; `'default'`, the one
-   * that the system picks (Python's `INADDR_ANY`); or a list of names and addresses. Default: `'all'`.
+   * that the system picks (Python's `INADDR_ANY`); or names (`eth0`) and addresses, one or a list.
+   * Default: `'all'`.
    */
-  interfaces?: 'all' | 'default' | readonly string[] | undefined
+  // The intersection lets an editor offer the two words beside any other string.
+  interfaces?: 'all' | 'default' | (string & {}) | readonly string[] | undefined
   /**
    * IP_ADD_SOURCE_MEMBERSHIP: the senders to hear, and no others. Default: every sender,
    * IP_ADD_MEMBERSHIP.
@@ -144,7 +152,7 @@ const senderRules = {
   port: rule({ check: integer(1, 65535, 'ERR_MULTICAST_PORT') }),
   ...shared,
   localAddress: rule({
-    check: (value, option, { group }: Network) =>
+    check: (value, option, { group }: Lookup) =>
       value === undefined ? wildcard(group) : parseUnicast(value, group, option),
   }),
   localPort: rule({ default: 0, check: integer(0, 65535, 'ERR_MULTICAST_PORT') }),
@@ -158,10 +166,7 @@ const senderRules = {
     check: isBoolean,
     set: (socket, loopback) => socket.setMulticastLoopback(loopback),
   }),
-  interface: rule({
-    check: parseInterface,
-    set: (socket, { handle }) => socket.setMulticastInterface(handle),
-  }),
+  interfaces: rule({ default: 'default', check: parseInterfaces }),
 } satisfies Rules
 
 const receiverRules = {
@@ -170,7 +175,7 @@ const receiverRules = {
   ...shared,
   interfaces: rule({ default: 'all', check: parseInterfaces }),
   sources: rule({
-    check: optional((value, option, { group }: Network) => {
+    check: optional((value, option, { group }: Lookup) => {
       const sources = isList(
         value,
         option,
@@ -182,7 +187,7 @@ const receiverRules = {
   }),
   bindAddress: rule({
     default: process.platform === 'linux' ? 'group' : 'any',
-    check: (value, option, { group }: Network) => {
+    check: (value, option, { group }: Lookup) => {
       if (value === 'group') return undefined
       return value === 'any' ? wildcard(group) : parseUnicast(value, group, option)
     },
@@ -194,13 +199,40 @@ export type SenderSettings = Settings<typeof senderRules>
 export type ReceiverSettings = Settings<typeof receiverRules>
 
 export function senderSettings(options: unknown): SenderSettings {
-  return resolve(senderRules, options)
+  const settings = resolve(senderRules, options)
+  checkCarrier(options)
+  const { interfaces, localAddress, group } = settings
+  const isSeveral = interfaces !== 'default' && interfaces.length > 1
+  if (isSeveral && localAddress !== wildcard(group)) {
+    throw new MulticastError(
+      'ERR_MULTICAST_OPTION',
+      `localAddress is ${shown(localAddress)}, and interfaces asks for several: each has an address of its own. Leave localAddress out`,
+    )
+  }
+  return settings
 }
 
 export function receiverSettings(options: unknown): ReceiverSettings {
   const settings = resolve(receiverRules, options)
-  if (settings.interfaces === 'default') targetInterfaces(settings, 'default')
+  checkCarrier(options)
+  const { interfaces, group, bindAddress } = settings
+  if (interfaces === 'default' && group.scoped && bindAddress === undefined) {
+    throw new MulticastError(
+      'ERR_MULTICAST_INTERFACE',
+      `${group.address} is another group on each link, and is bound together with an interface: name one behind the group (%eth0) or in interfaces, or set bindAddress to 'any'`,
+    )
+  }
   return settings
+}
+
+/** Other interfaces than the system's are those of other sockets than node:dgram's. */
+function checkCarrier(options: unknown): void {
+  const { createSocket, networkInterfaces } = options as Carrier
+  if (networkInterfaces === undefined || createSocket !== undefined) return
+  throw new MulticastError(
+    'ERR_MULTICAST_OPTION',
+    "networkInterfaces is given without createSocket: node:dgram's sockets know the system's interfaces alone. Give both, or neither",
+  )
 }
 
 /** Sets on an open socket what the settings ask for; the kernel's refusal names the option. */

@@ -1,15 +1,29 @@
+import type { RemoteInfo } from 'node:dgram'
 import type { Debugger } from 'debug'
 import { type Group, maxPayload } from './address.js'
 import type { DatagramSocket } from './datagram.js'
 import { errno, hint, MulticastError, type Reason, reasonOf } from './errors.js'
 
-/** Picks the socket to send through, once there is one. */
-type Route = (address: string) => DatagramSocket
+/** Where a datagram goes out, and to. */
+export interface Way {
+  readonly socket: DatagramSocket
+  readonly port: number
+  readonly address: string
+  /** The interface that it leaves by, where the socket is set to one. */
+  readonly name?: string
+  /** Mends a way that the system refuses: the mended one, or why that cannot be. */
+  readonly heal?: () => Promise<Way | string>
+}
+
+/** To whom a datagram is, if not to the group. */
+export type Recipient = Readonly<Pick<RemoteInfo, 'address' | 'port'>>
+
+/** The ways that a datagram goes out, at least one, once there are any. */
+type Route = (to: Recipient | undefined) => readonly Way[]
 
 interface Waiting {
   readonly data: Uint8Array
-  readonly port: number
-  readonly address: string
+  readonly to: Recipient | undefined
   readonly resolve: (bytes: number) => void
   readonly reject: (reason: unknown) => void
 }
@@ -45,22 +59,20 @@ export class Outbox {
     this.#onSent = onSent
   }
 
-  /** Resolves with the bytes once the kernel has taken them; every failure is a rejection. */
-  send(data: Uint8Array, port: number, address: string): Promise<number> {
+  /**
+   * Resolves with the bytes once the kernel has taken them for one way at least; every failure is a
+   * rejection.
+   */
+  send(data: Uint8Array, to?: Recipient): Promise<number> {
     return new Promise((resolve, reject) => {
       if (this.#shut !== undefined) reject(this.#shut())
       else if (data.byteLength > this.#maxPayload) reject(this.#tooLarge(data.byteLength))
-      else if (this.#route !== undefined) {
-        const socket = this.#route(address)
-        const refused = this.#refused(socket, data.byteLength)
-        if (refused > 0 && refused + data.byteLength > this.#limit) {
-          reject(this.#full(refused, data.byteLength))
-        } else this.#hand(socket, data, port, address, resolve, reject)
-      } else if (this.#waitingBytes + data.byteLength > this.#limit) {
+      else if (this.#route !== undefined) this.#hand(data, this.#route(to), resolve, reject, true)
+      else if (this.#waitingBytes + data.byteLength > this.#limit) {
         reject(this.#full(this.#waitingBytes, data.byteLength))
       } else {
         this.#waitingBytes += data.byteLength
-        this.#waiting.push({ data, port, address, resolve, reject })
+        this.#waiting.push({ data, to, resolve, reject })
       }
     })
   }
@@ -69,8 +81,8 @@ export class Outbox {
   open(route: Route): void {
     this.#route = route
     this.#waitingBytes = 0
-    for (const { data, port, address, resolve, reject } of this.#waiting.splice(0)) {
-      this.#hand(route(address), data, port, address, resolve, reject)
+    for (const { data, to, resolve, reject } of this.#waiting.splice(0)) {
+      this.#hand(data, route(to), resolve, reject, false)
     }
   }
 
@@ -101,16 +113,39 @@ export class Outbox {
     })
   }
 
+  /** Lets it go every way. A way whose queue is full is passed over, unless the send was accepted before. */
   #hand(
-    socket: DatagramSocket,
     data: Uint8Array,
-    port: number,
-    address: string,
+    ways: readonly Way[],
     resolve: (bytes: number) => void,
     reject: (reason: unknown) => void,
+    mayRefuse: boolean,
+  ): void {
+    let left = ways.length
+    const failed = (failure: unknown, { name }: Way): void => {
+      left -= 1
+      if (ways.length > 1) this.#debug('not sent through %s: %s', name, reasonOf(failure))
+      // Rejecting does nothing where another way has taken it.
+      if (left === 0) reject(failure)
+    }
+    for (const way of ways) {
+      const refused = mayRefuse ? this.#refused(way.socket, data.byteLength) : 0
+      if (refused > 0 && refused + data.byteLength > this.#limit) {
+        failed(this.#full(refused, data.byteLength), way)
+      } else this.#pass(data, way, resolve, failed, way.heal)
+    }
+  }
+
+  #pass(
+    data: Uint8Array,
+    way: Way,
+    resolve: (bytes: number) => void,
+    failed: (failure: unknown, way: Way) => void,
+    heal: Way['heal'],
   ): void {
     const { byteLength } = data
-    const done = (cause: unknown): void => {
+    const { socket, port, address } = way
+    const settle = (cause: unknown, why?: string): void => {
       this.#handed -= 1
       this.#handedBytes -= byteLength
       if (!cause) {
@@ -118,10 +153,24 @@ export class Outbox {
         this.bytesSent += byteLength
         this.#onSent()
       }
-      if (this.#cut !== undefined) reject(this.#cut())
-      else if (cause) reject(this.#sendError(cause, byteLength, port, address))
+      if (this.#cut !== undefined) failed(this.#cut(), way)
+      else if (cause) failed(this.#sendError(cause, byteLength, way, why), way)
       else resolve(byteLength)
       if (this.#handed === 0) this.#onDrained?.()
+    }
+    const again = (healed: Way | string, cause: unknown): void => {
+      if (typeof healed === 'string') settle(cause, healed)
+      else if (this.#cut !== undefined) settle(cause)
+      else {
+        this.#pass(data, healed, resolve, failed, undefined)
+        this.#handed -= 1
+        this.#handedBytes -= byteLength
+      }
+    }
+    const done = (cause: unknown): void => {
+      const mayHeal = cause && heal !== undefined && stale.has(errno(cause) ?? '')
+      if (mayHeal) heal().then((healed) => again(healed, cause))
+      else settle(cause)
     }
     this.#handed += 1
     this.#handedBytes += byteLength
@@ -157,12 +206,28 @@ export class Outbox {
     )
   }
 
-  #sendError(cause: unknown, byteLength: number, port: number, address: string): MulticastError {
+  #sendError(
+    cause: unknown,
+    byteLength: number,
+    { name, address, port }: Way,
+    why = hint('send', cause),
+  ): MulticastError {
     if (errno(cause) === 'EMSGSIZE') return this.#tooLarge(byteLength, cause)
+    const through = name === undefined ? '' : ` through ${name}`
     return new MulticastError(
       'ERR_MULTICAST_SEND',
-      `Could not send ${byteLength} bytes to ${address} port ${port}: ${reasonOf(cause)} (${hint('send', cause)})`,
+      `Could not send ${byteLength} bytes to ${address} port ${port}${through}: ${reasonOf(cause)} (${why})`,
       { cause },
     )
   }
 }
+
+/** How the system refuses where an interface has another address now, was made anew, or is away. */
+const stale: ReadonlySet<string> = new Set([
+  'EADDRNOTAVAIL',
+  'EINVAL',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENODEV',
+  'ENXIO',
+])

@@ -22,6 +22,7 @@ import {
   type ReceiverSettings,
   receiverSettings,
 } from './options.js'
+import type { Recipient } from './outbox.js'
 import { integer } from './rules.js'
 
 const debug = createDebug('typed-multicast:receiver')
@@ -76,7 +77,7 @@ export class MulticastReceiver<
       silentFrom: 'listening',
       configure: (socket) => applySettings('receiver', socket, settings),
       open: () => memberships.join(settings.interfaces, settings.sources),
-      route: (address) => memberships.socketTo(address),
+      route: (to) => memberships.waysTo(to as Recipient),
       first: () => memberships.first,
     })
     const memberships = new Memberships(settings, debug, this.core.sockets, this.core.inbox.hear)
@@ -115,9 +116,8 @@ export class MulticastReceiver<
     const { group, interfaces, sources } = this.#settings
     const from = source === undefined ? sources : [parseSource(source, group)]
     await this.#inTurn(() => {
-      const named = name === 'all' || name === 'default' ? name : [name]
       const wanted =
-        name === undefined ? interfaces : parseInterfaces(named, 'interface', this.#settings)
+        name === undefined ? interfaces : parseInterfaces(name, 'interface', this.#settings)
       return this.#memberships.join(wanted, from)
     })
   }
@@ -130,7 +130,7 @@ export class MulticastReceiver<
   async leave(membership: MembershipOptions = {}): Promise<void> {
     const { interface: name, source } = membershipSettings(membership)
     const from = source === undefined ? undefined : parseSource(source, this.#settings.group)
-    await this.#inTurn(async () => this.#memberships.leave(name, from))
+    await this.#inTurn(() => this.#memberships.leave(name, from))
   }
 
   /** Does it when it is listening and what was asked for before is done. */
@@ -144,6 +144,8 @@ export class MulticastReceiver<
         lifecycle.throwIfEnded()
         throw error
       })
+      // Overtaken, so that nothing is joined after all.
+      lifecycle.throwIfEnded()
     })
     this.#turn = turn.catch(() => {})
     return turn
@@ -151,9 +153,11 @@ export class MulticastReceiver<
 
   async #reply(message: Reply, remote: Pick<RemoteInfo, 'address' | 'port'>): Promise<number> {
     checkRemote(remote, this.#settings.group)
-    const address = this.#memberships.addressOf(remote)
     const data = encode(this.#replyCodec, message)
-    return this.core.outbox.send(data, remote.port, address)
+    return this.core.outbox.send(data, {
+      address: this.#memberships.addressOf(remote),
+      port: remote.port,
+    })
   }
 }
 

@@ -1,5 +1,4 @@
 import createDebug from 'debug'
-import { groupAddress } from './address.js'
 import {
   type Codec,
   type CodecOptions,
@@ -18,6 +17,7 @@ import {
   type SenderSettings,
   senderSettings,
 } from './options.js'
+import type { Way } from './outbox.js'
 import { Outgoing } from './outgoing.js'
 import { Queue } from './queue.js'
 import { Silence } from './silence.js'
@@ -39,7 +39,7 @@ export class MulticastSender<
 > extends Endpoint<Reply> {
   readonly #settings: SenderSettings
   readonly #codec: Codec<Message, unknown>
-  readonly #group: string
+  readonly #outgoing: Outgoing
 
   /** `codec` carries the messages and the replies. */
   constructor(
@@ -72,18 +72,29 @@ export class MulticastSender<
       silentFrom: 'sending',
       configure: (socket) => applySettings('sender', socket, settings),
       open: () => outgoing.open(),
-      route: () => outgoing.socket,
-      first: () => outgoing.socket,
+      route: () => outgoing.ways,
+      first: () => (outgoing.ways[0] as Way).socket,
     })
-    const outgoing = new Outgoing(settings, this.core.sockets, this.core.inbox.hear)
+    const outgoing = new Outgoing(settings, debug, this.core.sockets, this.core.inbox.hear)
+    this.#outgoing = outgoing
     this.#settings = settings
     this.#codec = settings.codec as Codec<Message, unknown>
-    this.#group = groupAddress(settings.group, settings.interface)
   }
 
   /**
-   * Sends a message to the group; waits for `listening` first. Resolves with its bytes once the kernel
-   * has taken them, which says nothing of who hears it. Every failure is a rejection.
+   * The names of the interfaces that it sends through now, `['default']` for the system's route. None
+   * before `listening` and after `close`.
+   */
+  get interfaces(): readonly string[] {
+    return this.core.lifecycle.state === 'listening' ? this.#outgoing.interfaces : []
+  }
+
+  /**
+   * Sends a message to the group, one datagram out of each of its interfaces; waits for `listening`
+   * first. Resolves with its bytes once the kernel has taken them for one interface at least, which says
+   * nothing of who hears it; a program on this host hears one copy for each interface. Rejects if no
+   * interface takes it. An interface that has got another address or was made anew is looked up again
+   * and tried once more.
    */
   send(message: Message): Promise<number> {
     let data: Uint8Array
@@ -92,7 +103,7 @@ export class MulticastSender<
     } catch (error) {
       return Promise.reject(error)
     }
-    return this.core.outbox.send(data, this.#settings.port, this.#group)
+    return this.core.outbox.send(data)
   }
 
   /**

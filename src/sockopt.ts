@@ -5,7 +5,7 @@ import { MulticastError, shown } from './errors.js'
 import {
   findInterface,
   interfaceLister,
-  type Network,
+  type Lookup,
   type NetworkInterfaces,
 } from './interfaces.js'
 import { integer, optional, type Rules, resolve, rule } from './rules.js'
@@ -79,7 +79,7 @@ const membershipRules = {
   networkInterfaces: rule({ default: networkInterfaces, check: interfaceLister }),
   interface: rule({
     default: 'default',
-    check: (value, option, network: Network) =>
+    check: (value, option, network: Lookup) =>
       network.group.family === 'IPv4'
         ? packInterface(value, option, network)
         : packIndex(parseIndex(value, option, network)),
@@ -88,7 +88,7 @@ const membershipRules = {
 } satisfies Rules
 
 /** `imr_interface`, 4 bytes. */
-function packInterface(value: unknown, option: string, network: Network): Buffer {
+function packInterface(value: unknown, option: string, network: Lookup): Buffer {
   const { group } = network
   if (value === 'default') return Buffer.alloc(4)
   if (typeof value === 'number') {
@@ -110,7 +110,7 @@ function packIndex(index: number): Buffer {
 }
 
 /** The index of the interface that is asked for, by `interface` or by the group's zone. */
-function parseIndex(value: unknown, option: string, network: Network): number {
+function parseIndex(value: unknown, option: string, network: Lookup): number {
   const { zone } = network.group
   const zoned = zone === undefined ? undefined : indexOf(zone, "The group's zone", network)
   if (value === 'default') return zoned ?? 0
@@ -122,7 +122,7 @@ function parseIndex(value: unknown, option: string, network: Network): number {
   )
 }
 
-function indexOf(value: unknown, option: string, { group, networkInterfaces }: Network): number {
+function indexOf(value: unknown, option: string, { group, networkInterfaces }: Lookup): number {
   if (typeof value === 'number') return checkIndex(value, option)
   const table = networkInterfaces()
   // Linux lets an interface have a number for its name, and then the name counts, as everywhere.
@@ -140,7 +140,7 @@ function indexOf(value: unknown, option: string, { group, networkInterfaces }: N
 }
 
 /** `imr_sourceaddr`, 4 bytes. */
-function packSource(value: unknown, option: string, { group }: Network): Buffer {
+function packSource(value: unknown, option: string, { group }: Lookup): Buffer {
   if (group.family === 'IPv4') return inetAton(parseSource(value, group))
   throw new MulticastError(
     'ERR_MULTICAST_SOURCE',

@@ -2,12 +2,12 @@ import type { NetworkInterfaceInfo } from 'node:os'
 
 /** Addresses of an interface, as `networkInterfaces()` lists them. */
 
-export const v4 = (address: string): NetworkInterfaceInfo => ({
+export const v4 = (address: string, internal = false): NetworkInterfaceInfo => ({
   address,
   netmask: '255.255.255.0',
   family: 'IPv4',
   mac: '00:00:00:00:00:00',
-  internal: false,
+  internal,
   cidr: `${address}/24`,
 })
 

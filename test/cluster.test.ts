@@ -33,7 +33,7 @@ test('the primary and each worker of a cluster hear every message', {
   const heard = [receiver, await one.receiver(options), await other.receiver(options)].map(
     (receiver) => new Inbox(receiver),
   )
-  await using sender = new MulticastSender({ group, port, interface: loopback })
+  await using sender = new MulticastSender({ group, port, interfaces: loopback })
   const messages = Array.from({ length: 100 }, (_, at) => `message ${at}`)
 
   for (const message of messages) await sender.send(message)

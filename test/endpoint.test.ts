@@ -110,7 +110,7 @@ test('stats count datagrams and bytes both ways', async () => {
 test('a datagram that cannot be decoded is malformed, never an error', async () => {
   const receiver = await makeReceiver().ready()
   const { port } = receiver.address()
-  const sender = new MulticastSender({ group, port, interface: '127.0.0.1' })
+  const sender = new MulticastSender({ group, port, interfaces: '127.0.0.1' })
   keep(sender)
   const events = record(receiver)
   const malformed = once(receiver, 'malformed')
@@ -134,7 +134,7 @@ test('without a malformed listener such a datagram is only counted', async () =>
   const raw = new MulticastSender({
     group,
     port: receiver.address().port,
-    interface: '127.0.0.1',
+    interfaces: '127.0.0.1',
   })
   keep(raw)
   await raw.send(Buffer.from([0xff]))

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { parseGroup } from '../src/address.js'
 import {
+  addressOn,
   findInterface,
   interfaceLister,
   listInterfaces,
   type NetworkInterfaces,
-  parseInterface,
+  outwardInterfaces,
   parseInterfaces,
-  targetInterfaces,
+  wantedInterfaces,
 } from '../src/interfaces.js'
 import { v4, v6 } from './addresses.js'
 
@@ -89,7 +90,6 @@ function on(t: TestContext, platform: NodeJS.Platform): void {
 
 const networkInterfaces = (): NetworkInterfaces => table
 const here = { group, networkInterfaces }
-const here6 = { group: group6, networkInterfaces }
 const onEth0 = { group: parseGroup('ff02::1%eth0'), networkInterfaces }
 
 const eth0 = { name: 'eth0', handle: '192.0.2.7', zone: 'eth0' }
@@ -106,7 +106,8 @@ test('on Windows an IPv6 zone is the number that a link-local address carries', 
   on(t, 'win32')
   const found = { name: 'eth0', handle: '::%2', zone: '2' }
   assert.deepEqual(findInterface(table, group6, 'eth0', 'interface'), found)
-  assert.deepEqual(findInterface(table, group6, 'fe80::7%2', 'interface'), found)
+  const given = { ...found, given: 'fe80::7%2' }
+  assert.deepEqual(findInterface(table, group6, 'fe80::7%2', 'interface'), given)
   // Without such an address there is only the name.
   assert.equal(findInterface(table, group6, 'lo', 'interface').zone, 'lo')
   // IPv4 knows no zones.
@@ -178,7 +179,7 @@ test('the two words stand for themselves, unless the group has a zone', () => {
   for (const word of ['all', 'default'] as const) {
     const unlisted = { group, networkInterfaces: () => assert.fail('nobody needs them') }
     assert.equal(parseInterfaces(word, 'interfaces', unlisted), word)
-    assert.deepEqual(parseInterfaces(word, 'interfaces', onEth0), [eth0In6])
+    assert.deepEqual(parseInterfaces(word, 'interfaces', onEth0), ['eth0'])
   }
   const onNone = { group: parseGroup('ff02::1%eth1'), networkInterfaces }
   assert.throws(() => parseInterfaces('all', 'interfaces', onNone), {
@@ -187,17 +188,32 @@ test('the two words stand for themselves, unless the group has a zone', () => {
   })
 })
 
-test('a list is one interface for each that it names', () => {
-  const named = ['lo', '192.0.2.7', 'eth0', '127.0.0.1', '192.0.2.8']
-  assert.deepEqual(parseInterfaces(named, 'interfaces', here), [lo, eth0])
-  assert.deepEqual(parseInterfaces(['eth0', 'fe80::7'], 'interfaces', onEth0), [eth0In6])
-  for (const wrong of [[], 'eth0', undefined]) {
+test('a name, an address or a list of them is kept as it was given, once all are known', () => {
+  assert.deepEqual(parseInterfaces('eth0', 'interfaces', here), ['eth0'])
+  assert.deepEqual(parseInterfaces('192.0.2.8', 'interfaces', here), ['192.0.2.8'])
+  const named = ['lo', '192.0.2.7', 'eth0']
+  assert.deepEqual(parseInterfaces(named, 'interfaces', here), named)
+  assert.deepEqual(parseInterfaces(['eth0', 'fe80::7'], 'interfaces', onEth0), ['eth0', 'fe80::7'])
+  for (const wrong of [[], undefined, 7, {}]) {
     assert.throws(() => parseInterfaces(wrong, 'interfaces', here), {
       code: 'ERR_MULTICAST_INTERFACE',
-      message: /^interfaces must be 'all', 'default' or a list/,
+      message:
+        /^interfaces must be 'all', 'default', a name or an address, or a list with at least/,
     })
   }
-  for (const wrong of [['lo'], ['eth0', 'lo'], ['lo', 'eth0']]) {
+  for (const word of ['all', 'default']) {
+    assert.throws(() => parseInterfaces(['eth0', word], 'interfaces', here), {
+      code: 'ERR_MULTICAST_INTERFACE',
+      message: `interfaces has '${word}' in a list: give the word alone, or list the interfaces`,
+    })
+  }
+  for (const wrong of ['', 'eth1', ['eth0', 'eth1'], [''], [undefined]]) {
+    assert.throws(() => parseInterfaces(wrong, 'interfaces', here), {
+      code: 'ERR_MULTICAST_INTERFACE',
+      message: /which is no interface here\. With IPv4 there are: lo/,
+    })
+  }
+  for (const wrong of ['lo', ['lo'], ['eth0', 'lo'], ['lo', 'eth0']]) {
     assert.throws(() => parseInterfaces(wrong, 'interfaces', onEth0), {
       code: 'ERR_MULTICAST_INTERFACE',
       message: "The group's zone is %eth0, but interfaces asks for lo: leave one of the two out",
@@ -205,47 +221,104 @@ test('a list is one interface for each that it names', () => {
   }
 })
 
-test("one interface is the one that is asked for, or the group's zone, or the system's", () => {
-  assert.equal(parseInterface(undefined, 'interface', here), undefined)
-  assert.deepEqual(parseInterface('192.0.2.8', 'interface', here), eth0)
-  assert.deepEqual(parseInterface(undefined, 'interface', onEth0), eth0In6)
-  assert.deepEqual(parseInterface('fe80::7', 'interface', onEth0), eth0In6)
-  assert.throws(() => parseInterface('lo', 'interface', onEth0), {
-    message: /^The group's zone is %eth0, but interface asks for lo/,
-  })
-  assert.throws(() => parseInterface('eth1', 'interface', here6), {
-    message: /^interface is 'eth1'/,
-  })
-  const onNone = { group: parseGroup('ff02::1%eth1'), networkInterfaces }
-  assert.throws(() => parseInterface(undefined, 'interface', onNone), {
-    message: /^The group's zone is 'eth1'/,
-  })
+test('a list is one interface for each that it names, by the address that names it first', () => {
+  const named = ['lo', '192.0.2.8', 'eth0', '127.0.0.1', '192.0.2.7']
+  const second = { name: 'eth0', handle: '192.0.2.8', zone: 'eth0', given: '192.0.2.8' }
+  assert.deepEqual(wantedInterfaces(here, named), [lo, second])
+  assert.deepEqual(wantedInterfaces(here, ['eth0', '192.0.2.8']), [eth0])
+  assert.deepEqual(wantedInterfaces(onEth0, ['eth0', 'fe80::7']), [eth0In6])
 })
 
-test('what is joined on is looked up at that moment', () => {
+test('what is asked for is looked up at that moment', () => {
   let now: NetworkInterfaces = table
-  const network = { group, networkInterfaces: () => now, bindAddress: undefined }
-  assert.deepEqual(targetInterfaces(network, 'all'), listInterfaces(table, group))
-  assert.deepEqual(targetInterfaces(network, 'default'), [undefined])
-  assert.deepEqual(targetInterfaces(network, [eth0]), [eth0])
+  const network = { group, networkInterfaces: () => now }
+  assert.deepEqual(wantedInterfaces(network, ['eth0']), [eth0])
   now = { eth0: [v4('192.0.2.77')] }
-  const moved = [{ ...eth0, handle: '192.0.2.77' }]
-  assert.deepEqual(targetInterfaces(network, 'all'), moved)
-  assert.deepEqual(targetInterfaces(network, [eth0]), moved)
-  assert.throws(() => targetInterfaces(network, [lo]), {
+  assert.deepEqual(wantedInterfaces(network, ['eth0']), [{ ...eth0, handle: '192.0.2.77' }])
+  assert.throws(() => wantedInterfaces(network, ['lo']), {
     code: 'ERR_MULTICAST_INTERFACE',
     message: /^interfaces is 'lo', which is no interface here/,
   })
 })
 
-test('a group that differs from link to link needs an interface, unless bound elsewhere', () => {
-  assert.throws(() => targetInterfaces({ ...here6, bindAddress: undefined }, 'default'), {
+test('a name stands for the address that the system would use', (t) => {
+  on(t, 'linux')
+  const handle = (one: NetworkInterfaces) => findInterface(one, group, 'eth0', 'interface').handle
+  const [plain, linkScope, labelled] = ['10.7.0.1', '169.254.29.54', '10.7.0.9']
+  assert.equal(handle({ eth0: [v4(linkScope), v4(plain)] }), plain)
+  assert.equal(handle({ 'eth0:1': [v4(labelled)], eth0: [v4(plain)] }), plain)
+  assert.equal(handle({ eth0: [v4(linkScope)] }), linkScope)
+  assert.equal(handle({ eth0: [v4(linkScope)], 'eth0:1': [v4(labelled)] }), labelled)
+  assert.equal(handle({ eth0: [v4(plain), v4('10.8.0.1')], ppp0: [v4(plain)] }), '10.8.0.1')
+  assert.equal(handle({ eth0: [v4(plain), v4(linkScope)], ppp0: [v4(plain)] }), linkScope)
+})
+
+test('an interface whose only address has a label goes by its name, that address and the label', (t) => {
+  on(t, 'linux')
+  const labelled = { 'v0:1': [v4('10.7.0.1')] }
+  const v0 = { name: 'v0', handle: '10.7.0.1', zone: 'v0' }
+  assert.deepEqual(findInterface(labelled, group, 'v0', 'interface'), v0)
+  for (const wanted of ['10.7.0.1', 'v0:1']) {
+    const given = { ...v0, given: '10.7.0.1' }
+    assert.deepEqual(findInterface(labelled, group, wanted, 'interface'), given)
+  }
+  assert.deepEqual(listInterfaces(labelled, group), [v0])
+})
+
+test('an address that is given is used as it is', () => {
+  for (const given of ['192.0.2.7', '192.0.2.8']) {
+    const found = { name: 'eth0', handle: given, zone: 'eth0', given }
+    assert.deepEqual(findInterface(table, group, given, 'interface'), found)
+  }
+  // Of another family it only names the interface.
+  assert.deepEqual(findInterface(table, group, 'fe80::7', 'interface'), eth0)
+  const linkLocal = { ...eth0In6, given: 'fe80::7%eth0' }
+  assert.deepEqual(findInterface(table, group6, 'fe80::7', 'interface'), linkLocal)
+  const global = { ...eth0In6, given: '2001:db8::7' }
+  assert.deepEqual(findInterface(table, group6, '2001:DB8::7', 'interface'), global)
+})
+
+test('an address that two interfaces share is no name for one of them', () => {
+  const twins = {
+    lo: [v4('127.0.0.1')],
+    ppp0: [v4('10.0.0.1')],
+    ppp1: [v4('10.0.0.1')],
+    ppp2: [v4('10.0.0.1'), v4('10.0.0.2')],
+  }
+  assert.throws(() => findInterface(twins, group, 'ppp1', 'interfaces'), {
     code: 'ERR_MULTICAST_INTERFACE',
-    message: /^ff02::1 is another group on each link/,
+    message:
+      /^interfaces is 'ppp1', which has no address of its own: 10\.0\.0\.1 is that of ppp0, ppp2 too/,
   })
-  assert.deepEqual(targetInterfaces({ ...here6, bindAddress: '::' }, 'default'), [undefined])
-  const wide = { group: parseGroup('ff05::1'), networkInterfaces, bindAddress: undefined }
-  assert.deepEqual(targetInterfaces(wide, 'default'), [undefined])
+  const others = ['ppp1', 'ppp2']
+  const ppp0 = { name: 'ppp0', handle: '10.0.0.1', zone: 'ppp0', others }
+  assert.deepEqual(findInterface(twins, group, '10.0.0.1', 'interfaces'), {
+    ...ppp0,
+    given: '10.0.0.1',
+  })
+  assert.deepEqual(listInterfaces(twins, group), [
+    lo,
+    ppp0,
+    { name: 'ppp2', handle: '10.0.0.2', zone: 'ppp2' },
+  ])
+})
+
+test('to send on all leaves the loopback interface out, unless there is no other', () => {
+  const loopback = v4('127.0.0.1', true)
+  assert.deepEqual(
+    outwardInterfaces({ ...table, lo: [loopback] }, group).map(({ name }) => name)[0],
+    'eth0',
+  )
+  assert.deepEqual(outwardInterfaces({ lo: [loopback] }, group), [lo])
+  assert.deepEqual(outwardInterfaces({}, group), [])
+})
+
+test('an interface is bound to by its address, which for a group of the link is one of the link', () => {
+  assert.equal(addressOn(table, group, eth0), '192.0.2.7')
+  assert.equal(addressOn(table, group6, eth0In6), 'fe80::7%eth0')
+  assert.equal(addressOn(table, parseGroup('ff05::1'), eth0In6), '2001:db8::7')
+  assert.equal(addressOn(table, group6, { ...eth0In6, given: '2001:db8::7' }), '2001:db8::7')
+  assert.equal(addressOn({ eth0: [v6('fd00::1')] }, group6, eth0In6), 'fd00::1')
 })
 
 test('interfaces are listed by the given function, or the error is its failure', () => {

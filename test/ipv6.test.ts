@@ -50,7 +50,7 @@ for (const { scope, here, far, from } of groups) {
   scenario(`a ${scope} group is sent to, heard and replied to`, [], async (lab) => {
     const peer = await (await pair(lab)).peer()
     const heard = new Inbox(await peer.receiver({ group: far, port }, 'heard: '))
-    await using sender = new MulticastSender({ group: here, port, interface: 'e0' })
+    await using sender = new MulticastSender({ group: here, port, interfaces: 'e0' })
     const replies = new Inbox(sender)
 
     await sender.send('hello')
@@ -73,8 +73,8 @@ for (const { scope, here, far, from } of groups) {
       await using receiver = new MulticastReceiver({ group: here, port })
       const heardHere = new Inbox(receiver)
       await receiver.ready()
-      await using stays = new MulticastSender({ group: here, port, interface: 'e0', ttl: 0 })
-      await using leaves = new MulticastSender({ group: here, port, interface: 'e0' })
+      await using stays = new MulticastSender({ group: here, port, interfaces: 'e0', ttl: 0 })
+      await using leaves = new MulticastSender({ group: here, port, interfaces: 'e0' })
 
       await stays.send('stays')
       await leaves.send('leaves')

@@ -45,8 +45,8 @@ scenario('two groups on one port do not leak into each other', [], async (lab) =
   const heard = { one: new Inbox(one), other: new Inbox(other) }
   await Promise.all([one.ready(), other.ready()])
 
-  const toOne = await peer.sender({ group, port, interface: 'far0' })
-  const toOther = await peer.sender({ group: otherGroup, port, interface: 'far0' })
+  const toOne = await peer.sender({ group, port, interfaces: 'far0' })
+  const toOther = await peer.sender({ group: otherGroup, port, interfaces: 'far0' })
   await toOther.send('for the other')
   await toOne.send('for the one')
   await toOther.send('end')
@@ -66,8 +66,8 @@ scenario('a group that another process of the host has joined is not heard', [],
   const heard = new Inbox(receiver)
   await receiver.ready()
 
-  const toOther = await peer.sender({ group: otherGroup, port, interface: 'far0' })
-  const toOurs = await peer.sender({ group, port, interface: 'far0' })
+  const toOther = await peer.sender({ group: otherGroup, port, interfaces: 'far0' })
+  const toOurs = await peer.sender({ group, port, interfaces: 'far0' })
   await toOther.send('not for us')
   await toOurs.send('for us')
 
@@ -91,10 +91,10 @@ for (const { family, group, addresses, dropped } of [
   const speak = async (peer: Peer): Promise<void> => {
     const [source, ...foreign] = addresses
     for (const [on, localAddress] of foreign.entries()) {
-      const sender = await peer.sender({ group, port, interface: `far${on}`, localAddress })
+      const sender = await peer.sender({ group, port, interfaces: `far${on}`, localAddress })
       await sender.send('foreign')
     }
-    const sender = await peer.sender({ group, port, interface: 'far0', localAddress: source })
+    const sender = await peer.sender({ group, port, interfaces: 'far0', localAddress: source })
     await sender.send('wanted')
   }
 
@@ -150,7 +150,7 @@ scenario('over IPv4, each interface can have a source of its own', [], async (la
   await receiver.join({ interface: 'e1', source: `${addresses[1]}` })
 
   for (const [at, localAddress] of addresses.entries()) {
-    const sender = await peer.sender({ group, port, interface: `far${at}`, localAddress })
+    const sender = await peer.sender({ group, port, interfaces: `far${at}`, localAddress })
     await sender.send(localAddress)
   }
 
@@ -189,7 +189,7 @@ scenario('over IPv6, sources that differ between interfaces are refused', [], as
   })
   await receiver.leave({ source: other })
   assert.deepEqual(receiver.memberships, joined)
-  const sender = await far.sender({ group, port, interface: 'far0', localAddress: one })
+  const sender = await far.sender({ group, port, interfaces: 'far0', localAddress: one })
   await sender.send('hello')
   assert.equal((await heard.next()).text, 'hello')
 
@@ -219,7 +219,7 @@ scenario('a source can be joined and left while running', [], async (lab) => {
   })
   const heard = new Inbox(receiver)
   await receiver.ready()
-  const options = { group, port, interface: 'far0' }
+  const options = { group, port, interfaces: 'far0' }
   const second = await peer.sender({ ...options, localAddress: '10.0.0.2' })
   const third = await peer.sender({ ...options, localAddress: '10.0.0.3' })
 
@@ -251,7 +251,7 @@ for (const { family, group, localAddress } of [
       await using receiver = new MulticastReceiver({ group, port })
       const heard = new Inbox(receiver)
       await receiver.ready()
-      const options = { group, port, interface: 'e0', localAddress }
+      const options = { group, port, interfaces: 'e0', localAddress }
       await using quiet = new MulticastSender({ ...options, loopback: false })
       await using sender = new MulticastSender(options)
 
@@ -270,8 +270,8 @@ scenario('TTL 0 is heard on the own host alone', [], async (lab) => {
   await using receiver = new MulticastReceiver({ group, port })
   const heard = new Inbox(receiver)
   await receiver.ready()
-  await using stays = new MulticastSender({ group, port, interface: 'e0', ttl: 0 })
-  await using leaves = new MulticastSender({ group, port, interface: 'e0' })
+  await using stays = new MulticastSender({ group, port, interfaces: 'e0', ttl: 0 })
+  await using leaves = new MulticastSender({ group, port, interfaces: 'e0' })
 
   await stays.send('stays')
   await leaves.send('end')
@@ -288,7 +288,7 @@ scenario('after the last leave nothing is emitted, and what comes is counted', [
   await using receiver = new MulticastReceiver({ group, port })
   const heard = new Inbox(receiver)
   await receiver.ready()
-  const sender = await peer.sender({ group, port, interface: 'far0' })
+  const sender = await peer.sender({ group, port, interfaces: 'far0' })
 
   await receiver.leave()
   assert.deepEqual(receiver.memberships, [])

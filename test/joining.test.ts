@@ -42,7 +42,7 @@ for (const { family, group, addresses, joined } of [
     assert.deepEqual(receiver.memberships, joined)
 
     for (const [at, host] of far.entries()) {
-      const sender = await (await host.peer()).sender({ group, port, interface: 'far' })
+      const sender = await (await host.peer()).sender({ group, port, interfaces: 'far' })
       const replies = await sender.request(`host ${at}`, { limit: 1, timeout: 10_000 })
       assert.deepEqual(replies, [`host ${at} from ${addresses[at]}`])
     }
@@ -55,9 +55,9 @@ scenario('a sender goes out of the interface that it names, and of no other', []
   for (const host of far) {
     heard.push(new Inbox(await (await host.peer()).receiver({ group, port })))
   }
-  await using byName = new MulticastSender({ group, port, interface: 'e1' })
-  await using byAddress = new MulticastSender({ group, port, interface: '10.0.1.1' })
-  await using other = new MulticastSender({ group, port, interface: 'e0' })
+  await using byName = new MulticastSender({ group, port, interfaces: 'e1' })
+  await using byAddress = new MulticastSender({ group, port, interfaces: '10.0.1.1' })
+  await using other = new MulticastSender({ group, port, interfaces: 'e0' })
 
   await byName.send('by name')
   await byAddress.send('by address')
@@ -75,7 +75,7 @@ scenario('an interface is left and joined again while running', [], async (lab) 
   await receiver.ready()
   assert.deepEqual(receiver.memberships, [{ interface: 'e0' }, { interface: 'e1' }])
   const [on0, on1] = await Promise.all(
-    far.map(async (host) => (await host.peer()).sender({ group, port, interface: 'far' })),
+    far.map(async (host) => (await host.peer()).sender({ group, port, interfaces: 'far' })),
   )
 
   await receiver.leave({ interface: '10.0.0.1' })
@@ -113,7 +113,7 @@ scenario('an unknown interface is refused with those that exist', [], async (lab
     message: /e7.*\be0\b/s,
   }
   assert.throws(() => new MulticastReceiver({ group, port, interfaces: ['e7'] }), refusal)
-  assert.throws(() => new MulticastSender({ group, port, interface: 'e7' }), refusal)
+  assert.throws(() => new MulticastSender({ group, port, interfaces: 'e7' }), refusal)
   await using receiver = new MulticastReceiver({ group, port })
   await assert.rejects(receiver.join({ interface: 'e7' }), refusal)
 })
@@ -171,7 +171,7 @@ scenario("'default' joins where the system's route points", [], async (lab) => {
   await receiver.ready()
   assert.deepEqual(receiver.memberships, [{ interface: 'default' }])
   for (const [at, host] of far.entries()) {
-    const sender = await (await host.peer()).sender({ group, port, interface: 'far' })
+    const sender = await (await host.peer()).sender({ group, port, interfaces: 'far' })
     await sender.send(`host ${at}`)
   }
 
@@ -183,7 +183,7 @@ scenario("'default' joins where the system's route points", [], async (lab) => {
 scenario('join renews what a deleted and recreated interface took away', [], async (lab) => {
   const plug = async (host: Host) => {
     await lab.cable([lab.here, 'e0', '10.0.0.1/24'], [host, 'far', '10.0.0.2/24'])
-    return (await host.peer()).sender({ group, port, interface: 'far' })
+    return (await host.peer()).sender({ group, port, interfaces: 'far' })
   }
   for (const options of [{}, { sources: ['10.0.0.2'] }]) {
     await using receiver = await new MulticastReceiver({ group, port, ...options }).ready()
@@ -215,7 +215,7 @@ scenario('a recreated interface may have another address, and is left by it', []
     await lab.cable([lab.here, 'e0', `${network}.1/24`], [far, 'far', `${network}.2/24`])
     await receiver.join({ interface: 'e0' })
     assert.deepEqual(receiver.memberships, [{ interface: 'lo' }, { interface: 'e0' }])
-    const sender = await (await far.peer()).sender({ group, port, interface: 'far' })
+    const sender = await (await far.peer()).sender({ group, port, interfaces: 'far' })
     await sender.send(network)
     assert.equal((await inbox.next()).text, network)
     if (network === '10.0.0') lab.here.unplug('e0')

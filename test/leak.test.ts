@@ -17,7 +17,7 @@ function receiverOn(port: number, signal: AbortSignal): MulticastReceiver {
 }
 
 function senderTo(port: number, signal: AbortSignal): MulticastSender {
-  return new MulticastSender({ group, port, interface: loopback, signal, timeout: 60_000 })
+  return new MulticastSender({ group, port, interfaces: loopback, signal, timeout: 60_000 })
 }
 
 /** Ways through a life; what each has used must be gone when it resolves. */
@@ -65,7 +65,7 @@ const lives: Record<string, (signal: AbortSignal) => Promise<unknown>> = {
     const sender = new MulticastSender({
       group,
       port,
-      interface: loopback,
+      interfaces: loopback,
       localAddress: loopback,
       localPort: port,
       signal,

@@ -45,7 +45,7 @@ export function makeSender(
   const sender = new MulticastSender({
     group,
     port,
-    interface: '127.0.0.1',
+    interfaces: '127.0.0.1',
     codec: text,
     ...options,
   })

@@ -11,7 +11,7 @@ import {
   requestSettings,
   senderSettings,
 } from '../src/options.js'
-import { v4, v6 } from './addresses.js'
+import { v6 } from './addresses.js'
 import { keep } from './loopback.js'
 
 const group = '239.1.2.3'
@@ -23,7 +23,7 @@ test('the defaults of a sender', () => {
   const settings = senderSettings({ group, port })
   assert.equal(settings.ttl, 1)
   assert.equal(settings.loopback, true)
-  assert.equal(settings.interface, undefined)
+  assert.equal(settings.interfaces, 'default')
   assert.equal(settings.localAddress, '0.0.0.0')
   assert.equal(settings.localPort, 0)
   assert.equal(settings.timeout, undefined)
@@ -72,16 +72,20 @@ const common: [option: string, code: MulticastErrorCode, values: unknown[]][] = 
   ['createSocket', 'ERR_MULTICAST_OPTION', [null, {}, 'udp4']],
   ['networkInterfaces', 'ERR_MULTICAST_OPTION', [null, {}]],
 ]
+const wrongInterfaces = [
+  ...['nosuch0', '192.0.2.99', '', 7, {}, null, [], ['nosuch0'], [undefined], [['lo']]],
+  ...[['all'], ['default', '127.0.0.1'], ['']],
+]
 const sender: typeof common = [
   ['port', 'ERR_MULTICAST_PORT', [0]],
   ['ttl', 'ERR_MULTICAST_TTL', [-1, 256, 1.5, Number.NaN, '1', null, true]],
   ['loopback', 'ERR_MULTICAST_OPTION', [0, 'false', null]],
-  ['interface', 'ERR_MULTICAST_INTERFACE', ['nosuch0', '192.0.2.99', '', 7, {}, null]],
+  ['interfaces', 'ERR_MULTICAST_INTERFACE', wrongInterfaces],
   ['localAddress', 'ERR_MULTICAST_OPTION', ['::1', 'localhost', '239.1.2.3', '', 7]],
   ['localPort', 'ERR_MULTICAST_PORT', [-1, 65536, 1.5, '0']],
 ]
 const receiver: typeof common = [
-  ['interfaces', 'ERR_MULTICAST_INTERFACE', ['lo', [], ['nosuch0'], [undefined], 7, {}, [['lo']]]],
+  ['interfaces', 'ERR_MULTICAST_INTERFACE', wrongInterfaces],
   ['sources', 'ERR_MULTICAST_SOURCE', ['192.0.2.1', [], ['fe80::1'], ['239.1.2.3'], ['x'], [7]]],
   ['bindAddress', 'ERR_MULTICAST_OPTION', ['all', '::', '239.1.2.3', 7, '']],
   ['reuseAddr', 'ERR_MULTICAST_OPTION', [0, 'true', null]],
@@ -97,7 +101,7 @@ const membership: typeof common = [
   ['source', 'ERR_MULTICAST_OPTION', [7, null, ['192.0.2.1']]],
 ]
 
-const required = { group, port, networkInterfaces }
+const required = { group, port, createSocket, networkInterfaces }
 for (const { what, known, make, table } of [
   {
     what: 'a sender',
@@ -174,7 +178,7 @@ for (const [kind, make] of [
 }
 
 test('nearest is by spelling, whatever the letter case', () => {
-  const near = { TTL: 'ttl', intrface: 'interface', loopBack: 'loopback', localport: 'localPort' }
+  const near = { TTL: 'ttl', interface: 'interfaces', loopBack: 'loopback', localport: 'localPort' }
   for (const [given, meant] of Object.entries(near)) {
     assert.throws(() => senderSettings({ group, port, [given]: 1 }), new RegExp(`'${meant}'\\?`))
   }
@@ -188,13 +192,13 @@ test('the limits of each range are in it', () => {
   for (const edge of [1, 65535]) assert.equal(senderSettings({ group, port: edge }).port, edge)
 })
 
-test('a list of interfaces is one entry for each interface', { skip: !hasLo && 'no lo' }, () => {
+test('a list of interfaces is kept as it is given', { skip: !hasLo && 'no lo' }, () => {
   const { interfaces } = receiverSettings({
     group,
     port,
     interfaces: [lo.name, lo.address, lo.name],
   })
-  assert.deepEqual(interfaces, [{ name: lo.name, handle: lo.address, zone: lo.name }])
+  assert.deepEqual(interfaces, [lo.name, lo.address, lo.name])
 })
 
 test('sources are one entry for each address', () => {
@@ -212,15 +216,15 @@ test("the group's zone picks the interface, and contradicts another", {
     ...networkInterfaces(),
     eth9: networkInterfaces().lo?.map((entry) => ({ ...entry })) ?? [],
   })
-  const zoned = { group: 'ff02::1%lo', port, networkInterfaces: table }
-  assert.equal(senderSettings(zoned).interface?.name, 'lo')
-  assert.equal(senderSettings({ ...zoned, interface: 'lo' }).interface?.name, 'lo')
+  const zoned = { group: 'ff02::1%lo', port, networkInterfaces: table, createSocket }
+  assert.equal(senderSettings(zoned).interfaces[0], 'lo')
+  assert.equal(senderSettings({ ...zoned, interfaces: 'lo' }).interfaces[0], 'lo')
   for (const interfaces of ['all', 'default', ['lo']]) {
     const settings = receiverSettings({ ...zoned, interfaces })
-    assert.deepEqual(settings.interfaces, [{ name: 'lo', handle: '::%lo', zone: 'lo' }])
+    assert.deepEqual(settings.interfaces, ['lo'])
   }
   const contradiction = { code: 'ERR_MULTICAST_INTERFACE', message: /zone is %lo, but .* eth9/ }
-  assert.throws(() => senderSettings({ ...zoned, interface: 'eth9' }), contradiction)
+  assert.throws(() => senderSettings({ ...zoned, interfaces: 'eth9' }), contradiction)
   assert.throws(() => receiverSettings({ ...zoned, interfaces: ['eth9'] }), contradiction)
   assert.throws(() => senderSettings({ ...zoned, group: 'ff02::1%nosuch0' }), {
     code: 'ERR_MULTICAST_INTERFACE',
@@ -241,19 +245,25 @@ test('interfaces that cannot be listed are the cause', () => {
   const networkInterfaces = () => {
     throw cause
   }
-  assert.throws(() => senderSettings({ group, port, networkInterfaces, interface: 'lo' }), {
-    code: 'ERR_MULTICAST_INTERFACE',
-    message: /could not be listed: uv_interface_addresses EACCES/,
-    cause,
-  })
+  assert.throws(
+    () => senderSettings({ ...{ group, port, createSocket }, networkInterfaces, interfaces: 'lo' }),
+    {
+      code: 'ERR_MULTICAST_INTERFACE',
+      message: /could not be listed: uv_interface_addresses EACCES/,
+      cause,
+    },
+  )
 })
 
 test('interfaces that are none are refused', () => {
   const networkInterfaces = () => undefined
-  assert.throws(() => senderSettings({ group, port, networkInterfaces, interface: 'lo' }), {
-    code: 'ERR_MULTICAST_INTERFACE',
-    message: /could not be listed: the function returned undefined/,
-  })
+  assert.throws(
+    () => senderSettings({ ...{ group, port, createSocket }, networkInterfaces, interfaces: 'lo' }),
+    {
+      code: 'ERR_MULTICAST_INTERFACE',
+      message: /could not be listed: the function returned undefined/,
+    },
+  )
 })
 
 test('what the kernel refuses names the option', () => {
@@ -324,22 +334,15 @@ test('the settings of each kind are set on its socket, and no others', () => {
       (...args: unknown[]) =>
         set.push([name, ...args]),
   })
-  const table = { eth0: [v4('192.0.2.7')] }
   const given = { group, port, recvBufferSize: 4096, sendBufferSize: 8192 }
-  const networkInterfaces = () => table
-  applySettings(
-    'sender',
-    socket,
-    senderSettings({ ...given, networkInterfaces, ttl: 7, loopback: false, interface: 'eth0' }),
-  )
+  applySettings('sender', socket, senderSettings({ ...given, ttl: 7, loopback: false }))
   assert.deepEqual(set.splice(0), [
     ['setRecvBufferSize', 4096],
     ['setSendBufferSize', 8192],
     ['setMulticastTTL', 7],
     ['setMulticastLoopback', false],
-    ['setMulticastInterface', '192.0.2.7'],
   ])
-  applySettings('receiver', socket, receiverSettings({ ...given, networkInterfaces }))
+  applySettings('receiver', socket, receiverSettings(given))
   assert.deepEqual(set.splice(0), [
     ['setRecvBufferSize', 4096],
     ['setSendBufferSize', 8192],
@@ -428,7 +431,7 @@ test('a codec is whatever has both of its functions', () => {
 test('a receiver may hear any interface where it binds, on a group of each link as well', () => {
   for (const interfaces of ['all', ['lo']]) {
     const networkInterfaces = () => ({ lo: [v6('::1')] })
-    const settings = { group: 'ff02::1', port, interfaces, networkInterfaces }
+    const settings = { group: 'ff02::1', port, interfaces, networkInterfaces, createSocket }
     assert.doesNotThrow(() => receiverSettings(settings))
   }
 })

@@ -59,8 +59,8 @@ function make(limit = 10, to = group): Made {
     outbox,
     kernel,
     sent: () => sent,
-    send: (size) => outbox.send(Buffer.alloc(size), port, address),
-    open: () => outbox.open(() => kernel.socket),
+    send: (size) => outbox.send(Buffer.alloc(size)),
+    open: () => outbox.open(() => [{ socket: kernel.socket, port, address }]),
   }
 }
 
@@ -80,19 +80,22 @@ const systemError = (code: string): Error => Object.assign(new Error(`send ${cod
 test('what is sent before it opens goes out when it does, in its order and to its address', async () => {
   const { outbox, kernel, sent } = make()
   const [one, two] = [Buffer.from('one'), Buffer.from('four')]
-  const sends = [outbox.send(one, 1, '239.0.0.1'), outbox.send(two, 2, '239.0.0.2')]
+  const sends = [
+    outbox.send(one, { port: 1, address: '239.0.0.1' }),
+    outbox.send(two, { port: 2, address: '239.0.0.2' }),
+  ]
   assert.equal(outbox.isEmpty, false)
   const routed: string[] = []
-  outbox.open((address) => {
-    routed.push(address)
-    return kernel.socket
+  outbox.open((to = { port, address }) => {
+    routed.push(to.address)
+    return [{ socket: kernel.socket, ...to }]
   })
-  sends.push(outbox.send(one, 3, '239.0.0.3'))
-  assert.deepEqual(routed, ['239.0.0.1', '239.0.0.2', '239.0.0.3'])
+  sends.push(outbox.send(one))
+  assert.deepEqual(routed, ['239.0.0.1', '239.0.0.2', address])
   assert.deepEqual(kernel.taken, [
     { data: one, port: 1, address: '239.0.0.1' },
     { data: two, port: 2, address: '239.0.0.2' },
-    { data: one, port: 3, address: '239.0.0.3' },
+    { data: one, port, address },
   ])
   for (const _ of routed) kernel.answer()
   assert.deepEqual(await Promise.all(sends), [3, 4, 3])
@@ -288,7 +291,7 @@ test('what the socket throws is the same as what it answers', async () => {
       throw cause
     },
   } as unknown as DatagramSocket
-  outbox.open(() => (isBroken ? broken : good.socket))
+  outbox.open(() => [{ socket: isBroken ? broken : good.socket, port, address }])
   await assert.rejects(send(1), { code: 'ERR_MULTICAST_SEND', cause })
   assert.equal(outbox.isEmpty, true)
   isBroken = false

@@ -16,7 +16,7 @@ for (const { family, group, largest } of [
       [host, 'far', '10.0.0.2/24', 'fd00::2/64'],
     )
     await (await host.peer()).receiver({ group, port }, '')
-    await using sender = new MulticastSender({ group, port, interface: 'e0' })
+    await using sender = new MulticastSender({ group, port, interfaces: 'e0' })
     const replies = new Inbox(sender)
     const message = Buffer.alloc(largest, 'every byte arrives ')
 

@@ -38,7 +38,7 @@ test('a decode that returns a promise is malformed, whatever becomes of the prom
     })
     await receiver.ready()
     const { port } = receiver.address()
-    const sender = new MulticastSender({ group: '${group}', port, interface: '127.0.0.1' })
+    const sender = new MulticastSender({ group: '${group}', port, interfaces: '127.0.0.1' })
     receiver.on('malformed', async (error) => {
       console.log(error.code, error.message.includes('returned a promise'))
       await Promise.all([receiver.close(), sender.close()])
@@ -89,7 +89,7 @@ test('a listener that throws is an uncaught exception, as of any EventEmitter', 
     receiver.on('message', () => { throw new Error('from message') })
     receiver.on('close', () => { throw new Error('from close') })
     await receiver.ready()
-    const sender = new MulticastSender({ group: '${group}', port: receiver.address().port, interface: '127.0.0.1' })
+    const sender = new MulticastSender({ group: '${group}', port: receiver.address().port, interfaces: '127.0.0.1' })
     const loop = receiver[Symbol.asyncIterator]()
     await sender.send('x')
     console.log((await loop.next()).value.message)
@@ -114,7 +114,7 @@ test('an unreferenced pair lets the process end, its clocks too', async () => {
     await receiver.ready()
     receiver.unref()
     const sender = new MulticastSender({
-      group: '${group}', port: receiver.address().port, interface: '127.0.0.1', timeout: 2 ** 31 - 1,
+      group: '${group}', port: receiver.address().port, interfaces: '127.0.0.1', timeout: 2 ** 31 - 1,
     }).unref()
     await sender.send('x')
     console.log('end')
@@ -127,7 +127,7 @@ test('DEBUG shows opening, joining, sending, receiving and closing', async () =>
     `
     const receiver = new MulticastReceiver({ group: '${group}', port: 0, interfaces: ['127.0.0.1'] })
     await receiver.ready()
-    const sender = new MulticastSender({ group: '${group}', port: receiver.address().port, interface: '127.0.0.1' })
+    const sender = new MulticastSender({ group: '${group}', port: receiver.address().port, interfaces: '127.0.0.1' })
     const loop = receiver[Symbol.asyncIterator]()
     await sender.send('abc')
     await loop.next()

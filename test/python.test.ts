@@ -52,7 +52,7 @@ scenario('reaches the Python receiver, and hears its reply', ['python3'], async 
   await using sender = new MulticastSender({
     group,
     port,
-    interface: 'e0',
+    interfaces: 'e0',
     codec: text,
     timeout: 200,
   })
@@ -106,7 +106,7 @@ scenario('carries every byte to Python and back', ['python3'], async (lab) => {
     everyByte.toString('hex'),
   )
   await program.next()
-  await using sender = new MulticastSender({ group, port, interface: 'e0' })
+  await using sender = new MulticastSender({ group, port, interfaces: 'e0' })
   const heard = new Inbox(sender)
 
   assert.equal(await sender.send(everyByte), 256)
@@ -129,7 +129,7 @@ scenario(
       host.ip('route add 224.0.0.0/4 dev e0')
       await host.python('receiver', group, port).next()
     }
-    await using sender = new MulticastSender({ group, port, interface: 'e0', codec: text })
+    await using sender = new MulticastSender({ group, port, interfaces: 'e0', codec: text })
 
     const replies: string[] = []
     for await (const { message: answer, remote } of sender.request(message, { timeout: 500 })) {
@@ -155,10 +155,10 @@ scenario('puts the TTL on the wire that was asked for', ['python3'], async (lab)
       ttls.length + 1,
     )
     await program.next()
-    await using unset = new MulticastSender({ group, port, interface: 'e0' })
+    await using unset = new MulticastSender({ group, port, interfaces: 'e0' })
     await unset.send('1, where nothing is asked for')
     for (const ttl of ttls) {
-      await using sender = new MulticastSender({ group, port, interface: 'e0', ttl })
+      await using sender = new MulticastSender({ group, port, interfaces: 'e0', ttl })
       await sender.send(`${ttl}`)
     }
     assert.deepEqual(

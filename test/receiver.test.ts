@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
 import { mock, test } from 'node:test'
 import type { CreateSocket } from '../src/index.js'
+import { v4 } from './addresses.js'
 import { runProgram } from './child.js'
 import { group, makeReceiver, makeSender } from './loopback.js'
 
@@ -73,7 +74,7 @@ test('a reply to a forged sender does not end the process of a listener that doe
     const receiver = new MulticastReceiver({ ...where, port: 0, interfaces: ['${address}'] })
     await receiver.ready()
     const { port } = receiver.address()
-    const sender = new MulticastSender({ ...where, port, interface: '${address}' })
+    const sender = new MulticastSender({ ...where, port, interfaces: '${address}' })
     receiver.once('message', (message, remote) => {
       receiver.reply(message, { ...remote, port: 0 })
       receiver.reply(message, remote)
@@ -220,7 +221,7 @@ test('an eleventh source is over the limit of a membership', async () => {
 test("where one of 'all' cannot be joined the others are", async () => {
   const two = () => ({
     lo: networkInterfaces().lo ?? [],
-    eth9: [...(networkInterfaces().lo ?? [])],
+    eth9: [v4('127.0.0.2')],
   })
   const added: unknown[] = []
   const createSocket = altered({
@@ -250,16 +251,19 @@ test("where none of 'all' can be joined opening fails, as where there is none", 
     makeReceiver({ interfaces: 'all', networkInterfaces: one, createSocket }).ready(),
     { code: 'ERR_MULTICAST_JOIN', message: /on lo: addMembership ENODEV \(.*name one/, cause },
   )
-  await assert.rejects(makeReceiver({ interfaces: 'all', networkInterfaces: () => ({}) }).ready(), {
-    code: 'ERR_MULTICAST_INTERFACE',
-    message: /no interface with an IPv4 address/,
-  })
+  await assert.rejects(
+    makeReceiver({ interfaces: 'all', networkInterfaces: () => ({}), createSocket }).ready(),
+    {
+      code: 'ERR_MULTICAST_INTERFACE',
+      message: /no interface with an IPv4 address/,
+    },
+  )
 })
 
 test('where one of a list cannot be joined none is', async () => {
   const two = () => ({
     lo: networkInterfaces().lo ?? [],
-    eth9: [...(networkInterfaces().lo ?? [])],
+    eth9: [v4('127.0.0.2')],
   })
   let calls = 0
   const dropped: unknown[] = []

@@ -55,8 +55,8 @@ for (const { family, kernel, group, far: farAddress } of networks) {
       const near = await (await router.peer()).receiver({ group, port, interfaces: ['r1'] })
       const behind = await (await far.peer()).receiver({ group, port, interfaces: ['e0'] })
       const heard = { near: new Inbox(near), behind: new Inbox(behind) }
-      await using stays = new MulticastSender({ group, port, interface: 'e0' })
-      await using crosses = new MulticastSender({ group, port, interface: 'e0', ttl: 2 })
+      await using stays = new MulticastSender({ group, port, interfaces: 'e0' })
+      await using crosses = new MulticastSender({ group, port, interfaces: 'e0', ttl: 2 })
 
       await stays.send('stays')
       await crosses.send('crosses')
@@ -72,7 +72,7 @@ for (const { family, kernel, group, far: farAddress } of networks) {
     async (lab) => {
       const { far } = await routed(lab)
       await (await far.peer()).receiver({ group, port }, 'heard: ')
-      await using sender = new MulticastSender({ group, port, interface: 'e0', ttl: 2 })
+      await using sender = new MulticastSender({ group, port, interfaces: 'e0', ttl: 2 })
 
       const replies: string[] = []
       for await (const { message, remote } of sender.request('hello', {

@@ -13,7 +13,7 @@ import {
 import { group, keep, makeReceiver, makeSender } from './loopback.js'
 
 // Everything here is pinned to 127.0.0.1.
-const pin = { interface: '127.0.0.1' }
+const pin = { interfaces: '127.0.0.1' }
 
 afterEach(() => mock.timers.reset())
 

@@ -144,13 +144,21 @@ export async function program(remote: RemoteInfo): Promise<void> {
   // @ts-expect-error no such option
   new MulticastSender({ ...where, tll: 1 })
   // @ts-expect-error an option of the receiver
-  new MulticastSender({ ...where, interfaces: 'all' })
+  new MulticastSender({ ...where, sources: ['10.0.0.1'] })
+  // @ts-expect-error one of join() and leave(): here it is `interfaces`
+  new MulticastSender({ ...where, interface: 'lo' })
+  // @ts-expect-error a string or a list
+  new MulticastSender({ ...where, interfaces: 7 })
   // @ts-expect-error an option of the sender
   new MulticastReceiver({ ...where, ttl: 1 })
   // @ts-expect-error a number
   new MulticastSender({ ...where, ttl: '1' })
-  // @ts-expect-error a list
-  new MulticastReceiver({ ...where, interfaces: 'lo' })
+  for (const interfaces of ['lo', ['lo', '10.0.0.1'], 'all', 'default']) {
+    new MulticastReceiver({ ...where, interfaces })
+    new MulticastSender({ ...where, interfaces })
+  }
+  // @ts-expect-error names
+  new MulticastReceiver({ ...where, interfaces: [7] })
   // @ts-expect-error the group is required
   new MulticastSender({ port: 1 })
   // @ts-expect-error half a codec

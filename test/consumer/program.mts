@@ -231,7 +231,7 @@ async function main() {
   })
   await receiver.ready()
   const { port } = receiver.address()
-  await using sender = new MulticastSender({ group, port, interface: '127.0.0.1', codec: text })
+  await using sender = new MulticastSender({ group, port, interfaces: '127.0.0.1', codec: text })
   for await (const { message } of sender.request('heard', { limit: 1, timeout: 10_000 })) {
     console.log(message)
   }

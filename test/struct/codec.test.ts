@@ -10,7 +10,7 @@ test('a Struct is a codec, and a datagram of another length is malformed', async
   const codec = new Struct('>IH4s?')
   const receiver = keep(new MulticastReceiver({ group, port: 0, interfaces: ['127.0.0.1'], codec }))
   await receiver.ready()
-  const where = { group, port: receiver.address().port, interface: '127.0.0.1' }
+  const where = { group, port: receiver.address().port, interfaces: '127.0.0.1' }
   const sender = keep(new MulticastSender({ ...where, codec }))
   const raw = keep(new MulticastSender(where))
   const text = Buffer.from('abcd')

@@ -69,7 +69,10 @@ function programs(family: keyof typeof worlds): fc.Arbitrary<Step[]> {
     options: fc.record({
       group,
       port,
-      interface: some(pick(...interfaces), 1),
+      interfaces: some(
+        fc.oneof(pick('all', 'default', ...interfaces), list(interfaces.slice(0, 7), 3)),
+        1,
+      ),
       localAddress: some(pick(...addresses), 4),
       ttl: pick(undefined, undefined, 0, 2),
       loopback: pick(undefined, undefined, false),

@@ -118,14 +118,17 @@ test('an interface that was removed comes back as another, on which join() joins
   assert.deepEqual(heard, ['after join()'])
 })
 
-test('a sender that names an interface is told to be made anew once that is another', async () => {
+test('a sender that names an interface sends on once that is another, and says what it waits for', async () => {
   const network = new MockNetwork()
   const host = network.host()
-  const sender = await speak(host, { interface: 'eth0' }).ready()
+  const sender = await speak(host, { interfaces: 'eth0' }).ready()
   host.remove('eth0')
+  await assert.rejects(sender.send('x'), {
+    code: 'ERR_MULTICAST_SEND',
+    message: /through eth0: .* \(eth0 is not there now, .*: sends go out again once it has\)$/,
+  })
   host.add('eth0')
-  await assert.rejects(sender.send('x'), { message: /ENODEV.*make another sender/ })
-  assert.equal(await speak(host, { interface: 'eth0' }).send('x'), 1)
+  assert.equal(await sender.send('x'), 1)
 })
 
 test('an interface is plugged in elsewhere with other addresses', () => {
@@ -214,7 +217,7 @@ test('a host without interfaces has no route', async () => {
   )
   await rejects(lone.ready(), 'ERR_MULTICAST_JOIN', { code: 'ENODEV' })
   const { heard } = await listen(host)
-  await speak(host, { interface: 'lo' }).send('to itself')
+  await speak(host, { interfaces: 'lo' }).send('to itself')
   await network.settled()
   assert.deepEqual(heard, ['to itself'])
 })

@@ -30,7 +30,7 @@ for (const ip of families) {
       const all = ['lo', 'e0', 'e1'].map((name) => ({ interface: name }))
       assert.deepEqual(await receiver.memberships(), all)
       for (const { name } of [here.e0, here.e1]) {
-        const sender = await other.peer.sender({ group, port, interface: name })
+        const sender = await other.peer.sender({ group, port, interfaces: name })
         assert.deepEqual(await sender.request(`on ${name}`, patient), [`heard: on ${name}`])
         const { remote } = await sender.heard.next()
         assert.deepEqual([remote.address, remote.port], [here[name as 'e0'].address, port])
@@ -46,7 +46,7 @@ for (const ip of families) {
     async ({ near, other, port }) => {
       const { heard } = await near.peer.receiver({ group, port })
       const neighbour = await near.peer.receiver({ group: otherGroup, port })
-      const options = { port, interface: 'e0' }
+      const options = { port, interfaces: 'e0' }
       const one = await other.peer.sender({ ...options, group })
       const two = await other.peer.sender({ ...options, group: otherGroup })
       await two.send('other')
@@ -65,8 +65,8 @@ for (const ip of families) {
       const receiver = await near.peer.receiver({ group, port, interfaces })
       const joined = [{ interface: 'e0' }, { interface: 'e1' }]
       assert.deepEqual(await receiver.memberships(), joined)
-      const on0 = await other.peer.sender({ group, port, interface: 'e0' })
-      const on1 = await other.peer.sender({ group, port, interface: there.e1.address })
+      const on0 = await other.peer.sender({ group, port, interfaces: 'e0' })
+      const on1 = await other.peer.sender({ group, port, interfaces: there.e1.address })
       await receiver.leave({ interface: here.e0.address })
       await on0.send('left')
       await on1.send('on e1')
@@ -98,11 +98,11 @@ for (const ip of families) {
         ['e0', there.e0.second],
         ['e1', there.e1.address],
       ] as const) {
-        const foreign = await other.peer.sender({ group, port, interface: name, localAddress })
+        const foreign = await other.peer.sender({ group, port, interfaces: name, localAddress })
         await foreign.send('foreign')
       }
       const localAddress = there.e0.address
-      const sender = await other.peer.sender({ group, port, interface: 'e0', localAddress })
+      const sender = await other.peer.sender({ group, port, interfaces: 'e0', localAddress })
       await sender.send('wanted')
       assert.deepEqual(await receiver.heard.until('wanted'), ['wanted'])
       const { received, dropped } = await receiver.stats()
@@ -113,7 +113,7 @@ for (const ip of families) {
       const second = await other.peer.sender({
         group,
         port,
-        interface: 'e0',
+        interfaces: 'e0',
         localAddress: there.e0.second,
       })
       await second.send('end')
@@ -129,7 +129,7 @@ for (const ip of families) {
       const neighbour = await near.peer.receiver({ group, port })
       await receiver.leave()
       assert.deepEqual(await receiver.memberships(), [])
-      const sender = await other.peer.sender({ group, port, interface: 'e0' })
+      const sender = await other.peer.sender({ group, port, interfaces: 'e0' })
       await sender.send('left')
       // What is dropped has no event: a second receiver of the port tells that it has come.
       assert.equal((await neighbour.heard.next()).text, 'left')
@@ -198,7 +198,7 @@ for (const ip of families) {
     async ({ near, port }) => {
       const largest = isIPv4 ? 65_507 : 65_527
       const { heard } = await near.peer.receiver({ group, port, interfaces: ['e0'] })
-      const sender = await near.peer.sender({ group, port, interface: 'e0' })
+      const sender = await near.peer.sender({ group, port, interfaces: 'e0' })
       assert.equal(await sender.send(new Uint8Array(largest)), largest)
       assert.equal((await heard.next()).data.length, largest)
       await assert.rejects(sender.send(new Uint8Array(largest + 1)), (error) => {
@@ -216,8 +216,8 @@ for (const ip of families) {
     async ({ near, port }) => {
       const unknown = failure('ERR_MULTICAST_INTERFACE')
       await assert.rejects(near.peer.receiver({ group, port, interfaces: ['e7'] }), unknown)
-      await assert.rejects(near.peer.sender({ group, port, interface: 'e7' }), unknown)
-      await assert.rejects(near.peer.sender({ group, port, interface: there.e0.address }), unknown)
+      await assert.rejects(near.peer.sender({ group, port, interfaces: 'e7' }), unknown)
+      await assert.rejects(near.peer.sender({ group, port, interfaces: there.e0.address }), unknown)
       const receiver = await near.peer.receiver({ group, port })
       await assert.rejects(receiver.join({ interface: 'e7' }), unknown)
     },
@@ -233,7 +233,7 @@ for (const ip of families) {
       for (const host of hosts) {
         receivers.push(await stage[host].peer.receiver({ group, port, interfaces: ['e0'] }))
       }
-      const options = { group, port, interface: 'e0' }
+      const options = { group, port, interfaces: 'e0' }
       for (const [text, settings] of [
         ['default', {}],
         ['quiet', { loopback: false }],
@@ -258,7 +258,7 @@ for (const ip of families) {
     [...needs, 'router'],
     async ({ near, far, port }) => {
       await far.peer.receiver({ group, port }, 'from afar: ')
-      const sender = await near.peer.sender({ group, port, interface: 'e0', ttl: 2 })
+      const sender = await near.peer.sender({ group, port, interfaces: 'e0', ttl: 2 })
       assert.deepEqual(await sender.request('hello', patient), ['from afar: hello'])
       const { remote } = await sender.heard.next()
       assert.deepEqual([remote.address, remote.port], [ip.far.e0.address, port])
@@ -271,7 +271,7 @@ for (const ip of families) {
     async ({ near, other, port }) => {
       const receiver = await near.peer.receiver({ group, port, interfaces: 'default' })
       assert.deepEqual(await receiver.memberships(), [{ interface: 'default' }])
-      const on1 = await other.peer.sender({ group, port, interface: 'e1' })
+      const on1 = await other.peer.sender({ group, port, interfaces: 'e1' })
       const onRoute = await other.peer.sender({ group, port })
       await on1.send('on e1')
       await onRoute.send('end')
@@ -301,7 +301,7 @@ for (const ip of families) {
     async ({ near, other, port }) => {
       const { heard } = await other.peer.receiver({ group, port })
       const localAddress = here.e0.address
-      const options = { group, port, interface: 'e0', localAddress, localPort: port + 1 }
+      const options = { group, port, interfaces: 'e0', localAddress, localPort: port + 1 }
       const sender = await near.peer.sender(options)
       assert.deepEqual(await sender.address(), { address: localAddress, family, port: port + 1 })
       await sender.send('hello')
@@ -320,7 +320,7 @@ for (const ip of families) {
     async ({ near, port }) => {
       const receiver = await near.peer.receiver({ group, port, timeout: 20 })
       await receiver.told('timeout')
-      const sender = await near.peer.sender({ group, port, interface: 'e0', timeout: 20 })
+      const sender = await near.peer.sender({ group, port, interfaces: 'e0', timeout: 20 })
       await sender.send('hello')
       assert.equal((await receiver.heard.next()).text, 'hello')
       await sender.told('timeout')
@@ -334,7 +334,7 @@ for (const ip of families) {
     needs,
     async ({ near, other, port }) => {
       const receiver = await near.peer.receiver({ group, port, reuseAddr: false })
-      const sender = await other.peer.sender({ group, port, interface: 'e0' })
+      const sender = await other.peer.sender({ group, port, interfaces: 'e0' })
       for (const closing of [receiver, sender]) {
         await closing.close()
         await closing.told('close')
@@ -350,7 +350,7 @@ for (const ip of families) {
     [...needs, 'interfaces'],
     async ({ near, other, port }) => {
       const { heard } = await other.peer.receiver({ group, port })
-      const sender = await near.peer.sender({ group, port, interface: 'e1' })
+      const sender = await near.peer.sender({ group, port, interfaces: 'e1' })
       await near.interfaces?.down('e1')
       await assert.rejects(sender.send('down'), failure('ERR_MULTICAST_SEND', 'ENETUNREACH'))
       await near.interfaces?.up('e1')
@@ -368,7 +368,7 @@ for (const ip of families) {
         const joined = await receiver.memberships()
         const [on0, on1] = await Promise.all(
           [there.e0, there.e1].map(({ name, address }) =>
-            other.peer.sender({ group, port, interface: name, localAddress: address }),
+            other.peer.sender({ group, port, interfaces: name, localAddress: address }),
           ),
         )
         await near.interfaces?.remove('e1')
@@ -428,6 +428,6 @@ endpoint.rule(
 )
 
 endpoint.rule('over IPv6 nothing can be sent through lo', ipv6, async ({ near, port }: Stage) => {
-  const sender = await near.peer.sender({ group: 'ff05::1:3', port, interface: 'lo' })
+  const sender = await near.peer.sender({ group: 'ff05::1:3', port, interfaces: 'lo' })
   await assert.rejects(sender.send('x'), failure('ERR_MULTICAST_SEND', 'ENETUNREACH'))
 })
