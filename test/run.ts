@@ -27,6 +27,7 @@ const once = [
   'test/docs.test',
   'test/layout.test',
   'test/complete.test',
+  'test/mutations.test',
   'test/testing/differential.test',
   'test/testing/differential-endpoints.test',
 ]
