@@ -5,8 +5,16 @@
  * A second thread keeps the time, since node:test's own time-out is of a file on Node 20 and 22 and of
  * a test on 24, and on none of them ends a test that spins.
  */
+import { readFileSync } from 'node:fs'
 import { after, beforeEach } from 'node:test'
 import { Worker } from 'node:worker_threads'
+
+// Here, before all else that a test file imports has been loaded for nothing.
+const file = process.argv[1]
+const isOfLab =
+  file?.endsWith('.test.js') &&
+  /from '[./]+\/lab\.js'|import '[./]+\/lab\.js'/.test(readFileSync(file, 'utf8'))
+if (isOfLab) await import('./namespace.js')
 
 /** Milliseconds that a test may last. One that is known to take longer than the usual says so to run.ts. */
 const limit = Number(process.env.TYPED_MULTICAST_TEST_LIMIT ?? 60_000)
