@@ -5,12 +5,13 @@
  * the tests beside this one are using.
  */
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { cp, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { root, SHARED } from './tree.js'
+import { build, root, SHARED } from './tree.js'
 
 // With the first c8 would collect the coverage of npm and of the compilers. With the second a test of
 // node:test that is started here would report in a form for the runner of this one.
@@ -75,33 +76,21 @@ function temporary(): string {
   return folder
 }
 
-/**
- * Makes a user's project with the packed package and what else it develops with, in the folder `name` of
- * the shared one if it is to serve further runs, and else in one of its own. Where there is no registry
- * to install from, which only a developer's machine may lack, `skip` is the reason.
- */
-export async function install(
-  others: Readonly<Record<string, string>> = {},
-  name?: string,
-): Promise<{ consumer: string; skip: string | false }> {
-  const shared = process.env[SHARED] ?? temporary()
-  const consumer = join(name ? shared : temporary(), name ?? 'consumer')
-  if (existsSync(consumer)) return { consumer, skip: false }
+/** What a project needs for this repository's types and for running: the same versions as here. */
+async function versions(): Promise<Record<string, string>> {
+  const { dependencies, devDependencies } = await json(root, 'package.json')
+  return { '@types/node': devDependencies['@types/node'], debug: dependencies.debug }
+}
+
+/** A project, or why there is none, which is for want of a registry and only on a developer's machine. */
+export interface Consumer {
+  readonly consumer: string
+  readonly skip: string | false
+}
+
+async function made(consumer: string, make: () => Promise<void>): Promise<Consumer> {
   try {
-    const tarball = await pack(shared)
-    const { devDependencies } = await json(root, 'package.json')
-    const made = `${consumer}-unfinished`
-    await mkdir(made)
-    await writeFile(
-      join(made, 'package.json'),
-      JSON.stringify({
-        private: true,
-        type: 'module',
-        devDependencies: { '@types/node': devDependencies['@types/node'], ...others },
-      }),
-    )
-    await npm(made, 'install', tarball)
-    await rename(made, consumer)
+    await make()
     return { consumer, skip: false }
   } catch (error) {
     const { message } = error as Error
@@ -110,4 +99,52 @@ export async function install(
     if (offline && !process.env.CI) return { consumer, skip }
     throw error
   }
+}
+
+async function writeManifest(
+  folder: string,
+  devDependencies: Record<string, string>,
+): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  const manifest = { private: true, type: 'module', devDependencies }
+  await writeFile(join(folder, 'package.json'), JSON.stringify(manifest))
+}
+
+const tarball = (): Promise<string> => pack(process.env[SHARED] ?? temporary())
+
+/** Makes a user's project in which the packed package is installed. */
+export function install(): Promise<Consumer> {
+  const consumer = join(temporary(), 'consumer')
+  return made(consumer, async () => {
+    const { debug: _, ...types } = await versions()
+    await writeManifest(consumer, types)
+    await npm(consumer, 'install', await tarball())
+  })
+}
+
+/**
+ * Makes a project that has the packed package beside other packages. These are installed once, below
+ * build/: most of what it costs is to unpack them. Where the package itself is installed from is tested by
+ * package.test.ts.
+ */
+export function installBeside(others: Readonly<Record<string, string>>): Promise<Consumer> {
+  const wanted = JSON.stringify(others)
+  const shared = join(
+    build,
+    `beside-${createHash('sha256').update(wanted).digest('hex').slice(0, 12)}`,
+  )
+  const consumer = join(shared, `consumer-${process.pid}`)
+  return made(consumer, async () => {
+    if (!existsSync(shared)) {
+      const unfinished = `${shared}-${process.pid}`
+      await writeManifest(unfinished, { ...(await versions()), ...others })
+      await npm(unfinished, 'install')
+      await rename(unfinished, shared)
+    }
+    process.on('exit', () => rmSync(consumer, { recursive: true, force: true }))
+    const installed = join(consumer, 'node_modules/typed-multicast')
+    await writeManifest(consumer, {})
+    await mkdir(installed, { recursive: true })
+    await command(installed, 'tar', '-xzf', await tarball(), '--strip-components=1')
+  })
 }

@@ -64,7 +64,17 @@ test("Linux's label of an address is the interface that has it", {
 })
 
 test('an unknown interface is refused with those that exist', () => {
-  for (const wanted of ['eth1', '192.0.2.1', 'fe80::7%lo', '0', '', undefined, 7, 'toString']) {
+  for (const wanted of [
+    'eth1',
+    '192.0.2.1',
+    'fe80::7%lo',
+    '0',
+    '',
+    undefined,
+    'undefined',
+    7,
+    'toString',
+  ]) {
     assert.throws(() => findInterface(table, group, wanted, 'interface'), {
       code: 'ERR_MULTICAST_INTERFACE',
       message:
@@ -167,8 +177,15 @@ test('those that exist are listed in an error with their addresses of the family
   assert.throws(() => findInterface(table, group6, 'eth1', 'interface'), inIPv6)
 })
 
-test("a label's addresses are listed with its interface", (t) => {
+test("a label's addresses are those of its interface", (t) => {
   on(t, 'linux')
+  const labelled = { eth0: [v4('192.0.2.7')], 'eth0:web': [v4('192.0.2.9')], 'eth0:2': undefined }
+  assert.deepEqual(listInterfaces(labelled, group), [eth0])
+  assert.deepEqual(findInterface(labelled, group, 'eth0:web', 'interface'), eth0)
+  assert.throws(
+    () => findInterface(labelled, group, 'eth1', 'interface'),
+    /: eth0 \(192\.0\.2\.7, 192\.0\.2\.9\)$/,
+  )
   assert.throws(
     () => findInterface(table, group, 'eth1', 'interface'),
     /: lo \(127\.0\.0\.1\), eth0 \(192\.0\.2\.7, 192\.0\.2\.8, 192\.0\.2\.9\), tun0 \(198\.51\.100\.1\)$/,

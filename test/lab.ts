@@ -1,83 +1,30 @@
 /**
  * Real networks for the tests: hosts are network namespaces, cables are veth pairs.
  *
- * A test file that imports this module is started a second time, in a network and a mount
- * namespace of its own, and takes over the result of that second run. So nothing a test sends can
- * leave the machine, and everything it builds vanishes with its process, even a killed one. Where
- * that is not possible, `scenario` skips with the reason; under CI=true it fails instead.
+ * A test file that imports this module is started a second time, in namespaces of its own (see
+ * namespace.ts). So nothing a test sends can leave the machine, and everything it builds vanishes with its
+ * process, even a killed one. Where that is not possible, `scenario` skips with the reason; under CI=true
+ * it fails instead.
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { after, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Peer } from '../src/testing/conformance/peer.js'
+import { mortal, unavailable } from './namespace.js'
 import { peerProgram, startedPeer } from './peer.js'
 import { root } from './tree.js'
 
-/** Tells the second run which network the first one is in. */
-const INSIDE = 'TYPED_MULTICAST_LAB'
 /** Milliseconds that anything may take. */
 const BOUND = 10_000
-
-/** What must work in new namespaces for the tests to run in them. */
-const PROBE = [
-  'mount -t tmpfs lab /run',
-  'ip link set lo up',
-  'ip netns add probe',
-  'ip link add dev probe type veth peer name eborp netns probe',
-  'setpriv --pdeathsig KILL nsenter --net=/run/netns/probe true',
-].join(' && ')
-
-// Where Debian keeps ip and smcrouted, which is not in every user's path.
-process.env.PATH += ':/usr/sbin:/sbin'
-
-/** Why there is no lab here, if there is none. */
-const unavailable = inside() ? undefined : enter()
 
 if (unavailable === undefined) {
   // Names of namespaces and smcroute's files live in /run: these are the lab's own.
   run('mount', ['-t', 'tmpfs', 'lab', '/run'])
   run('ip', ['link', 'set', 'lo', 'up'])
-}
-
-/** Whether this is the second run: it has been told the first one's network, and has another. */
-function inside(): boolean {
-  const outside = process.env[INSIDE] ?? ''
-  return outside.startsWith('net:') && outside !== network()
-}
-
-function network(): string {
-  return readlinkSync('/proc/self/ns/net')
-}
-
-/** Runs this test file again inside of new namespaces, or tells why that cannot be. */
-function enter(): string {
-  if (process.platform !== 'linux') return "needs Linux's network namespaces"
-  let reason = ''
-  // A plain user is root of a user namespace; so is a root whom a container has taken the right.
-  const tries = process.getuid?.() === 0 ? [[], ['-r']] : [['-r']]
-  for (const asRoot of tries) {
-    const flags = [...asRoot, '-n', '-m']
-    const probe = spawnSync('unshare', [...flags, 'sh', '-c', PROBE], { encoding: 'utf8' })
-    if (probe.status === 0) {
-      const again = [process.execPath, ...process.execArgv, `${process.argv[1]}`]
-      const { status } = spawnSync('unshare', [...flags, ...mortal(again)], {
-        stdio: 'inherit',
-        env: { ...process.env, [INSIDE]: network() },
-      })
-      process.exit(status ?? 1)
-    }
-    reason = probe.error?.message ?? probe.stderr.trim()
-  }
-  return `needs a network namespace (unshare and iproute2): ${reason}`
-}
-
-/** A command that dies with the process that started it. */
-function mortal(command: string[]): string[] {
-  return ['setpriv', '--pdeathsig', 'KILL', ...command]
 }
 
 function run(command: string, args: string[], input = ''): string {
@@ -162,7 +109,7 @@ export class Host {
     const netns = this.#name === undefined ? [] : ['-n', this.#name]
     const [only = '', ...others] = commands
     if (others.length === 0) return run('ip', [...netns, ...only.split(' ')])
-    return run('ip', [...netns, '-batch', '-'], commands.join('\n'))
+    return run('ip', [...netns, '-d', '-batch', '-'], commands.join('\n'))
   }
 
   /** Sets what `/proc/sys/net` holds for this host. */
@@ -229,6 +176,9 @@ export class Host {
 /** One end of a cable: `[host, device, ...addresses with their prefix length]`. */
 export type End = [host: Host, device: string, ...addresses: string[]]
 
+/** What `ip -d link show` says of a port that forwards. */
+const FORWARDING = 'state forwarding'
+
 /** A switch that floods. */
 export class Lan {
   readonly #lab: Lab
@@ -246,21 +196,20 @@ export class Lan {
   async plug(end: End): Promise<void> {
     const port = `p${this.#ends.push(end) - 1}`
     await this.#lab.cable(end, [this.#hub, port])
-    this.#hub.ip(`link set dev ${port} master hub`)
-    await this.#forwards(port)
+    const now = this.#hub.ip(`link set dev ${port} master hub`, `link show dev ${port}`)
+    if (!now.includes(FORWARDING)) await this.#forwards(port)
   }
 
   /** Gives an end that is plugged in its addresses again, and takes it up. */
   async raise(end: End): Promise<void> {
     const [host, device] = end
     const port = this.#ends.findLastIndex((plugged) => plugged[0] === host && plugged[1] === device)
-    dress(...end)
-    await until(`${device} up`, () => host.up(device))
+    if (!dress(...end)) await until(`${device} up`, () => host.up(device))
     await this.#forwards(`p${port}`)
   }
 
   #forwards(port: string): Promise<void> {
-    const answer = () => this.#hub.ip(`-o -d link show dev ${port}`).includes('state forwarding')
+    const answer = () => this.#hub.ip(`-o -d link show dev ${port}`).includes(FORWARDING)
     return until(`${port} forwards`, answer)
   }
 }
@@ -287,8 +236,10 @@ export class Lab {
     assert.ok(a && b)
     run('ip', ['link', 'add', 'dev', ...a, 'type', 'veth', 'peer', 'name', ...b])
     this.#defer(() => one[0].unplug(one[1]))
-    for (const end of [one, other]) dress(...end)
-    for (const [host, device] of [one, other]) await until(`${device} up`, () => host.up(device))
+    dress(...one)
+    // Up at this end, it is so at the other.
+    if (!dress(...other)) await until(`${other[1]} up`, () => other[0].up(other[1]))
+    await until(`${one[1]} up`, () => one[0].up(one[1]))
   }
 
   /** Plugs hosts into a switch that floods, so that any number of them share one network. */
@@ -304,15 +255,20 @@ export class Lab {
   }
 }
 
-/** Gives an interface its addresses. None of IPv6's waiting: the lab knows them to be unique. */
-function dress(host: Host, device: string, ...addresses: string[]): void {
-  host.ip(
+/**
+ * Gives an interface its addresses, and takes it up: whether it is so already. None of IPv6's waiting: the
+ * lab knows the addresses to be unique.
+ */
+function dress(host: Host, device: string, ...addresses: string[]): boolean {
+  const said = host.ip(
     `link set dev ${device} addrgenmode none`,
     ...addresses.map(
       (address) => `addr replace ${address} dev ${device}${address.includes(':') ? ' nodad' : ''}`,
     ),
     `link set dev ${device} up`,
+    `link show dev ${device}`,
   )
+  return said.includes('state UP')
 }
 
 /** Why a test cannot run that has these needs, if so, and whether that lets it skip. */

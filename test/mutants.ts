@@ -31,6 +31,8 @@ const WORKERS = 2
 const PATIENCE = 10_000
 /** Milliseconds that it may take with a mistake, past five times what it takes without. */
 const GRACE = 5_000
+/** What the shell does first in a new network. Debian keeps ip where not every user looks. */
+const LOOPBACK = 'PATH=$PATH:/usr/sbin:/sbin; ip link set lo up'
 /** What a test file that needs more than the loopback interface and the compiled tree reaches. */
 const needs = ['test/lab', 'test/consumer']
 
@@ -67,7 +69,7 @@ function namespaces(): string[] {
   // A plain user is root of a user namespace; so is a root whom a container has taken the right.
   for (const asRoot of [[], ['-r']]) {
     const flags = [...asRoot, '-n', '-p', '-f', '--kill-child', 'sh', '-c']
-    const probe = spawnSync('unshare', [...flags, 'PATH=$PATH:/usr/sbin:/sbin ip link set lo up'])
+    const probe = spawnSync('unshare', [...flags, LOOPBACK])
     if (probe.status === 0) return flags
   }
   throw new Error('Mutants need network namespaces, so that no mistake sends: unshare and iproute2')
@@ -102,8 +104,7 @@ class Copy {
       ...[process.execPath, `--import=${join(this.#folder, 'build/test/setup.js')}`],
       ...['--test-reporter=tap', join(this.#folder, 'build', `${test}.js`)],
     ]
-    const script = 'PATH=$PATH:/usr/sbin:/sbin; ip link set lo up; "$@"'
-    const child = spawn('unshare', [...unshared, script, 'sh', ...program], {
+    const child = spawn('unshare', [...unshared, `${LOOPBACK} && "$@"`, 'sh', ...program], {
       cwd: this.#folder,
       stdio: ['ignore', 'pipe', 'ignore'],
       env: {
@@ -239,6 +240,7 @@ async function examined(
 
 const listed = JSON.parse(readFileSync(join(root, 'test/mutants.json'), 'utf8')) as Equivalent[]
 const names = process.argv.slice(2).map((path) => relative(root, resolve(path)))
+if (names.length === 0) throw new Error('Name the files to put mistakes into: src/queue.ts')
 const folder = mkdtempSync(join(tmpdir(), 'typed-multicast-mutants-'))
 const clean = (): void => {
   for (const child of running) child.kill('SIGKILL')

@@ -3,13 +3,14 @@
  *
  *     node build/test/run.js [fast | each | FILE...]
  */
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { pack } from './consumer.js'
 import { reach, tests } from './imports.js'
-import { build, root, SHARED } from './tree.js'
+import { build, RUNNING, root, SHARED } from './tree.js'
 
 /** Take long by themselves: vectors of which there are many, and formats that are huge. */
 const long = [
@@ -21,12 +22,13 @@ const long = [
 ]
 
 /** Prove the same whatever version of Node runs them, and random programs, of which one run is enough. */
-const once = [
+const single = [
   'test/package.test',
   'test/compilers.test',
   'test/docs.test',
   'test/layout.test',
   'test/complete.test',
+  'test/mutations.test',
   'test/testing/differential.test',
   'test/testing/differential-endpoints.test',
 ]
@@ -34,7 +36,7 @@ const once = [
 /** Measure time or fill sockets, so that nothing else may run beside them. */
 const alone = ['test/examples.test', 'test/leak.test', 'test/payload.test', 'test/python.test']
 
-for (const name of [...long, ...once, ...alone]) {
+for (const name of [...long, ...single, ...alone]) {
   if (!tests.includes(name)) throw new Error(`there is no ${name} any more: name it anew in run.ts`)
 }
 
@@ -46,7 +48,7 @@ const suites: Record<string, (test: string) => boolean> = {
     return !needs && !long.includes(test) && !alone.includes(test)
   },
   /** What may differ from one version of Node to the next. */
-  each: (test) => !once.includes(test),
+  each: (test) => !single.includes(test),
 }
 
 /** The test files that the arguments name. */
@@ -68,10 +70,29 @@ const limit = args[0] === 'fast' ? 20_000 : 180_000
 /** Stacks in lines of TypeScript where somebody is at work. They cost each process a tenth of its time. */
 const mapped = args.length > 0 && args[0] !== 'each' ? ['--enable-source-maps'] : []
 
+/** Ends each process with a test that has lasted for longer, and says which. */
+function endLate(folder: string): void {
+  for (const pid of readdirSync(folder)) {
+    let running: { name: string; began: number }[] = []
+    try {
+      running = JSON.parse(readFileSync(join(folder, pid), 'utf8'))
+      const late = running.find(({ began }) => Date.now() - began > limit)
+      if (late === undefined) continue
+      console.error(`timed out after ${limit} ms: ${late.name}`)
+      process.kill(Number(pid), 'SIGKILL')
+      rmSync(join(folder, pid))
+    } catch {
+      // It is being written, or the process has ended by itself.
+    }
+  }
+}
+
 /** Runs these, so many at a time; whether all passed. */
-function run(names: readonly string[], concurrency: number): boolean {
+async function run(names: readonly string[], concurrency: number): Promise<boolean> {
   if (names.length === 0) return true
-  const { status, error } = spawnSync(
+  const running = mkdtempSync(join(tmpdir(), 'typed-multicast-running-'))
+  const watch = setInterval(endLate, 500, running)
+  const child = spawn(
     process.execPath,
     [
       ...mapped,
@@ -81,9 +102,11 @@ function run(names: readonly string[], concurrency: number): boolean {
       `--test-concurrency=${concurrency}`,
       ...names.map((name) => join(build, `${name}.js`)),
     ],
-    { stdio: 'inherit', env: { ...process.env, TYPED_MULTICAST_TEST_LIMIT: String(limit) } },
+    { stdio: 'inherit', env: { ...process.env, [RUNNING]: running } },
   )
-  if (error) throw error
+  const [status] = await once(child, 'close')
+  clearInterval(watch)
+  rmSync(running, { recursive: true })
   return status === 0
 }
 
@@ -106,8 +129,8 @@ try {
   if (names.some((name) => reach(name).has('test/consumer'))) await pack(shared)
   const beside = names.filter((name) => !alone.includes(name))
   const passed = [
-    run(beside, availableParallelism()),
-    run(
+    await run(beside, availableParallelism()),
+    await run(
       names.filter((name) => alone.includes(name)),
       1,
     ),

@@ -1,53 +1,56 @@
 /**
- * Loaded into every test process before its tests: none of them lasts for ever, not even one that
- * never comes back to the event loop, and what they leave open is named and ends with them.
+ * Loaded into every test process before its tests: tells run.ts which of them run and until when, so that
+ * none lasts for ever, not even one that never comes back to the event loop; and what they leave open is
+ * named and ends with them.
  *
- * A second thread keeps the time, since node:test's own time-out is of a file on Node 20 and 22 and of
- * a test on 24, and on none of them ends a test that spins.
+ * node:test's own time-out is of a file on Node 20 and 22 and of a test on 24, and on none of them ends a
+ * test that spins.
  */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, beforeEach } from 'node:test'
-import { Worker } from 'node:worker_threads'
+import { RUNNING } from './tree.js'
 
-/** Milliseconds that a test may last. One that is known to take longer than the usual says so to run.ts. */
-const limit = Number(process.env.TYPED_MULTICAST_TEST_LIMIT ?? 60_000)
+// Here, before all else that a test file imports has been loaded for nothing.
+const file = process.argv[1]
+const isOfLab = /^import\b[^']*'[./]+\/lab\.js'/m
+if (file?.endsWith('.test.js') && isOfLab.test(readFileSync(file, 'utf8'))) {
+  await import('./namespace.js')
+}
+
 /** Milliseconds after the last test until what is still open ends with the process. */
 const grace = 5_000
 
-/** The thread: it is told when a test begins and, with the same number, when it has ended. */
-const watch = new Worker(
-  `
-  const { parentPort, workerData: limit } = require('node:worker_threads')
-  const { writeSync } = require('node:fs')
-  const running = new Map()
-  parentPort.on('message', ({ test, name }) => {
-    clearTimeout(running.get(test))
-    if (name === undefined) return running.delete(test)
-    running.set(test, setTimeout(() => {
-      writeSync(2, 'timed out after ' + limit + ' ms: ' + name + '\\n')
-      process.kill(process.pid, 'SIGKILL')
-    }, limit))
-  })`,
-  { eval: true, workerData: limit, execArgv: [] },
-)
-watch.unref()
-
+/** Where run.ts looks for what runs here. */
+const folder = process.env[RUNNING]
+const note = folder && join(folder, String(process.pid))
+const running = new Map<number, { name: string; began: number }>()
 // Tests may fake the global ones.
 const { setTimeout } = globalThis
+const { now } = Date
 let tests = 0
 
-beforeEach((t) => {
-  tests += 1
-  const test = tests
-  // A suite's hook is given the suite, which has no hooks of its own.
-  if (!('after' in t)) return
-  watch.postMessage({ test, name: t.name })
-  t.after(() => watch.postMessage({ test }))
-})
+if (note) {
+  beforeEach((t) => {
+    // A suite's hook is given the suite, which has no hooks of its own.
+    if (!('after' in t)) return
+    tests += 1
+    const test = tests
+    running.set(test, { name: t.name, began: now() })
+    writeFileSync(note, JSON.stringify([...running.values()]))
+    t.after(() => {
+      running.delete(test)
+      writeFileSync(note, JSON.stringify([...running.values()]))
+    })
+  })
+  process.on('exit', () => rmSync(note, { force: true }))
+}
 
 after(() => {
   setTimeout(() => {
-    const open = process.getActiveResourcesInfo().filter((name) => name !== 'MessagePort')
-    process.stderr.write(`still open after the last test: ${open.join(', ')}\n`)
+    process.stderr.write(
+      `still open after the last test: ${process.getActiveResourcesInfo().join(', ')}\n`,
+    )
     process.exit(1)
   }, grace).unref()
 })

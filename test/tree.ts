@@ -16,3 +16,6 @@ export const moduleOf = (name: string): string =>
  * packed package, and a project with the frameworks installed. What is there already is used.
  */
 export const SHARED = 'TYPED_MULTICAST_SHARED'
+
+/** The variable that names the folder where each test process writes down which of its tests run. */
+export const RUNNING = 'TYPED_MULTICAST_RUNNING'

@@ -147,6 +147,8 @@ describe('in a process of its own', { concurrency: 2 }, () => {
     }
     console.log('parsed ' + formats.length)`,
       '--max-old-space-size=1200',
+      // Half of its time would be spent on moving what lives on.
+      '--max-semi-space-size=128',
     )
     assert.equal(stdout, 'parsed 31\n')
   })

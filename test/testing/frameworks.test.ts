@@ -7,7 +7,7 @@ import { cp, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { files } from '../blocks.js'
-import { command, install } from '../consumer.js'
+import { command, installBeside } from '../consumer.js'
 import { root } from '../tree.js'
 
 /** Those of them that run on every Node that the package is for. */
@@ -18,9 +18,8 @@ const frameworks = {
   '@types/sinon': '22.0.2',
 }
 
-/** Made once for all the versions of Node that run this. */
-const { consumer, skip } = await install(frameworks, 'frameworks')
-const bin = (path: string) => join(consumer, 'node_modules', path)
+const { consumer, skip } = await installBeside(frameworks)
+const bin = (path: string) => join(consumer, '../node_modules', path)
 const jest = ['--experimental-vm-modules', bin('jest/bin/jest.js'), '--rootDir', '.', '--json']
 const nodeTest = ['--test', '--test-reporter=tap']
 const tap = { passed: /^# pass (\d+)$/m, failed: /^# fail (\d+)$/m }
@@ -68,15 +67,16 @@ const faults = [
 
 async function build(): Promise<void> {
   for (const { name, code } of files) await writeFile(join(working, name), code)
-  await command(
-    working,
-    process.execPath,
-    join(root, 'node_modules/typescript/bin/tsc'),
-    ...files.map(({ name }) => name),
-    ...['--module', 'nodenext', '--target', 'es2022', '--lib', 'es2023,esnext.disposable'],
-    ...['--strict', '--exactOptionalPropertyTypes', '--noUnusedLocals', '--skipLibCheck'],
-    ...['--types', 'node'],
+  const compilerOptions = {
+    ...{ module: 'nodenext', target: 'es2022', lib: ['es2023', 'esnext.disposable'] },
+    ...{ types: ['node'], skipLibCheck: true },
+    ...{ strict: true, exactOptionalPropertyTypes: true, noUnusedLocals: true },
+  }
+  await writeFile(
+    join(working, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions, files: files.map(({ name }) => name) }),
   )
+  await command(working, process.execPath, join(root, 'node_modules/typescript/bin/tsc'))
   await cp(working, broken, { recursive: true })
   let source = await readFile(join(broken, 'printers.js'), 'utf8')
   for (const [sound, faulty] of faults) {
