@@ -1,28 +1,47 @@
-import type { Side } from './sides.js'
+/** What each round measured of each; rounds in which one could not be measured are missing. */
+export type Comparison<Name extends string> = Readonly<Record<Name, number>>[]
 
-/** What each round measured; rounds that could not be measured are missing. */
-export type Comparison = { readonly ours: number; readonly raw: number }[]
-
-/** Measures both in turn, in alternating order, so that what disturbs the machine hits both alike. */
-export async function compare(
-  measure: (side: Side) => Promise<number | undefined>,
+/** Measures all in turn, in alternating order, so that what disturbs the machine hits them alike. */
+export async function compare<Name extends string>(
+  names: readonly Name[],
+  measure: (name: Name) => Promise<number | undefined>,
   { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
   onRound: (round: number) => void,
-): Promise<Comparison> {
-  const results: Comparison = []
+): Promise<Comparison<Name>> {
+  const results: Comparison<Name> = []
   const deadline = performance.now() + seconds * 1000
   for (let round = 1; round <= rounds && performance.now() < deadline; round += 1) {
     onRound(round)
-    const order: Side[] = round % 2 === 0 ? ['ours', 'raw'] : ['raw', 'ours']
-    const measured: Partial<Record<Side, number>> = {}
-    for (const side of order) {
-      const value = await measure(side)
-      if (value !== undefined) measured[side] = value
+    const measured = new Map<Name, number>()
+    for (const name of round % 2 === 0 ? names : names.toReversed()) {
+      const value = await measure(name)
+      if (value !== undefined) measured.set(name, value)
     }
-    const { ours, raw } = measured
-    if (ours !== undefined && raw !== undefined) results.push({ ours, raw })
+    if (measured.size === names.length) {
+      results.push(Object.fromEntries(measured) as Record<Name, number>)
+    }
   }
   return results
+}
+
+/** The quartiles of the ratios of one to another, each of two measurements of one round. */
+export function ratios<Name extends string>(
+  rounds: Comparison<Name>,
+  of: Name,
+  to: Name,
+): ReturnType<typeof quartiles> {
+  return quartiles(rounds.map((round) => round[of] / round[to]))
+}
+
+/** Such a ratio in a cell of a table: the median, and in brackets the lower and the upper quartile. */
+export function ratioCell<Name extends string>(
+  rounds: Comparison<Name>,
+  of: Name,
+  to: Name,
+): string {
+  if (rounds.length === 0) return '–'
+  const { lower, median, upper } = ratios(rounds, of, to)
+  return `${median.toFixed(2)} (${lower.toFixed(2)} to ${upper.toFixed(2)})`
 }
 
 /** The values that a quarter, half and three quarters of `values` lie below. */

@@ -1,12 +1,11 @@
 // The library beside node:dgram, as ratios within one run: it prints, and judges nothing.
-import { execFileSync } from 'node:child_process'
-import { createSocket, type Socket } from 'node:dgram'
-import { once } from 'node:events'
 import { cpus } from 'node:os'
-import { fileURLToPath } from 'node:url'
-import { type Comparison, compare, quartiles } from './compare.js'
+import { build } from './build.js'
+import { type Comparison, compare, quartiles, ratios } from './compare.js'
+import { batch, costOfReceiving, openSource } from './flood.js'
 import { Program } from './program.js'
-import { group, host, payload, type Side } from './sides.js'
+import { progress } from './progress.js'
+import { group, host, payload, type Side, sides } from './sides.js'
 import { alignedTable } from './table.js'
 
 /** Processes for each case, since the compiler's choices differ from one process to the next. */
@@ -16,14 +15,10 @@ const sends = { rounds: 40, perRound: 5_000, warmUp: 30_000, seconds: 10 }
 const receives = { rounds: 10, perRound: 40_000, warmUp: 40_000, seconds: 15 }
 const memory = { quarter: 250_000, warmUp: 100_000 }
 
-/** Datagrams that a receiver acknowledges together, a divisor of the counts above. */
-const batch = 50
-
 /** After so many minutes it shows what it has by then. */
 const limit = 5
 
 const rows: string[][] = []
-let lastStep = ''
 
 setTimeout(() => {
   report()
@@ -39,20 +34,9 @@ await receiving('60000')
 await memoryUse()
 report()
 
-// tsx would give each closure a name, at a cost for each message, so plain Node runs what tsc made.
-function build(): void {
-  progress('building')
-  for (const project of ['src', 'bench']) {
-    execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], {
-      cwd: fileURLToPath(new URL('..', import.meta.url)),
-      stdio: ['ignore', 2, 2],
-    })
-  }
-}
-
 async function awaitedSends(window: number): Promise<void> {
   const name = `awaited sends, ${window === 1 ? 'one by one' : `${window} in flight`}`
-  const results: Comparison[] = []
+  const results: Comparison<Side>[] = []
   for (let n = 1; n <= processes; n += 1) {
     const program = new Program('send')
     const rate = async (side: Side): Promise<number> => {
@@ -63,9 +47,9 @@ async function awaitedSends(window: number): Promise<void> {
       })
       return sends.perRound / seconds
     }
-    for (const side of ['ours', 'raw']) await program.ask({ side, window, count: sends.warmUp })
+    for (const side of sides) await program.ask({ side, window, count: sends.warmUp })
     results.push(
-      await compare(rate, sends, (round) => {
+      await compare(sides, rate, sends, (round) => {
         progress(`${name}: process ${n} of ${processes}`, `round ${round} of ${sends.rounds}`)
       }),
     )
@@ -77,13 +61,9 @@ async function awaitedSends(window: number): Promise<void> {
 /** `timeout` is ours alone: node:dgram has no clock to compare it with. */
 async function receiving(timeout: string): Promise<void> {
   const name = `CPU per received datagram${timeout === '' ? '' : ', timeout set'}`
-  const results: Comparison[] = []
+  const results: Comparison<Side>[] = []
   let lossy = 0
-  const source = createSocket({ type: 'udp4', lookup: literal })
-  const listening = once(source, 'listening')
-  source.bind(0, host)
-  await listening
-  source.setMulticastInterface(host)
+  const source = await openSource()
   for (let n = 1; n <= processes; n += 1) {
     const acknowledge = String(source.address().port)
     const programs = {
@@ -91,16 +71,13 @@ async function receiving(timeout: string): Promise<void> {
       raw: new Program('receive', ['raw', String(batch), acknowledge]),
     }
     const cost = async (side: Side, count = receives.perRound): Promise<number | undefined> => {
-      const { port } = await programs[side].ask<{ port: number }>('start')
-      await flood(source, port, count)
-      const { received, cpu } = await programs[side].ask<{ received: number; cpu: number }>('stop')
-      if (received === count) return cpu / count
-      lossy += 1
-      return undefined
+      const each = await costOfReceiving(programs[side], source, count)
+      if (each === undefined) lossy += 1
+      return each
     }
-    for (const side of ['ours', 'raw'] as const) await cost(side, receives.warmUp)
+    for (const side of sides) await cost(side, receives.warmUp)
     results.push(
-      await compare(cost, receives, (round) => {
+      await compare(sides, cost, receives, (round) => {
         progress(`${name}: process ${n} of ${processes}`, `round ${round} of ${receives.rounds}`)
       }),
     )
@@ -116,36 +93,6 @@ async function receiving(timeout: string): Promise<void> {
   )
 }
 
-/** Sends at most two batches ahead of the acknowledgements, so that no buffer overflows. */
-async function flood(source: Socket, port: number, count: number): Promise<void> {
-  let acknowledged = 0
-  let stalled = false
-  let proceed = (): void => {}
-  const onAcknowledged = (): void => {
-    acknowledged += batch
-    proceed()
-  }
-  source.on('message', onAcknowledged)
-  // Without a sign of life for a second it gives up: what was received will tell.
-  let before = 0
-  const watch = setInterval(() => {
-    stalled = acknowledged === before
-    before = acknowledged
-    if (stalled) proceed()
-  }, 1000)
-  for (let sent = 0; sent < count && !stalled; ) {
-    for (const end = sent + batch; sent < end; sent += 1) source.send(payload, port, group)
-    const needed = sent === count ? count : sent - batch
-    while (acknowledged < needed && !stalled) {
-      await new Promise<void>((resolve) => {
-        proceed = resolve
-      })
-    }
-  }
-  clearInterval(watch)
-  source.off('message', onAcknowledged)
-}
-
 /** Each message is answered, so either process sends and receives a million. */
 async function memoryUse(): Promise<void> {
   interface Sample {
@@ -156,10 +103,12 @@ async function memoryUse(): Promise<void> {
     ours: { sender: [], receiver: [] },
     raw: { sender: [], receiver: [] },
   }
-  for (const side of ['ours', 'raw'] as const) {
-    const receiver = new Program('memory', ['receiver', side, '0'], ['--expose-gc'])
+  for (const side of sides) {
+    const receiver = new Program('memory', ['receiver', side, '0'], { execArgv: ['--expose-gc'] })
     const { port } = await receiver.ask<{ port: number }>('port')
-    const sender = new Program('memory', ['sender', side, String(port)], ['--expose-gc'])
+    const sender = new Program('memory', ['sender', side, String(port)], {
+      execArgv: ['--expose-gc'],
+    })
     await sender.ask(memory.warmUp)
     for (let quarter = 0; quarter <= 4; quarter += 1) {
       if (quarter > 0) await sender.ask(memory.quarter)
@@ -189,7 +138,7 @@ async function memoryUse(): Promise<void> {
 
 function comparisonRow(
   name: string,
-  results: readonly Comparison[],
+  results: readonly Comparison<Side>[],
   shown: (value: number) => string,
   target: string,
 ): void {
@@ -200,7 +149,7 @@ function comparisonRow(
   }
   const ours = quartiles(all.map((round) => round.ours))
   const raw = quartiles(all.map((round) => round.raw))
-  const ratio = quartiles(all.map((round) => round.ours / round.raw))
+  const ratio = ratios(all, 'ours', 'raw')
   const spread = `${ratio.lower.toFixed(2)} to ${ratio.upper.toFixed(2)}`
   const median = `${ratio.median.toFixed(2)}×`
   rows.push([name, shown(ours.median), shown(raw.median), median, spread, target])
@@ -220,16 +169,6 @@ most that our process had at the start and after each quarter of 1,000,000 messa
 replies back, each time after a garbage collection; growth is the last of these less the first.`)
 }
 
-/** Shows what is going on; where nobody watches a terminal, each step once. */
-function progress(step: string, detail = ''): void {
-  if (process.stderr.isTTY) {
-    process.stderr.write(`\r\x1b[K${[step, detail].filter(Boolean).join(', ')}`)
-  } else if (step !== '' && step !== lastStep) {
-    process.stderr.write(`${step}\n`)
-  }
-  lastStep = step
-}
-
 function whole(value: number): string {
   return Math.round(value).toLocaleString('en-US')
 }
@@ -237,12 +176,4 @@ function whole(value: number): string {
 function megabytes(bytes: number, signDisplay: 'auto' | 'always' = 'auto'): string {
   const digits = { minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay }
   return (bytes / 2 ** 20).toLocaleString('en-US', digits)
-}
-
-function literal(
-  address: string,
-  _options: unknown,
-  callback: (error: null, address: string, family: number) => void,
-): void {
-  callback(null, address, 4)
 }

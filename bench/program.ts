@@ -9,14 +9,19 @@ export class Program {
   readonly #name: string
   readonly #child: ChildProcess
 
-  constructor(name: string, args: readonly string[] = [], execArgv: readonly string[] = []) {
+  /** `programs` is the folder that it was compiled into, by default this tree's. */
+  constructor(
+    name: string,
+    args: readonly string[] = [],
+    {
+      execArgv = [],
+      programs = new URL('dist/', import.meta.url),
+    }: { readonly execArgv?: string[]; readonly programs?: URL } = {},
+  ) {
     this.#name = name
     // Neither tsx nor debug's output belongs into what is measured.
     const { DEBUG: _debug, NODE_OPTIONS: _options, ...env } = process.env
-    this.#child = fork(new URL(`dist/${name}.js`, import.meta.url), args, {
-      env,
-      execArgv: [...execArgv],
-    })
+    this.#child = fork(new URL(`${name}.js`, programs), args, { env, execArgv })
   }
 
   async ask<Answer>(question: unknown): Promise<Answer> {

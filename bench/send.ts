@@ -1,4 +1,5 @@
-// Sends on either side, to a group that nobody has joined: nothing but the sending is measured.
+// Sends on either side, to a group that nobody has joined: nothing but the sending is measured. Its
+// arguments are the interfaces to send on, if not the loopback interface.
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { serve } from './program.js'
@@ -10,9 +11,11 @@ reserved.bind(0, host)
 await once(reserved, 'listening')
 const { port } = reserved.address()
 
+const interfaces = process.argv.slice(2)
+const on = interfaces.length === 0 ? [host] : interfaces
 const sides: Record<Side, Sending> = {
-  ours: await openSender('ours', port),
-  raw: await openSender('raw', port),
+  ours: await openSender('ours', port, on),
+  raw: await openSender('raw', port, on),
 }
 
 serve(async ({ side, window, count }: { side: Side; window: number; count: number }) => {

@@ -1,9 +1,10 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { MulticastReceiver, MulticastSender } from 'typed-multicast'
+import { MulticastError, MulticastReceiver, MulticastSender } from 'typed-multicast'
 
 /** The library, or node:dgram as one would write it by hand. */
-export type Side = 'ours' | 'raw'
+export const sides = ['ours', 'raw'] as const
+export type Side = (typeof sides)[number]
 
 /** Nothing leaves the machine: every socket is pinned to the loopback interface. */
 export const host = '127.0.0.1'
@@ -16,6 +17,7 @@ type Listener = (message: Buffer, remote: RemoteInfo) => void
 export interface Sending {
   send(data: Buffer): Promise<number>
   onMessage(listener: Listener): void
+  close(): Promise<void>
 }
 
 /** What a receiver does on either side. */
@@ -23,22 +25,43 @@ export interface Receiving {
   readonly port: number
   reply(data: Buffer, remote: RemoteInfo): Promise<number>
   onMessage(listener: Listener): void
+  close(): Promise<void>
 }
 
-export async function openSender(side: Side, port: number): Promise<Sending> {
+/** Sends one datagram out of each of the interfaces; node:dgram needs a socket for each. */
+export async function openSender(
+  side: Side,
+  port: number,
+  interfaces: readonly string[] = [host],
+): Promise<Sending> {
   if (side === 'ours') {
-    const sender = new MulticastSender({ group, port, interfaces: host })
+    const sender = senderOn(port, interfaces)
     await sender.ready()
     return {
       send: (data) => sender.send(data),
       onMessage: (listener) => sender.on('message', listener),
+      close: () => sender.close(),
     }
   }
-  const socket = await bound(0)
-  socket.setMulticastInterface(host)
+  const sockets = await Promise.all(interfaces.map(() => bound(0)))
+  for (const [index, socket] of sockets.entries()) {
+    socket.setMulticastInterface(interfaces[index] ?? host)
+  }
+  const [first] = sockets
   return {
-    send: (data) => sendTo(socket, data, port, group),
-    onMessage: (listener) => socket.on('message', listener),
+    send:
+      first !== undefined && sockets.length === 1
+        ? (data) => sendTo(first, data, port, group)
+        : async (data) => {
+            await Promise.all(sockets.map((socket) => sendTo(socket, data, port, group)))
+            return data.length
+          },
+    onMessage: (listener) => {
+      for (const socket of sockets) socket.on('message', listener)
+    },
+    close: async () => {
+      await Promise.all(sockets.map(closed))
+    },
   }
 }
 
@@ -50,6 +73,7 @@ export async function openReceiver(side: Side, port: number, timeout?: number): 
       port: receiver.address().port,
       reply: (data, remote) => receiver.reply(data, remote),
       onMessage: (listener) => receiver.on('message', listener),
+      close: () => receiver.close(),
     }
   }
   // As ours: bound to the group where the system lets one.
@@ -60,7 +84,27 @@ export async function openReceiver(side: Side, port: number, timeout?: number): 
     port: socket.address().port,
     reply: (data, remote) => sendTo(socket, data, remote.port, remote.address),
     onMessage: (listener) => socket.on('message', listener),
+    close: () => closed(socket),
   }
+}
+
+/** A sender of any revision: once its option was `interface`, for one. */
+export function senderOn(port: number, interfaces: readonly string[]): MulticastSender {
+  const options = { group, port }
+  try {
+    return new MulticastSender({ ...options, ...({ interfaces } as object) })
+  } catch (error) {
+    const isUnknown =
+      error instanceof MulticastError && error.code === 'ERR_MULTICAST_UNKNOWN_OPTION'
+    if (!isUnknown || interfaces.length > 1) throw error
+    return new MulticastSender({ ...options, ...({ interface: interfaces[0] } as object) })
+  }
+}
+
+async function closed(socket: Socket): Promise<void> {
+  const close = once(socket, 'close')
+  socket.close()
+  await close
 }
 
 async function bound(port: number, address?: string): Promise<Socket> {

@@ -58,36 +58,23 @@ export function json<T = unknown>(): Codec<T> {
   }
 }
 
-/** The two options that carry codecs. The constructors say when which of them is needed. */
-export interface CodecOptions<Messages, Replies = Messages> {
+/** The two options that are codecs. */
+export interface CodecOptions<Messages, Replies> {
   /** Encodes and decodes the group's messages, and the replies too where there is no `replyCodec`. */
-  codec: Messages
+  codec?: Messages | undefined
   /** Encodes and decodes the replies. Default: `codec`. */
-  replyCodec: Replies
+  replyCodec?: Replies | undefined
 }
 
-/** The codec option `Option` left out. */
-export type Without<Option extends keyof CodecOptions<undefined>> = {
-  [Name in keyof Pick<CodecOptions<undefined>, Option>]?: undefined
-}
+/** The codecs that a constructor takes. Where {@link bytes} will do, `codec` may be left out. */
+export type Codecs<Messages, Replies> = CodecOptions<Messages, Replies> &
+  (typeof bytes extends Messages ? unknown : { codec: Messages })
 
 /**
- * Lets the option `Option` be left out where plain bytes are what the class's type parameter says, and
- * otherwise asks for the codec, whose other side is `Decoded`: `new MulticastSender<number>({ group,
- * port })` does not compile.
+ * A codec of which only the decoding matters: it may encode whatever it likes, and so takes `never`. That is
+ * not said before `Decoded` is known, or a call of {@link json} in its place would be inferred to take it.
  */
-export type SentAsBytes<Value, Option extends keyof CodecOptions<undefined>, Decoded = unknown> = [
-  Value,
-] extends [string | Uint8Array]
-  ? Without<Option>
-  : Pick<CodecOptions<Codec<Value, Decoded>>, Option>
-
-/** The same for what is received. */
-export type ReceivedAsBytes<
-  Decoded,
-  Option extends keyof CodecOptions<undefined>,
-  Value = never,
-> = [Buffer] extends [Decoded] ? Without<Option> : Pick<CodecOptions<Codec<Value, Decoded>>, Option>
+export type Decoder<Decoded> = Codec<Decoded extends unknown ? never : never, Decoded>
 
 /** The bytes of `value`, or the one error that a send may reject with because of it. */
 export function encode<Value>(codec: Codec<Value, unknown>, value: Value): Uint8Array {

@@ -52,7 +52,10 @@ interface Nature {
   first(): DatagramSocket
 }
 
-/** The parts of an endpoint, for the class that is made of it. */
+/**
+ * The parts of an endpoint, for the class that is made of it.
+ * @internal
+ */
 export interface Core<Incoming> {
   readonly lifecycle: Lifecycle<unknown>
   readonly inbox: Inbox<Incoming>

@@ -16,7 +16,10 @@ export interface Received<Message> {
 /** {@link Inbox.hear}. */
 export type Hear = (socket: DatagramSocket, admits: (remote: RemoteInfo) => boolean) => void
 
-/** What comes in: it is admitted, counted, decoded, and handed on to the readers and as an event. */
+/**
+ * What comes in: it is admitted, counted, decoded, and handed on to the readers and as an event.
+ * @internal
+ */
 export class Inbox<Incoming> {
   /** Datagrams that came in, the malformed ones included, and their bytes. */
   received = 0

@@ -1,14 +1,7 @@
 import type { RemoteInfo } from 'node:dgram'
 import createDebug from 'debug'
 import { type Group, parseSource, parseUnicast } from './address.js'
-import {
-  type Codec,
-  type CodecOptions,
-  encode,
-  type ReceivedAsBytes,
-  type SentAsBytes,
-  type Without,
-} from './codec.js'
+import { type Codec, type Codecs, type Decoder, encode } from './codec.js'
 import { Endpoint } from './endpoint.js'
 import { reasonOf } from './errors.js'
 import { parseInterfaces } from './interfaces.js'
@@ -46,26 +39,14 @@ export class MulticastReceiver<
   /** Settles when the last join or leave that was asked for is done: they take turns. */
   #turn: Promise<void> = Promise.resolve()
 
-  /** `codec` carries the messages and the replies. */
+  /** `codec` carries the messages, or without it they are bytes; `replyCodec` carries the replies. */
   constructor(
     options: ReceiverOptions &
-      Pick<CodecOptions<Codec<Reply, Message>>, 'codec'> &
-      Without<'replyCodec'>,
+      Codecs<Decoder<Message>, Codec<Reply, unknown>> & { replyCodec: Codec<Reply, unknown> },
   )
-  /** `codec` carries the messages, `replyCodec` the replies. */
-  constructor(options: ReceiverOptions & CodecOptions<Codec<never, Message>, Codec<Reply, unknown>>)
-  /** Messages are bytes, `replyCodec` carries the replies. */
-  constructor(
-    options: ReceiverOptions &
-      ReceivedAsBytes<Message, 'codec'> &
-      Pick<CodecOptions<unknown, Codec<Reply, unknown>>, 'replyCodec'>,
-  )
-  /** Messages and replies are bytes. */
-  constructor(
-    options: ReceiverOptions &
-      ReceivedAsBytes<Message, 'codec', Reply> &
-      SentAsBytes<Reply, 'replyCodec'>,
-  )
+  // The form above takes each `replyCodec`. This one has it for the compiler to say what is wrong with one.
+  /** `codec` carries the messages and the replies, or without it they are bytes. */
+  constructor(options: ReceiverOptions & Codecs<Codec<Reply, Message>, Codec<Reply, unknown>>)
   constructor(options: ReceiverOptions & { codec?: unknown; replyCodec?: unknown }) {
     const settings = receiverSettings(options)
     super({

@@ -1,12 +1,5 @@
 import createDebug from 'debug'
-import {
-  type Codec,
-  type CodecOptions,
-  encode,
-  type ReceivedAsBytes,
-  type SentAsBytes,
-  type Without,
-} from './codec.js'
+import { type Codec, type Codecs, type Decoder, encode } from './codec.js'
 import { Endpoint } from './endpoint.js'
 import type { Received } from './inbox.js'
 import {
@@ -41,26 +34,14 @@ export class MulticastSender<
   readonly #codec: Codec<Message, unknown>
   readonly #outgoing: Outgoing
 
-  /** `codec` carries the messages and the replies. */
+  /** `codec` carries the messages, or without it they are bytes; `replyCodec` carries the replies. */
   constructor(
     options: SenderOptions &
-      Pick<CodecOptions<Codec<Message, Reply>>, 'codec'> &
-      Without<'replyCodec'>,
+      Codecs<Codec<Message, unknown>, Decoder<Reply>> & { replyCodec: Decoder<Reply> },
   )
-  /** `codec` carries the messages, `replyCodec` the replies. */
-  constructor(options: SenderOptions & CodecOptions<Codec<Message, unknown>, Codec<never, Reply>>)
-  /** Messages are bytes, `replyCodec` carries the replies. */
-  constructor(
-    options: SenderOptions &
-      SentAsBytes<Message, 'codec'> &
-      Pick<CodecOptions<unknown, Codec<never, Reply>>, 'replyCodec'>,
-  )
-  /** Messages and replies are bytes. */
-  constructor(
-    options: SenderOptions &
-      SentAsBytes<Message, 'codec', Reply> &
-      ReceivedAsBytes<Reply, 'replyCodec'>,
-  )
+  // The form above takes each `replyCodec`. This one has it for the compiler to say what is wrong with one.
+  /** `codec` carries the messages and the replies, or without it they are bytes. */
+  constructor(options: SenderOptions & Codecs<Codec<Message, Reply>, Decoder<Reply>>)
   constructor(options: SenderOptions & { codec?: unknown; replyCodec?: unknown }) {
     const settings = senderSettings(options)
     super({

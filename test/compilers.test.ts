@@ -74,6 +74,49 @@ const mistakes: [program: string, said: string][] = [
   ],
 ]
 
+/** Constructors that must not compile, at which word, and what the compiler must say of it. */
+const wrongOptions: [program: string, at: string, said: string][] = [
+  ["new MulticastSender({ ...where, codec: 'json' })", 'codec', "'string' is not assignable"],
+  ['new MulticastReceiver({ ...where, codec: { decode } })', 'codec', "'encode' is missing"],
+  [
+    'new MulticastSender<number, number>({ ...where, codec: text })',
+    'codec',
+    "'Codec<number, number>'",
+  ],
+  [
+    'new MulticastSender<number, string>({ ...where, codec: text, replyCodec: text })',
+    'codec',
+    "Type 'number' is not assignable to type 'string'",
+  ],
+  [
+    "new MulticastSender({ ...where, replyCodec: 'json' })",
+    'replyCodec',
+    "'string' is not assignable",
+  ],
+  [
+    'new MulticastSender({ ...where, codec: text, replyCodec: json })',
+    'replyCodec',
+    "is not assignable to type 'Codec<never, string>'",
+  ],
+  [
+    'new MulticastReceiver({ ...where, codec: text, replyCodec: { decode } })',
+    'replyCodec',
+    "'encode' is missing",
+  ],
+  [
+    'new MulticastSender<string, string>({ ...where, replyCodec: json<number>() })',
+    'replyCodec',
+    "Type 'number' is not assignable to type 'string'",
+  ],
+  [
+    'new MulticastReceiver<string, string>({ ...where, codec: text, replyCodec: json<number>() })',
+    'replyCodec',
+    "Type 'string' is not assignable to type 'number'",
+  ],
+  ['new MulticastSender<number>(where)', 'where', "Property 'codec' is missing"],
+  ['new MulticastSender({ ...where, tll: 2, codec: text })', 'tll', "'tll' does not exist"],
+]
+
 /** Expressions, and how their types read in a hover: a message shows them in the same way. */
 const hovers: [expression: string, type: string][] = [
   ["unpack('>I4s?', data)", '[number, Buffer, boolean]'],
@@ -102,11 +145,14 @@ const hover = (expression: string) => `${expression} satisfies never`
 const length = (format: string) => `unpack('${format}', data).length satisfies 499 | 998 | 9999`
 const lines = [
   ...mistakes.map(([program]) => program),
+  ...wrongOptions.map(([program]) => program),
   ...hovers.map(([expression]) => hover(expression)),
   ...longest.map(length),
 ]
 const header =
   "import { calcsize, iterUnpack, pack, packInto, Struct, unpack, unpackFrom } from 'typed-multicast/struct'; declare const data: Buffer"
+const endpoints =
+  "import { json, MulticastReceiver, MulticastSender, text } from 'typed-multicast'; declare const where: { group: string; port: number }; declare const decode: (data: Buffer) => string"
 
 const { consumer, skip } = await install()
 if (skip === false) {
@@ -121,7 +167,7 @@ if (skip === false) {
       source.replaceAll(/'[./]+\/src((?:\/\w+)?)\/index\.js'/g, entry),
     )
   }
-  await writeFile(join(consumer, 'lines.mts'), [header, ...lines].join('\n'))
+  await writeFile(join(consumer, 'lines.mts'), [`${header}; ${endpoints}`, ...lines].join('\n'))
 }
 
 const nodenext = ['--module', 'nodenext']
@@ -140,16 +186,21 @@ async function compile(compiler: string, ...args: string[]): Promise<string> {
   return run.catch(({ cause }) => cause.stdout + cause.stderr)
 }
 
-/** What the compiler says about each of the lines. Of anything else it must not complain. */
+/**
+ * What the compiler says about each of the lines, after the word that it points at. Of anything else it must
+ * not complain.
+ */
 function messages(output: string): Map<string, string> {
   const said = new Map(lines.map((line) => [line, '']))
   const rest = output.replaceAll(
-    /^lines\.mts\((\d+),\d+\): (.*(?:\n .*)*)\n/gm,
-    (all, at, message) => {
+    /^lines\.mts\((\d+),(\d+)\): (.*(?:\n .*)*)\n/gm,
+    (all, at, column, message) => {
       const line = lines[at - 2]
       if (line === undefined) return all
+      const [word] = /^\w*/.exec(line.slice(column - 1)) ?? []
       // Without the parameter that TypeScript 5.7 gave Buffer and Uint8Array.
-      said.set(line, said.get(line) + message.replaceAll('<ArrayBufferLike>', ''))
+      const text = message.replaceAll('<ArrayBufferLike>', '')
+      said.set(line, `${said.get(line)}${word}: ${text}\n`)
       return ''
     },
   )
@@ -187,6 +238,14 @@ for (const compiler of compilers) {
       for (const [program, text] of mistakes) {
         const message = said.get(program)
         assert.ok(message?.includes(text), `${program}: ${message}`)
+      }
+    })
+
+    test('points at the option that is wrong, and at no other', () => {
+      for (const [program, at, text] of wrongOptions) {
+        const message = said.get(program) ?? ''
+        assert.deepEqual(message.match(/^\w+(?=: error)/gm), [at], `${program}: ${message}`)
+        assert.ok(message.includes(text), `${program}: ${message}`)
       }
     })
 

@@ -51,6 +51,17 @@ export async function program(remote: RemoteInfo): Promise<void> {
   const toReplies = new MulticastSender({ ...where, replyCodec: text })
   is<Equal<typeof toReplies, MulticastSender<string | Uint8Array, string>>>()
 
+  // With one of a type that nobody names, and with one for the replies that may be missing.
+  const unnamed = new MulticastReceiver({ ...where, codec: json() })
+  is<Equal<typeof unnamed, MulticastReceiver<unknown, unknown>>>()
+  const bothUnnamed = new MulticastSender({ ...where, codec: json(), replyCodec: json() })
+  is<Equal<typeof bothUnnamed, MulticastSender<unknown, unknown>>>()
+  const unnamedReplies = new MulticastSender({ ...where, replyCodec: json() })
+  is<Equal<typeof unnamedReplies, MulticastSender<string | Uint8Array, unknown>>>()
+  const perhaps: Codec<string> | undefined = Math.random() < 0.5 ? text : undefined
+  const perhapsReplies = new MulticastReceiver({ ...where, codec: text, replyCodec: perhaps })
+  is<Equal<typeof perhapsReplies, MulticastReceiver<string, string>>>()
+
   // A codec written in place, and one whose sides differ.
   const inline = new MulticastSender({
     ...where,
@@ -63,6 +74,8 @@ export async function program(remote: RemoteInfo): Promise<void> {
   }
   const unevenReceiver = new MulticastReceiver({ ...where, codec: uneven })
   is<Equal<typeof unevenReceiver, MulticastReceiver<[number, number], readonly [number]>>>()
+  const unevenBoth = new MulticastReceiver({ ...where, codec: uneven, replyCodec: text })
+  is<Equal<typeof unevenBoth, MulticastReceiver<[number, number], string>>>()
 
   // Type parameters that no codec backs.
   // @ts-expect-error Buffers come, not strings
@@ -76,8 +89,12 @@ export async function program(remote: RemoteInfo): Promise<void> {
   // @ts-expect-error the same
   new MulticastReceiver<string>({ ...where, codec: text })
   new MulticastReceiver<string, string>({ ...where, codec: text })
-  const unnamed = new MulticastReceiver({ ...where, codec: json() })
-  unnamed.on('message', (message) => is<Equal<typeof message, unknown>>())
+  // @ts-expect-error numbers are no replies in bytes
+  new MulticastReceiver<Buffer, number>(where)
+  // @ts-expect-error numbers cannot be sent as bytes, whatever the replies are
+  new MulticastSender<number, string>({ ...where, replyCodec: text })
+  // @ts-expect-error what may be missing leaves the replies to the other codec
+  new MulticastReceiver({ ...where, codec: json<Fix>(), replyCodec: perhaps })
   // @ts-expect-error replies of text are not bytes
   const wider: MulticastReceiver<string> = texts
   // @ts-expect-error nor are messages

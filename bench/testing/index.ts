@@ -1,11 +1,10 @@
 // The mock network beside real sockets on the loopback interface, as ratios within one run, and what it
 // holds in memory: it prints, and judges nothing.
-import { execFileSync } from 'node:child_process'
 import { cpus } from 'node:os'
-import { fileURLToPath } from 'node:url'
-import { type Comparison, compare, quartiles } from '../compare.js'
+import { build } from '../build.js'
+import { type Comparison, compare, quartiles, ratios } from '../compare.js'
 import { Program } from '../program.js'
-import type { Side } from '../sides.js'
+import { type Side, sides } from '../sides.js'
 import { alignedTable } from '../table.js'
 import type { Question } from './side.js'
 
@@ -29,30 +28,21 @@ console.log(
 )
 await manyDeliveries()
 
-function build(): void {
-  for (const project of ['src', 'bench']) {
-    execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], {
-      cwd: fileURLToPath(new URL('../..', import.meta.url)),
-      stdio: ['ignore', 2, 2],
-    })
-  }
-}
-
 async function againstSockets({ what, name, perRound, rounds }: (typeof cases)[number]) {
-  const all: Comparison = []
+  const all: Comparison<Side> = []
   for (let n = 0; n < processes; n += 1) {
     const program = new Program('testing/side')
     const measure = (side: Side, count: number = perRound): Promise<number> =>
       program.ask<number>({ what, side, count } satisfies Question)
-    for (const side of ['ours', 'raw'] as const) await measure(side)
-    all.push(...(await compare(measure, { rounds, seconds: 20 }, () => {})))
+    for (const side of sides) await measure(side)
+    all.push(...(await compare(sides, measure, { rounds, seconds: 20 }, () => {})))
     await program.stop()
   }
   const each = (side: Side): string => {
     const { median } = quartiles(all.map((round) => round[side]))
     return `${((median / perRound) * 1e6).toFixed(0)} µs`
   }
-  const { lower, median, upper } = quartiles(all.map(({ ours, raw }) => ours / raw))
+  const { lower, median, upper } = ratios(all, 'ours', 'raw')
   const spread = `${lower.toFixed(2)} to ${upper.toFixed(2)}`
   rows.push([name, each('ours'), each('raw'), `${median.toFixed(2)}×`, spread])
 }
@@ -60,7 +50,7 @@ async function againstSockets({ what, name, perRound, rounds }: (typeof cases)[n
 async function manyDeliveries(): Promise<void> {
   const table: string[][] = []
   for (const journalLimit of [0, 1000]) {
-    const program = new Program('testing/side', [], ['--expose-gc'])
+    const program = new Program('testing/side', [], { execArgv: ['--expose-gc'] })
     const ask = <Answer>(question: Question): Promise<Answer> => program.ask<Answer>(question)
     const run = () => ask<number>({ what: 'deliveries', count: messages, journalLimit })
     const sample = () => ask<{ heap: number; resident: number }>({ what: 'sample' })

@@ -1,0 +1,114 @@
+// The library of this tree beside that of an earlier revision and node:dgram, as ratios within one run: it
+// prints, and judges nothing.
+import { build } from '../build.js'
+import { type Comparison, compare, ratioCell } from '../compare.js'
+import { batch, costOfReceiving, openSource } from '../flood.js'
+import type { Opening } from '../opening.js'
+import { Program } from '../program.js'
+import { progress } from '../progress.js'
+import type { Side } from '../sides.js'
+import { alignedTable } from '../table.js'
+import { buildAt, commitOf } from './revision.js'
+
+type Name = (typeof names)[number]
+const names = ['now', 'before', 'raw'] as const
+
+/** Processes of each for each case, since the compiler's choices differ from one process to the next. */
+const processes = 3
+
+const sends = { rounds: 30, perRound: 5_000, warmUp: 30_000, seconds: 15 }
+const receives = { rounds: 10, perRound: 40_000, warmUp: 40_000, seconds: 20 }
+const openings = { rounds: 10, perRound: 500, warmUp: 500, seconds: 20 }
+
+/** After so many minutes it shows what it has by then. */
+const limit = 6
+
+const [revision] = process.argv.slice(2)
+if (revision === undefined) {
+  console.error('Which revision? npm run bench:since -- REV')
+  process.exit(2)
+}
+setTimeout(() => {
+  report()
+  console.log(`\nNot all was measured within ${limit} minutes.`)
+  process.exit()
+}, limit * 60_000).unref()
+
+const rows: string[][] = []
+const commit = commitOf(revision)
+build()
+const earlier = buildAt(commit)
+for (const window of [1, 64]) await sending(window)
+for (const timeout of ['', '60000']) await receiving(timeout)
+for (const what of ['receivers', 'senders'] as const) await opening(what)
+report()
+
+async function sending(window: number): Promise<void> {
+  const name = `awaited sends per second, ${window === 1 ? 'one by one' : `${window} in flight`}`
+  await measured(name, 'more', sends, 'send', async (program, side, count) => {
+    const { seconds } = await program.ask<{ seconds: number }>({ side, window, count })
+    return count / seconds
+  })
+}
+
+/** `timeout` is the library's alone: node:dgram has no clock to compare it with. */
+async function receiving(timeout: string): Promise<void> {
+  const name = `CPU per received datagram${timeout === '' ? '' : ', timeout set'}`
+  const source = await openSource()
+  const cost = (program: Program, _: Side, count: number) => costOfReceiving(program, source, count)
+  const args = [String(batch), String(source.address().port), timeout]
+  await measured(name, 'less', receives, 'receive', cost, (side) => [side, ...args])
+  source.close()
+}
+
+async function opening(what: Opening['what']): Promise<void> {
+  const name = `time to open and close ${openings.perRound} ${what}`
+  await measured(name, 'less', openings, 'opening', (program, side, count) =>
+    program.ask<number>({ side, what, count } satisfies Opening),
+  )
+}
+
+/** Measures a case with processes of all three, and adds its row. */
+async function measured(
+  name: string,
+  better: 'more' | 'less',
+  { perRound, warmUp, ...bounds }: typeof sends,
+  program: string,
+  measure: (program: Program, side: Side, count: number) => Promise<number | undefined>,
+  args: (side: Side) => string[] = () => [],
+): Promise<void> {
+  const rounds: Comparison<Name> = []
+  for (let n = 1; n <= processes; n += 1) {
+    const programs: Record<Name, Program> = {
+      now: new Program(program, args('ours')),
+      before: new Program(program, args('ours'), { programs: earlier }),
+      raw: new Program(program, args('raw')),
+    }
+    const run = (each: Name, count = perRound): Promise<number | undefined> =>
+      measure(programs[each], each === 'raw' ? 'raw' : 'ours', count)
+    for (const each of names) await run(each, warmUp)
+    rounds.push(
+      ...(await compare(names, run, bounds, (round) => {
+        progress(`${name}: process ${n} of ${processes}`, `round ${round} of ${bounds.rounds}`)
+      })),
+    )
+    for (const each of names) await programs[each].stop()
+  }
+  const pairs = [
+    ['now', 'before'],
+    ['now', 'raw'],
+    ['before', 'raw'],
+  ] as const
+  rows.push([name, ...pairs.map(([of, to]) => ratioCell(rounds, of, to)), `${better} is better`])
+}
+
+function report(): void {
+  progress('')
+  const before = commit.slice(0, 7)
+  console.log(`Node ${process.version} on ${process.platform}, this tree and ${before}\n`)
+  const header = ['case', `this / ${before}`, 'this / node:dgram', `${before} / node:dgram`, '']
+  console.log(alignedTable(header, rows))
+  console.log(`
+A ratio is of two measurements of one round, in which all three take turns, in alternating order: the
+median, and in brackets the lower and the upper quartile.`)
+}
