@@ -28,10 +28,10 @@ const reading: Codec<Reading> = {
   },
 }
 
-const network = { group: '239.255.29.71', port: 10002 }
-const sender = new MulticastSender({ ...network, interfaces: '127.0.0.1', codec: reading })
-const stranger = new MulticastSender({ ...network, interfaces: '127.0.0.1' })
-const receiver = new MulticastReceiver({ ...network, interfaces: ['127.0.0.1'], codec: reading })
+const network = { group: '239.255.29.71', port: 10002, interfaces: '127.0.0.1' }
+const sender = new MulticastSender({ ...network, codec: reading })
+const stranger = new MulticastSender(network)
+const receiver = new MulticastReceiver({ ...network, codec: reading })
 
 receiver.on('message', ({ sensor, degrees }) => {
   console.log(`sensor ${sensor} measured ${degrees} degrees`)

@@ -15,11 +15,16 @@ interface Service {
   port: number
 }
 
-const network = { group: '239.255.29.71', port: 10001 }
-const codecs = { codec: text, replyCodec: json<Service>() }
+const network = {
+  group: '239.255.29.71',
+  port: 10001,
+  interfaces: '127.0.0.1',
+  codec: text,
+  replyCodec: json<Service>(),
+}
 
 function serve(kind: string, service: Service): MulticastReceiver<string, Service> {
-  const receiver = new MulticastReceiver({ ...network, ...codecs, interfaces: ['127.0.0.1'] })
+  const receiver = new MulticastReceiver(network)
   receiver.on('message', (wanted, remote) => {
     if (wanted === kind) receiver.reply(service, remote).catch(console.error)
   })
@@ -33,7 +38,7 @@ const services = [
 ]
 await Promise.all(services.map((service) => service.ready()))
 
-const sender = new MulticastSender({ ...network, ...codecs, interfaces: '127.0.0.1' })
+const sender = new MulticastSender(network)
 for await (const { message, remote } of sender.request('printer', { timeout: 1000 })) {
   console.log(`${message.name} prints at ${remote.address}:${message.port}`)
 }

@@ -1,13 +1,14 @@
 /**
  * Several interfaces: a receiver joins on those that the command line names, prints what it has
  * joined, leaves one and joins it again. Without an argument that is the loopback interface, and
- * `all` is every interface: then the routers behind each are told of it. The messages, one through
- * each interface, have TTL 0 and stay on this machine.
+ * `all` is every interface: then the routers behind each are told of it. A sender sends one message
+ * through the same interfaces, and so the receiver hears it once for each. With TTL 0 it stays on this
+ * machine.
  *
  * Without an argument it prints:
  *
  *     joined on lo
- *     heard "through lo" from 127.0.0.1
+ *     heard hello from 127.0.0.1
  *     left lo, still joined on nothing
  *     joined on lo
  */
@@ -25,13 +26,13 @@ const joined = () => receiver.memberships.map((membership) => membership.interfa
 console.log(`joined on ${joined().join(', ')}`)
 
 const messages = receiver[Symbol.asyncIterator]()
-for (const name of joined()) {
-  const sender = new MulticastSender({ ...network, interfaces: name, ttl: 0 })
-  await sender.send(`through ${name}`)
-  await sender.close()
+const sender = new MulticastSender({ ...network, interfaces: joined(), ttl: 0 })
+await sender.send('hello')
+for (const _ of sender.interfaces) {
   const { value } = await messages.next()
-  console.log(`heard "${value?.message}" from ${value?.remote.address}`)
+  console.log(`heard ${value?.message} from ${value?.remote.address}`)
 }
+await sender.close()
 
 const [first = ''] = joined()
 await receiver.leave({ interface: first })

@@ -110,10 +110,10 @@ function toDate(timestamp: bigint): Date {
   return new Date(Number(((seconds * 1000n + 2n ** 31n) >> 32n) - epoch))
 }
 
-const network = { group: '224.0.1.1', port: 10005 }
-const server = new MulticastSender({ ...network, interfaces: '127.0.0.1', codec: header })
-const stranger = new MulticastSender({ ...network, interfaces: '127.0.0.1' })
-const receiver = new MulticastReceiver({ ...network, interfaces: ['127.0.0.1'], codec: header })
+const network = { group: '224.0.1.1', port: 10005, interfaces: '127.0.0.1' }
+const server = new MulticastSender({ ...network, codec: header })
+const stranger = new MulticastSender(network)
+const receiver = new MulticastReceiver({ ...network, codec: header })
 
 receiver.on('message', (packet, remote) => {
   for (const line of describe(packet, remote.address)) console.log(line)

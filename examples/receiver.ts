@@ -20,7 +20,7 @@ const receiver = new MulticastReceiver({
   group,
   port,
   timeout: 10_000,
-  interfaces: ['127.0.0.1'], // Hears this machine. Without this line it joins on every interface.
+  interfaces: '127.0.0.1', // Hears this machine. Without this line it joins on every interface.
   codec: text,
 })
 

@@ -13,17 +13,13 @@
  */
 import { MulticastReceiver, MulticastSender, text } from 'typed-multicast'
 
-const network = { group: '239.255.29.71', port: 10004, codec: text }
+const network = { group: '239.255.29.71', port: 10004, interfaces: '127.0.0.1', codec: text }
 
 const stop = new AbortController()
 process.once('SIGTERM', () => stop.abort())
 
-const receiver = new MulticastReceiver({
-  ...network,
-  interfaces: ['127.0.0.1'],
-  signal: stop.signal,
-})
-const sender = new MulticastSender({ ...network, interfaces: '127.0.0.1' })
+const receiver = new MulticastReceiver({ ...network, signal: stop.signal })
+const sender = new MulticastSender(network)
 {
   await using open = sender
   await receiver.ready()

@@ -138,8 +138,8 @@ scenario('interfaces.ts joins on all interfaces and hears each', [], async (lab)
   await lab.cable([lab.here, 'e1', '10.0.1.1/24'], [far, 'far', '10.0.1.2/24'])
   assert.deepEqual(await printed(start('interfaces', ['all'])), [
     'joined on lo, e1',
-    'heard "through lo" from 127.0.0.1',
-    'heard "through e1" from 10.0.1.1',
+    'heard hello from 127.0.0.1',
+    'heard hello from 10.0.1.1',
     'left lo, still joined on e1',
     'joined on e1, lo',
   ])

@@ -36,10 +36,9 @@ async function seconds(work: () => Promise<void>): Promise<number> {
 /** A receiver that replies, and a sender, on hosts of their own or on this one. */
 async function pair(side: Side): Promise<[MulticastReceiver, MulticastSender]> {
   const network = new MockNetwork({ journalLimit: side === 'ours' ? 1000 : 0 })
+  const onLoopback = { interfaces: host }
   const [here, there] =
-    side === 'ours'
-      ? [network.host(), network.host()]
-      : [{ interfaces: [host] }, { interface: host }]
+    side === 'ours' ? [network.host(), network.host()] : [onLoopback, onLoopback]
   const receiver = await new MulticastReceiver({ group, port: 0, ...here }).ready()
   const { port } = receiver.address()
   const sender = await new MulticastSender({ group, port, ...there }).ready()
