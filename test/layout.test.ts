@@ -51,6 +51,7 @@ const order = [
   'testing/system-error',
   'testing/platform',
   'testing/scope',
+  'testing/link-address',
   'testing/link',
   'testing/multicast-list',
   'testing/packet',
@@ -85,6 +86,7 @@ const order = [
   'testing/conformance/order',
   'testing/conformance/buffer',
   'testing/conformance/interfaces',
+  'testing/conformance/addresses',
   'testing/conformance/endpoint',
   'testing/conformance/index',
 ]

@@ -48,14 +48,19 @@ export class Routing {
   }
 
   /**
-   * The link that has that address; all of 127.0.0.0/8 is the loopback one's. Taken down a link keeps
-   * those of IPv4, and loses those of IPv6.
+   * The link that has that address, of several the one that got it last; all of 127.0.0.0/8 is the
+   * loopback one's. Taken down a link keeps those of IPv4, and loses those of IPv6.
    */
   ownerOf(address: string | undefined): Link | undefined {
     if (address?.startsWith('127.')) return this.#loopback
-    return [...this.links.values()].find(({ addresses, isUp }) =>
-      addresses.some((own) => own.address === address && (isUp || own.family === 'IPv4')),
-    )
+    let [owner, last]: [Link | undefined, number] = [undefined, 0]
+    for (const link of this.links.values()) {
+      for (const own of link.addresses) {
+        if (own.address !== address || own.added < last) continue
+        if (link.isUp || own.family === 'IPv4') [owner, last] = [link, own.added]
+      }
+    }
+    return owner
   }
 
   /** Whether what is sent to the address by `link` does not leave the host. */

@@ -2,6 +2,7 @@
  * The rules of the kernel's multicast, each as a case that runs on any network of the topology that
  * {@link ConformanceNetwork} describes: on real sockets, on the mock, and on a carrier of your own.
  */
+import { addresses } from './addresses.js'
 import { binding } from './binding.js'
 import { buffer } from './buffer.js'
 import { type ConformanceCase, casesOf } from './chapter.js'
@@ -21,6 +22,7 @@ export { Actor } from './actor.js'
 export type { Channel, Failure, News, Order, SocketChoice } from './channel.js'
 export type { ConformanceCase } from './chapter.js'
 export {
+  type AddressDetails,
   type ConformanceHost,
   type ConformanceInterfaces,
   type ConformanceNetwork,
@@ -44,5 +46,6 @@ export const conformance: readonly ConformanceCase[] = casesOf([
   order,
   buffer,
   interfaces,
+  addresses,
   endpoint,
 ])
