@@ -87,6 +87,7 @@ const order = [
   'testing/conformance/buffer',
   'testing/conformance/interfaces',
   'testing/conformance/addresses',
+  'testing/conformance/connect',
   'testing/conformance/endpoint',
   'testing/conformance/index',
 ]

@@ -86,9 +86,8 @@ export class Routing {
 
   /** Where a socket's datagram leaves the host, or the name of the error that says why it does not. */
   wayOut(socket: InetSocket, destination: string, zone: string | undefined): Way | string {
-    const { address = '' } = socket.local ?? {}
-    const bound = isWildcard(address) || isMulticast(address) ? undefined : address
-    const named = bound ?? (isMulticast(destination) ? socket.outgoing?.address : undefined)
+    const set = isMulticast(destination) ? socket.outgoing?.address : undefined
+    const named = socket.source ?? set
     // Over IPv4 nothing is sent from an address that the host has lost.
     const isLost = named !== undefined && this.ownerOf(named) === undefined
     if (isLost && socket.family === 'IPv4') return 'ENETUNREACH'
@@ -111,7 +110,7 @@ export class Routing {
 
   /** The link that a group's datagrams leave by, or the name of an error. */
   #groupLink(socket: InetSocket, group: string, zone: string | undefined): Link | string {
-    const { family, outgoing, local } = socket
+    const { family, outgoing, source } = socket
     const zoned = needsZone(group) ? this.indexOf(zone) : 0
     const index = zoned || socket.zone || outgoing?.index || 0
     if (index > 0) {
@@ -122,7 +121,7 @@ export class Routing {
       return hasRoute ? link : 'ENETUNREACH'
     }
     // Over IPv4 an address of the socket's own picks its link too, even one that is down.
-    const bound = family === 'IPv4' ? this.ownerOf(local?.address) : undefined
+    const bound = family === 'IPv4' ? this.ownerOf(source) : undefined
     return bound ?? this.#defaultRoute(family) ?? 'ENETUNREACH'
   }
 
@@ -132,7 +131,7 @@ export class Routing {
     const route = this.#defaultRoute(family)
     // The way of the groups.
     if (destination === '255.255.255.255') {
-      return this.ownerOf(socket.local?.address) ?? route ?? 'ENETUNREACH'
+      return this.ownerOf(socket.source) ?? route ?? 'ENETUNREACH'
     }
     const owner = this.ownerOf(destination)
     const index = (isLinkLocal(destination) && this.indexOf(zone)) || socket.zone

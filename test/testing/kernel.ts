@@ -124,12 +124,13 @@ async function conformanceHost(
         change(name, `addr add ${address} dev ${name}${details.join('')}`)
       },
       restore: async () => {
-        for (const name of changed) {
-          const plug = find(name)
-          host.unplug(name)
-          await plug.lan.plug(plug.end)
-        }
-        if (changed.size > 0) {
+        const first = plugs.findIndex(({ end: [, name] }) => changed.has(name))
+        if (first >= 0) {
+          // With those after it, because they are numbered in their order.
+          for (const { lan, end } of plugs.slice(first)) {
+            host.unplug(end[1])
+            await lan.plug(end)
+          }
           // They go with the interface that they lead through.
           for (const route of routes) host.ip(`route replace ${route}`)
           forget()

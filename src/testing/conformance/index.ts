@@ -6,6 +6,7 @@ import { addresses } from './addresses.js'
 import { binding } from './binding.js'
 import { buffer } from './buffer.js'
 import { type ConformanceCase, casesOf } from './chapter.js'
+import { connect } from './connect.js'
 import { endpoint } from './endpoint.js'
 import { interfaces } from './interfaces.js'
 import { limits } from './limits.js'
@@ -47,5 +48,6 @@ export const conformance: readonly ConformanceCase[] = casesOf([
   buffer,
   interfaces,
   addresses,
+  connect,
   endpoint,
 ])

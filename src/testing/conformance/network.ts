@@ -88,6 +88,8 @@ export type Need =
   | 'ipv6'
   /** Linux's limits: 20 memberships of a socket, 10 IPv4 sources of a membership. */
   | 'limits'
+  /** What node:dgram's connected sockets can do beside `connect`: `send(data)`, `disconnect`, `remoteAddress`. */
+  | 'connected'
   /** Receive buffers of a bounded size, 212,992 bytes by default. */
   | 'buffers'
 
