@@ -95,16 +95,17 @@ export class Routing {
       ? this.#groupLink(socket, destination, zone)
       : this.#unicastLink(socket, destination, zone)
     if (typeof link === 'string') return link
-    const source = named ?? this.#sourceFor(link, destination)
+    const source = named ?? this.#sourceFor(socket, link, destination)
     if (source?.startsWith('127.') && !this.isOwn(destination, link)) return 'EINVAL'
     // SO_BROADCAST, which is needed for it, is none of the options here.
     if (isBroadcast(link, destination)) return 'EACCES'
     return source === undefined ? 'EADDRNOTAVAIL' : { link, source }
   }
 
-  #sourceFor(link: Link, destination: string): string | undefined {
-    // To itself a host speaks as if from the outside.
-    const owner = isMulticast(destination) ? undefined : this.ownerOf(destination)
+  #sourceFor({ zone }: InetSocket, link: Link, destination: string): string | undefined {
+    // To itself a host speaks as if from the outside, but not out of a zone.
+    const isOut = isMulticast(destination) || zone > 0
+    const owner = isOut ? undefined : this.ownerOf(destination)
     return chooseSource((owner ?? link).addresses, destination)
   }
 

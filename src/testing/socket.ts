@@ -525,8 +525,10 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
 
   /** The address as the socket tells it: with the zone that it is bound to, where it needs one. */
   #zoned(address: string): string {
-    if (!isLinkLocal(address)) return address
-    const link = this.#stack.routing.linkOf(this.#inet.zone)
+    const { zone } = this.#inet
+    // Disconnected it is bound to no zone any more, but still to the address.
+    if (!isLinkLocal(address) || zone === 0) return address
+    const link = this.#stack.routing.linkOf(zone)
     if (link === undefined) throw systemError('uv_if_indextoiid', 'ENXIO')
     return this.#stack.routing.zoned(address, link)
   }

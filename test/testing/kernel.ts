@@ -6,6 +6,7 @@ import {
   topology,
 } from '../../src/testing/conformance/network.js'
 import type { End, Host, Lab, Lan } from '../lab.js'
+import { movables } from './end.js'
 
 /** What the lab needs for the router. */
 export const routerNeeds = ['smcrouted', '/proc/net/ip_mr_vif', '/proc/net/ip6_mr_vif']
@@ -58,9 +59,11 @@ function defaultRoutes(net: number): string[] {
 /** Of whom a group's datagrams can come to the router. */
 function sources(group: string): string[] {
   const isIPv6 = group.includes(':')
+  const added = Object.values(movables).flat()
   return [topology.near, topology.other]
     .flatMap((interfaces) => Object.values(interfaces))
-    .flatMap(({ addresses }) => addresses)
+    .flatMap(({ addresses }) => [...addresses])
+    .concat(added.filter(({ isThere }) => !isThere).map(({ address }) => address))
     .map((address) => address.replace(/\/.*/, ''))
     .filter((address) => address.includes(':') === isIPv6)
 }
