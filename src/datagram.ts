@@ -15,6 +15,12 @@ export interface DatagramSocket {
     address: string,
     callback: (error: Error | null) => void,
   ): unknown
+  /**
+   * Must call `callback` once, on a later tick, with the error if there is no way there; nothing is sent.
+   * In it `address()` is the one that the system sends from. From then on the socket hears what comes
+   * from there alone: of a group it hears nothing any more, but what has come before.
+   */
+  connect(port: number, address: string, callback: (error?: Error) => void): unknown
   /** Must emit `close` on a later tick. */
   close(): unknown
   address(): AddressInfo

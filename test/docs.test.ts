@@ -575,6 +575,7 @@ const told: [entry: string, type: string, document: string, heading?: string][] 
   ['typed-multicast/testing', 'MockHost', 'docs/testing.md', 'Hosts'],
   ['typed-multicast/testing', 'MockHostOptions', 'docs/testing.md', 'Hosts'],
   ['typed-multicast/testing', 'MockInterface', 'docs/testing.md', 'Hosts'],
+  ['typed-multicast/testing', 'MockAddress', 'docs/testing.md', 'Hosts'],
   ['typed-multicast/testing', 'MockSocket', 'docs/testing.md', 'Intentional divergences'],
   ['typed-multicast/testing', 'MockSocketOptions', 'docs/testing.md', 'Intentional divergences'],
   ['typed-multicast/testing', 'Transit', 'docs/testing.md', 'Faults'],
@@ -583,6 +584,7 @@ const told: [entry: string, type: string, document: string, heading?: string][] 
   ['typed-multicast/testing', 'Delivery', 'docs/testing.md', 'Looking back'],
   ...[
     'Actor',
+    'AddressDetails',
     'Channel<1, 1>',
     'ConformanceCase',
     'ConformanceHost',

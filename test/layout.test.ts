@@ -54,6 +54,7 @@ const order = [
   'testing/system-error',
   'testing/platform',
   'testing/scope',
+  'testing/link-address',
   'testing/link',
   'testing/multicast-list',
   'testing/packet',
@@ -88,6 +89,8 @@ const order = [
   'testing/conformance/order',
   'testing/conformance/buffer',
   'testing/conformance/interfaces',
+  'testing/conformance/addresses',
+  'testing/conformance/connect',
   'testing/conformance/endpoint',
   'testing/conformance/index',
 ]

@@ -1,7 +1,8 @@
 import { MulticastError, shown } from '../errors.js'
 import type { NetworkInterfaces } from '../interfaces.js'
 import { integer, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
-import { describe, type Link, parseAddresses } from './link.js'
+import { describe, type Link } from './link.js'
+import { type MockAddress, parseAddresses } from './link-address.js'
 import type { Schedule } from './schedule.js'
 import { MockSocket, type MockSocketOptions } from './socket.js'
 import type { Stack } from './stack.js'
@@ -13,9 +14,10 @@ export interface MockInterface {
   segment?: string | undefined
   /**
    * Its addresses, with their prefix length or without (24 bits of IPv4, 64 of IPv6). Default: one IPv4
-   * address, one global and one link-local IPv6 address, which no other interface has by default.
+   * address, one global and one link-local IPv6 address, which no other interface has by default. They
+   * are listed in the order in which Linux does if it is given them in this one.
    */
-  addresses?: readonly string[] | undefined
+  addresses?: readonly (string | MockAddress)[] | undefined
 }
 
 const checkCount = integer(0, Number.MAX_SAFE_INTEGER)
@@ -110,12 +112,7 @@ export class MockHost {
     const { stack, schedule, sockets, number } = home
     const socketHome = { stack, schedule, sockets, nextFailure: () => this.#nextFailure() }
     this.createSocket = (options) => new MockSocket(socketHome, options)
-    this.networkInterfaces = () => {
-      const up = [...stack.routing.links.values()].filter(
-        (link) => link.isUp && link.addresses.length > 0,
-      )
-      return Object.fromEntries(up.map((link) => [link.name, describe(link, number)]))
-    }
+    this.networkInterfaces = () => describe(stack.routing.links.values(), number)
     this.#plug('lo', undefined, ['127.0.0.1/8', '::1/128'])
     for (const [name, options] of Object.entries(interfaces)) this.add(name, options)
   }
@@ -126,8 +123,8 @@ export class MockHost {
   }
 
   /**
-   * Its first IPv4 address beside 127.0.0.1, or else IPv6 address: what others see as its address. As a
-   * test needs it for `sources`.
+   * Its first IPv4 address beside 127.0.0.1 and those of link scope, or else IPv6 address: what others see
+   * as its address. As a test needs it for `sources`.
    *
    * @throws MulticastError `ERR_MULTICAST_INTERFACE` if it has none.
    */
@@ -136,7 +133,8 @@ export class MockHost {
       ({ segment }) => segment !== undefined,
     )
     const addresses = links.flatMap((link) => link.addresses)
-    const { address } = addresses.find(({ family }) => family === 'IPv4') ?? addresses[0] ?? {}
+    const ipv4 = addresses.filter(({ family }) => family === 'IPv4')
+    const { address } = ipv4.find(({ scope }) => scope === 'global') ?? addresses[0] ?? {}
     if (address !== undefined) return address
     throw new MulticastError(
       'ERR_MULTICAST_INTERFACE',
@@ -202,9 +200,9 @@ export class MockHost {
    * Gives an interface other addresses, as when DHCP renews them; it stays the same interface, and what
    * was joined on it stays joined. Throws as {@link down} and {@link add} do.
    */
-  readdress(name: string, addresses: readonly string[]): void {
+  readdress(name: string, addresses: readonly (string | MockAddress)[]): void {
     const link = this.#link(name)
-    link.addresses = parseAddresses(isAddresses(addresses, 'addresses'))
+    link.addresses = parseAddresses(isAddresses(addresses, 'addresses'), link.addresses)
     this.#plugs.set(name, { segment: link.segment, addresses: [...addresses] })
   }
 

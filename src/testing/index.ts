@@ -1,6 +1,7 @@
 export type { Fate, Faults, Transit } from './faults.js'
 export type { MockHost, MockInterface } from './host.js'
 export type { Delivery, Expected, JournalEntry } from './journal.js'
+export type { MockAddress } from './link-address.js'
 export { type MockHostOptions, MockNetwork, type MockNetworkOptions } from './network.js'
 export type { Outcome } from './packet.js'
 export type { Platform } from './platform.js'

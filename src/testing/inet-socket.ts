@@ -32,6 +32,12 @@ export class InetSocket {
   readonly onReadable: () => void
   /** What it is bound to, if it is. */
   local: { readonly address: string; readonly port: number } | undefined
+  /** The address that it sends from, wherever that leads: it is bound to it, or got it as it connected. */
+  source: string | undefined
+  /** What it is connected to, if it is: the port is 0 where only senders of that address are heard. */
+  remote: { readonly address: string; readonly port: number } | undefined
+  /** Whether it was bound to an address, or to a port, of its user's choice: these it keeps. */
+  chosen = { address: false, port: false }
   /** The index of the link that it is bound to by an IPv6 zone; 0 is any. */
   zone = 0
   /** IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS. */

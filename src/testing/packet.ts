@@ -24,6 +24,8 @@ export type Outcome =
   | 'port'
   /** The socket is bound to another address or group, or another socket of the port has it. */
   | 'address'
+  /** The socket is connected to another address or port than the sender's. */
+  | 'connected'
   /** The socket is bound to another interface (the zone of an IPv6 address). */
   | 'interface'
   /** No socket of the host has joined the group on the interface, or, not on Linux, this one has not. */

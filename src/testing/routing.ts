@@ -48,14 +48,19 @@ export class Routing {
   }
 
   /**
-   * The link that has that address; all of 127.0.0.0/8 is the loopback one's. Taken down a link keeps
-   * those of IPv4, and loses those of IPv6.
+   * The link that has that address, of several the one that got it last; all of 127.0.0.0/8 is the
+   * loopback one's. Taken down a link keeps those of IPv4, and loses those of IPv6.
    */
   ownerOf(address: string | undefined): Link | undefined {
     if (address?.startsWith('127.')) return this.#loopback
-    return [...this.links.values()].find(({ addresses, isUp }) =>
-      addresses.some((own) => own.address === address && (isUp || own.family === 'IPv4')),
-    )
+    let [owner, last]: [Link | undefined, number] = [undefined, 0]
+    for (const link of this.links.values()) {
+      for (const own of link.addresses) {
+        if (own.address !== address || own.added < last) continue
+        if (link.isUp || own.family === 'IPv4') [owner, last] = [link, own.added]
+      }
+    }
+    return owner
   }
 
   /** Whether what is sent to the address by `link` does not leave the host. */
@@ -81,9 +86,8 @@ export class Routing {
 
   /** Where a socket's datagram leaves the host, or the name of the error that says why it does not. */
   wayOut(socket: InetSocket, destination: string, zone: string | undefined): Way | string {
-    const { address = '' } = socket.local ?? {}
-    const bound = isWildcard(address) || isMulticast(address) ? undefined : address
-    const named = bound ?? (isMulticast(destination) ? socket.outgoing?.address : undefined)
+    const set = isMulticast(destination) ? socket.outgoing?.address : undefined
+    const named = socket.source ?? set
     // Over IPv4 nothing is sent from an address that the host has lost.
     const isLost = named !== undefined && this.ownerOf(named) === undefined
     if (isLost && socket.family === 'IPv4') return 'ENETUNREACH'
@@ -91,22 +95,23 @@ export class Routing {
       ? this.#groupLink(socket, destination, zone)
       : this.#unicastLink(socket, destination, zone)
     if (typeof link === 'string') return link
-    const source = named ?? this.#sourceFor(link, destination)
+    const source = named ?? this.#sourceFor(socket, link, destination)
     if (source?.startsWith('127.') && !this.isOwn(destination, link)) return 'EINVAL'
     // SO_BROADCAST, which is needed for it, is none of the options here.
     if (isBroadcast(link, destination)) return 'EACCES'
     return source === undefined ? 'EADDRNOTAVAIL' : { link, source }
   }
 
-  #sourceFor(link: Link, destination: string): string | undefined {
-    // To itself a host speaks as if from the outside.
-    const owner = isMulticast(destination) ? undefined : this.ownerOf(destination)
+  #sourceFor({ zone }: InetSocket, link: Link, destination: string): string | undefined {
+    // To itself a host speaks as if from the outside, but not out of a zone.
+    const isOut = isMulticast(destination) || zone > 0
+    const owner = isOut ? undefined : this.ownerOf(destination)
     return chooseSource((owner ?? link).addresses, destination)
   }
 
   /** The link that a group's datagrams leave by, or the name of an error. */
   #groupLink(socket: InetSocket, group: string, zone: string | undefined): Link | string {
-    const { family, outgoing, local } = socket
+    const { family, outgoing, source } = socket
     const zoned = needsZone(group) ? this.indexOf(zone) : 0
     const index = zoned || socket.zone || outgoing?.index || 0
     if (index > 0) {
@@ -117,7 +122,7 @@ export class Routing {
       return hasRoute ? link : 'ENETUNREACH'
     }
     // Over IPv4 an address of the socket's own picks its link too, even one that is down.
-    const bound = family === 'IPv4' ? this.ownerOf(local?.address) : undefined
+    const bound = family === 'IPv4' ? this.ownerOf(source) : undefined
     return bound ?? this.#defaultRoute(family) ?? 'ENETUNREACH'
   }
 
@@ -127,7 +132,7 @@ export class Routing {
     const route = this.#defaultRoute(family)
     // The way of the groups.
     if (destination === '255.255.255.255') {
-      return this.ownerOf(socket.local?.address) ?? route ?? 'ENETUNREACH'
+      return this.ownerOf(socket.source) ?? route ?? 'ENETUNREACH'
     }
     const owner = this.ownerOf(destination)
     const index = (isLinkLocal(destination) && this.indexOf(zone)) || socket.zone

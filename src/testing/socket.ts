@@ -52,12 +52,14 @@ export interface SocketHome {
 /** The events of a mock socket: node:dgram's. */
 type MockSocketEvents = {
   listening: []
+  connect: []
   message: [data: Buffer, remote: RemoteInfo]
   error: [error: Error]
   close: []
 }
 
 type SendCallback = (error: Error | null) => void
+type ConnectCallback = (error?: Error) => void
 
 /** A socket of a mock host: node:dgram's in what it does and refuses, with nothing behind it. */
 export class MockSocket extends EventEmitter<MockSocketEvents> implements DatagramSocket {
@@ -71,6 +73,8 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
   readonly #isPrompt: boolean
   /** What `bind` has come to. Before it is bound nothing is read. */
   #state: 'unbound' | 'binding' | 'bound' = 'unbound'
+  /** What `connect` has come to. */
+  #connection: 'none' | 'connecting' | 'connected' = 'none'
   /** What waits for it to be bound. */
   #waiting: (() => void)[] = []
   #isClosed = false
@@ -117,19 +121,70 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     return this
   }
 
-  /** Sends bytes, or text as UTF-8, to an address; `callback` learns of the system's refusal. */
-  send(
-    data: Uint8Array | string,
-    givenPort: number,
-    givenAddress: string,
-    callback?: SendCallback,
-  ): void {
+  /**
+   * As node:dgram's: `callback`, or the event `connect` or `error`, tells later whether there is a way.
+   * Without an address it is this host's.
+   */
+  connect(port: number, address: string, callback?: ConnectCallback): void
+  connect(port: number, callback?: ConnectCallback): void
+  connect(givenPort: number, ...given: unknown[]): void {
+    const port = checkPort(givenPort)
+    const isBare = typeof given[0] === 'function'
+    const address = isBare || given[0] === undefined ? '' : given[0]
+    const callback = (isBare ? given[0] : given[1]) as ConnectCallback | undefined
+    checkString(address, 'address')
+    if (this.#connection !== 'none') throw alreadyConnected()
+    this.#connection = 'connecting'
+    if (this.#state === 'unbound') this.bind()
+    const proceed = (): void => {
+      if (callback !== undefined) this.once('connect', callback)
+      this.#checkHandle('lookup')
+      this.#lookUp(() => this.#connectTo(port, address as string, callback))
+    }
+    if (this.#state === 'bound') proceed()
+    else if (this.#state === 'binding') this.#waiting.push(proceed)
+  }
+
+  /** Ends what {@link connect} began; gives up a port that the system has picked. */
+  disconnect(): void {
+    if (this.#connection !== 'connected') throw notConnected()
+    this.#checkHandle('disconnect')
+    this.#stack.disconnect(this.#inet)
+    this.#connection = 'none'
+  }
+
+  /** What it is connected to. Throws if it is not. */
+  remoteAddress(): AddressInfo {
+    this.#checkOpen()
+    const { remote, family } = this.#inet
+    if (this.#connection !== 'connected' || remote === undefined) throw notConnected()
+    return { address: this.#zoned(remote.address), family, port: remote.port }
+  }
+
+  /**
+   * Sends bytes, or text as UTF-8, to an address, or without one to what the socket is connected to;
+   * `callback` learns of the system's refusal.
+   */
+  send(data: Uint8Array | string, port: number, address: string, callback?: SendCallback): void
+  send(data: Uint8Array | string, callback?: SendCallback): void
+  send(data: Uint8Array | string, ...given: unknown[]): void {
+    const isConnected = this.#connection === 'connected'
+    const [first, second, third] = given
+    // As with node:dgram: what is connected takes the callback first, and then no more.
+    if (isConnected && third) throw alreadyConnected()
+    const last = isConnected ? first : third
+    const callback = typeof last === 'function' ? (last as SendCallback) : undefined
     if (!ArrayBuffer.isView(data) && typeof data !== 'string') {
       const message = `The "buffer" argument must be of type string or an instance of Buffer, TypedArray, or DataView. Received ${shown(data)}`
       throw nodeError(TypeError, 'ERR_INVALID_ARG_TYPE', message)
     }
-    const port = checkPort(givenPort)
-    const address = this.#checkAddress(givenAddress)
+    if (isConnected) {
+      this.#checkOpen()
+      this.#transmit(bytesOf(data), undefined, undefined, callback)
+      return
+    }
+    const port = checkPort(first)
+    const address = this.#checkAddress(second)
     this.#checkOpen()
     const transmit = (): void =>
       this.#lookUp(() => this.#transmit(bytesOf(data), port, address, callback))
@@ -161,14 +216,11 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
   /** What it is bound to. Throws `EBADF` before that. */
   address(): AddressInfo {
     this.#checkOpen()
-    const { local, family, zone } = this.#inet
+    const { local, family } = this.#inet
     if (!this.#stack.has(this.#inet)) throw systemError('getsockname', 'EBADF')
     if (local === undefined) return { address: this.#wildcard, family, port: 0 }
     const { address, port } = local
-    if (!isLinkLocal(address)) return { address, family, port }
-    const link = this.#stack.routing.linkOf(zone)
-    if (link === undefined) throw systemError('uv_if_indextoiid', 'ENXIO')
-    return { address: this.#stack.routing.zoned(address, link), family, port }
+    return { address: this.#zoned(address), family, port }
   }
 
   /** IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP: the interface by IPv4 address, or as `::%eth0`. */
@@ -311,13 +363,47 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     for (const proceed of this.#waiting.splice(0)) if (code === undefined) proceed()
   }
 
-  #transmit(data: Buffer, port: number, given: string, callback: SendCallback | undefined): void {
+  #connectTo(port: number, given: string, callback: ConnectCallback | undefined): void {
+    const [address, zone] = parseAddress(given || this.#own)
+    const isFit = address !== undefined && familyOf(address) === this.#inet.family
+    const code = isFit ? this.#stack.connect(this.#inet, address, zone, port) : 'EINVAL'
+    this.#connection = code === undefined ? 'connected' : 'none'
+    this.#soon(() => {
+      if (code === undefined) {
+        this.emit('connect')
+        return
+      }
+      const error = systemError('connect', code, given, port)
+      if (callback === undefined) {
+        this.emit('error', error)
+        return
+      }
+      this.removeListener('connect', callback)
+      callback(error)
+    })
+  }
+
+  /** Sends to an address, or, where it is given none, to what it is connected to. */
+  #transmit(
+    data: Buffer,
+    givenPort: number | undefined,
+    given: string | undefined,
+    callback: SendCallback | undefined,
+  ): void {
     let code: string | undefined
     // In its own turn before the datagram is heard, as node:dgram calls back before it reads.
-    this.#soon(() => callback?.(code === undefined ? null : systemError('send', code, given, port)))
-    const [address, zone] = parseAddress(given)
+    this.#soon(() =>
+      callback?.(code === undefined ? null : systemError('send', code, given, givenPort)),
+    )
+    const { remote } = this.#inet
+    const isConnected = this.#connection === 'connected'
+    const [address, zone] = given === undefined ? [remote?.address] : parseAddress(given)
+    const port = givenPort ?? remote?.port ?? 0
     const isFit = address !== undefined && familyOf(address) === this.#inet.family
+    // An address may have been given before it was connected, and looked up until now.
+    const refusal = given !== undefined && isConnected ? 'EISCONN' : undefined
     code =
+      refusal ??
       this.#home.nextFailure() ??
       (isFit ? this.#stack.send(this.#inet, data, address, zone, port) : 'EINVAL')
   }
@@ -432,9 +518,32 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     return this.#inet.family === 'IPv4' ? '0.0.0.0' : '::'
   }
 
+  /** What stands for this host where no address is given. */
+  get #own(): string {
+    return this.#inet.family === 'IPv4' ? '127.0.0.1' : '::1'
+  }
+
+  /** The address as the socket tells it: with the zone that it is bound to, where it needs one. */
+  #zoned(address: string): string {
+    const { zone } = this.#inet
+    // Disconnected it is bound to no zone any more, but still to the address.
+    if (!isLinkLocal(address) || zone === 0) return address
+    const link = this.#stack.routing.linkOf(zone)
+    if (link === undefined) throw systemError('uv_if_indextoiid', 'ENXIO')
+    return this.#stack.routing.zoned(address, link)
+  }
+
   /** The address to send to: where there is none, this host. */
   #checkAddress(given: unknown): string {
     if (given !== undefined && given !== null) checkString(given, 'address')
-    return (given as string) || (this.#inet.family === 'IPv4' ? '127.0.0.1' : '::1')
+    return (given as string) || this.#own
   }
+}
+
+function alreadyConnected(): Error {
+  return nodeError(Error, 'ERR_SOCKET_DGRAM_IS_CONNECTED', 'Already connected')
+}
+
+function notConnected(): Error {
+  return nodeError(Error, 'ERR_SOCKET_DGRAM_NOT_CONNECTED', 'Not connected')
 }

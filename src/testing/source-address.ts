@@ -1,5 +1,5 @@
 import { isMulticast } from '../address.js'
-import { isNear, type LinkAddress } from './link.js'
+import { isNear, type LinkAddress } from './link-address.js'
 
 /** The address of a link that the system sends from, where the socket names none. */
 export function chooseSource(
@@ -10,7 +10,8 @@ export function chooseSource(
   const own = addresses.filter(({ family }) => family === (isIPv6 ? 'IPv6' : 'IPv4'))
   const isGroup = isMulticast(destination)
   const near = isGroup ? undefined : own.find((one) => isNear(one, destination))
-  if (!isIPv6) return (near ?? own[0])?.address
+  // The first of a subnet stands for it; one of link scope is for its neighbours alone.
+  if (!isIPv6) return (near ?? own.find(({ scope }) => scope === 'global') ?? own[0])?.address
   // RFC 6724, rule 1: an address of its own is spoken to from that very address.
   if (own.some(({ address }) => address === destination)) return destination
   if (near !== undefined) return near.address

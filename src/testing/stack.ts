@@ -88,8 +88,69 @@ export class Stack {
     )
     if (clash) return 'EADDRINUSE'
     socket.local = { address, port }
+    if (!isWildcard(address) && !isMulticast(address)) socket.source = address
+    socket.chosen = { address: !isWildcard(address), port: wanted !== 0 }
     this.#bound.unshift(socket)
     return undefined
+  }
+
+  /**
+   * Connects a bound socket: from then on it sends there by default, and hears nobody else. Answers with
+   * the name of an error if there is no way.
+   */
+  connect(
+    socket: InetSocket,
+    given: string,
+    zone: string | undefined,
+    port: number,
+  ): string | undefined {
+    if (!this.#hasPort(socket)) return 'EAGAIN'
+    const wanted = given === '::' ? '::1' : given
+    if (needsZone(wanted)) {
+      const index = this.routing.indexOf(zone)
+      if (index > 0 && socket.zone > 0 && index !== socket.zone) return 'EINVAL'
+      const set = isMulticast(wanted) ? (socket.outgoing?.index ?? 0) : 0
+      // It is bound to the zone from then on, even where there is no way.
+      socket.zone ||= index || set
+      if (socket.zone === 0) return 'EINVAL'
+    }
+    const way = this.routing.wayOut(socket, wanted, undefined)
+    if (typeof way === 'string') return way
+    const { source } = way
+    socket.remote = { address: wanted === '0.0.0.0' ? source : wanted, port }
+    socket.source ??= source
+    const { local } = socket
+    if (local !== undefined && isWildcard(local.address))
+      this.#move(socket, { ...local, address: source })
+    return undefined
+  }
+
+  /** Undoes what {@link connect} did, but for what the socket was bound to by its user. */
+  disconnect(socket: InetSocket): void {
+    const { local, family, chosen, remote } = socket
+    // Linux forgets the address of IPv4 alone.
+    socket.remote = remote && family === 'IPv6' ? { ...remote, port: 0 } : undefined
+    socket.zone = 0
+    if (local === undefined) return
+    if (!chosen.address) socket.source = undefined
+    const address = chosen.address ? local.address : family === 'IPv4' ? '0.0.0.0' : '::'
+    this.#move(socket, { address, port: chosen.port ? local.port : 0 })
+  }
+
+  /** Binds it to something else, as the last one that was bound. */
+  #move(socket: InetSocket, local: { readonly address: string; readonly port: number }): void {
+    socket.local = local
+    this.#bound = this.#bound.filter((other) => other !== socket)
+    if (local.port !== 0) this.#bound.unshift(socket)
+  }
+
+  /** Whether it has a port, or gets one. */
+  #hasPort(socket: InetSocket): boolean {
+    const { local } = socket
+    if (local === undefined || local.port !== 0) return true
+    const port = this.#freePort()
+    if (port !== undefined) this.#move(socket, { ...local, port })
+    return port !== undefined
   }
 
   close(socket: InetSocket): void {
@@ -105,6 +166,7 @@ export class Stack {
     zone: string | undefined,
     port: number,
   ): string | undefined {
+    if (!this.#hasPort(socket)) return 'EAGAIN'
     // To no address is to this host: over IPv6 to ::1, over IPv4 to the address that it is sent from.
     const destination = given === '::' ? '::1' : given
     if (data.byteLength > this.rules.maxPayload[socket.family]) return 'EMSGSIZE'
@@ -173,8 +235,8 @@ export class Stack {
         mismatch(socket, packet) === undefined &&
         (socket.zone === 0 || socket.zone === link.index),
     )
-    const chosen =
-      fitting.find(({ local }) => local?.address === packet.destination) ?? fitting.at(0)
+    const exact = fitting.filter(({ local }) => local?.address === packet.destination)
+    const chosen = exact.find(({ remote }) => remote !== undefined) ?? exact.at(0) ?? fitting.at(0)
     for (const socket of this.#bound) {
       if (socket.family !== packet.family) continue
       const report = track(socket)
@@ -213,10 +275,13 @@ export class Stack {
   }
 }
 
-/** Why a socket is not bound for a datagram, if it is not. */
-export function mismatch({ local }: InetSocket, packet: Packet): 'port' | 'address' | undefined {
+/** Why a socket is not bound for a datagram, or connected to another sender, if so. */
+export function mismatch({ local, remote }: InetSocket, packet: Packet): Outcome | undefined {
   if (local === undefined || local.port !== packet.port) return 'port'
-  return isWildcard(local.address) || local.address === packet.destination ? undefined : 'address'
+  if (!isWildcard(local.address) && local.address !== packet.destination) return 'address'
+  if (remote === undefined) return undefined
+  const isPort = remote.port === 0 || remote.port === packet.sourcePort
+  return isPort && remote.address === packet.source ? undefined : 'connected'
 }
 
 /** Whether a socket that is bound to the address has its port for IPv4 too. */

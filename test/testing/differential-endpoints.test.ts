@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import type { MembershipOptions, ReceiverOptions, SenderOptions } from '../../src/index.js'
 import type { PeerReceiver, PeerSender } from '../../src/testing/conformance/peer.js'
 import { compare, fence, mailed, outcomeOf, type Stage, type Transcript } from './comparison.js'
-import { type Changing, End, type LinkState, linkStates } from './end.js'
+import { type Changing, Ends, type LinkState, linkStates } from './end.js'
 
 type Step =
   | { readonly make: 'receiver'; readonly host: Changing; readonly options: ReceiverOptions }
@@ -116,7 +116,7 @@ async function run(
 ): Promise<Transcript> {
   const receivers: PeerReceiver[] = []
   const senders: PeerSender[] = []
-  const ends = { near: new End('near', stage.near), other: new End('other', stage.other) }
+  const ends = { near: new Ends('near', stage.near), other: new Ends('other', stage.other) }
   const lines: Transcript = []
   for (const [at, step] of steps.entries()) {
     if ('to' in step) {

@@ -2,7 +2,8 @@
  * Random programs for raw sockets on three hosts, run on the kernel and on the mock: whatever a call
  * answers, and whatever each socket hears, has to be the same.
  */
-import { routedGroups } from '../../src/testing/conformance/network.js'
+import type { AddressInfo } from 'node:net'
+import { type ConformanceHost, routedGroups } from '../../src/testing/conformance/network.js'
 import type { PeerSocket } from '../../src/testing/conformance/peer.js'
 import {
   compare,
@@ -13,7 +14,7 @@ import {
   shownPort,
   type Transcript,
 } from './comparison.js'
-import { type Changing, End } from './end.js'
+import { type Changing, Ends, movables } from './end.js'
 import { type At, programs, type Step } from './program.js'
 
 /** A socket that a program has opened. */
@@ -24,6 +25,8 @@ interface Opened {
   bound?: 'bound' | 'joined' | 'refused' | undefined
   /** What it is bound to, if its user has seen to that. */
   place?: At | undefined
+  /** What it has last been connected to. */
+  peer?: string
 }
 
 for (const families of [['IPv4'], ['IPv6'], ['IPv4', 'IPv6']] as const) {
@@ -38,13 +41,12 @@ for (const families of [['IPv4'], ['IPv6'], ['IPv4', 'IPv6']] as const) {
 /** Runs a program, and tells what each step answered and what each socket heard. */
 async function run(stage: Stage, steps: readonly Step[]): Promise<Transcript> {
   const opened: Opened[] = []
-  const ends = { near: new End('near', stage.near), other: new End('other', stage.other) }
+  const ends = { near: new Ends('near', stage.near), other: new Ends('other', stage.other) }
   const lines: Transcript = []
   for (const [at, step] of steps.entries()) {
     if (step.do === 'link' || step.do === 'address') {
-      const end = ends[step.host]
-      const told = step.do === 'link' ? await end.take(step.to) : await end.toggle(step.address)
-      lines.push([`${step.host} e1`, told])
+      lines.push([step.host, await changed(step, ends[step.host])])
+      lines.push([`${step.host} lists`, await listed(stage[step.host])])
       continue
     }
     if (step.do === 'open') {
@@ -61,7 +63,7 @@ async function run(stage: Stage, steps: readonly Step[]): Promise<Transcript> {
     if (on === undefined || isBeyond(step, on, opened, ends)) continue
     lines.push([`socket ${number} ${describe(step)}`, await act(step, on, at)])
     // Heard before what comes next, which may close who hears it.
-    if (step.do === 'send') await stage.settled()
+    if (step.do === 'send' || step.do === 'say') await stage.settled()
   }
   for (const type of new Set(opened.map(({ step }) => step.type))) await fence(stage, type)
   for (const [number, { socket }] of opened.entries()) {
@@ -73,14 +75,20 @@ async function run(stage: Stage, steps: readonly Step[]): Promise<Transcript> {
 }
 
 /** Whether a step is about something that the two networks are not meant to have in common. */
-function isBeyond(step: Step, on: Opened, opened: Opened[], ends: Record<Changing, End>): boolean {
+function isBeyond(step: Step, on: Opened, opened: Opened[], ends: Record<Changing, Ends>): boolean {
   const { host, type } = on.step
   // To send it would have to be bound, which fails, and node:dgram never tells the sender.
   const isUnboundable = on.bound === 'joined' || isMisfit(on)
-  if (step.do === 'send' && isUnboundable) return true
+  const isSent = step.do === 'send' || step.do === 'say'
+  if ((isSent || step.do === 'connect') && isUnboundable) return true
   // The mock has no IPv6 sockets that hear IPv4.
   const isDual = ({ step }: Opened) => step.type === 'udp6' && !step.ipv6Only
-  if (step.do === 'send' && type === 'udp4' && opened.some(isDual)) return true
+  if (isSent && type === 'udp4' && opened.some(isDual)) return true
+  // The mock has no ICMP, by which a socket learns that nobody has the address it is connected to.
+  if (step.do === 'say') return on.peer !== undefined && !isGroup(on.peer)
+  // In the mock a router finds who has an address, whatever its subnet.
+  const isFar = (to: string) => to === '10.0.5.1' && host !== 'near'
+  if (step.do === 'send' && step.parcels.some(({ to }) => isFar(to))) return true
   if (step.do !== 'call') return false
   // Joined first, a socket gets the family of the group, whatever its type.
   const isForeign = ([group]: unknown[]) => !isOf(type, group)
@@ -88,7 +96,7 @@ function isBeyond(step: Step, on: Opened, opened: Opened[], ends: Record<Changin
   if (isJoin && on.bound === undefined && step.args.some(isForeign)) return true
   // Without an interface Linux finds a source's membership on any, but counts it on that of the route:
   // where those are two, it forgets what other sockets have joined.
-  const hasE1 = host !== 'far' && ends[host].isThere
+  const hasE1 = host !== 'far' && ends[host].hasE1
   const isFound = ([source, , where]: unknown[]) =>
     !`${source}`.includes(':') || where === '::%e0' || (where === '::%e1' && hasE1)
   if (step.call.includes('Source') && !step.args.every(isFound)) return true
@@ -115,6 +123,13 @@ function isMisfit({ step: { type, ipv6Only } }: Opened): boolean {
 async function act(step: Extract<Step, { on: number }>, on: Opened, at: number): Promise<string> {
   if (step.do === 'bind') return bind(on, step.at)
   const { socket } = on
+  if (step.do === 'connect') {
+    on.bound = 'bound'
+    const outcome = await outcomeOf(socket.connect(step.port, step.to))
+    if (outcome === 'ok') on.peer = step.to
+    return outcome
+  }
+  if (step.do === 'say') return outcomeOf(socket.sendConnected(`${at}`))
   if (step.do === 'send') on.bound = 'bound'
   else if (step.call.includes('Membership')) on.bound ??= 'joined'
   const answers =
@@ -124,6 +139,24 @@ async function act(step: Extract<Step, { on: number }>, on: Opened, at: number):
           socket.send(`${at}.${part}`.padEnd(size, '.').slice(0, size), port, to),
         )
   return repeats(await Promise.all(answers.map(outcomeOf)))
+}
+
+function isGroup(address: string): boolean {
+  return /^(ff|2[23])/.test(address)
+}
+
+function changed(step: Extract<Step, { host: Changing; do: 'link' | 'address' }>, ends: Ends) {
+  if (step.do === 'link') return ends.take(step.to)
+  const movable = movables[step.host][step.which]
+  if (movable === undefined) throw new Error(`there is no address ${step.which}`)
+  return ends.toggle(movable)
+}
+
+/** The addresses of a host, as it lists them. */
+async function listed({ peer }: ConformanceHost): Promise<string> {
+  return Object.entries(await peer.networkInterfaces())
+    .map(([name, list = []]) => `${name} ${list.map(({ cidr }) => cidr).join(' ')}`)
+    .join(', ')
 }
 
 async function bind(on: Opened, at: At): Promise<string> {
@@ -148,7 +181,13 @@ function repeats(outcomes: readonly string[]): string {
 }
 
 async function place(socket: PeerSocket): Promise<string> {
-  return socket.address().then(
+  const local = await told(socket.address())
+  const remote = await told(socket.call('remoteAddress') as Promise<AddressInfo>)
+  return `${local}, to ${remote}`
+}
+
+function told(place: Promise<AddressInfo>): Promise<string> {
+  return place.then(
     ({ address, port }) => `${address} ${shownPort(port)}`,
     ({ code, message }) => code ?? message,
   )
@@ -157,6 +196,8 @@ async function place(socket: PeerSocket): Promise<string> {
 function describe(step: Extract<Step, { on: number }>): string {
   if (step.do === 'bind') return `bind ${shown(step.at)}`
   if (step.do === 'send') return `send ${step.parcels.map(shown).join(', ')}`
+  if (step.do === 'connect') return `connect ${step.to} ${step.port}`
+  if (step.do === 'say') return 'say'
   const [first = [], ...others] = step.args
   const more = others.length > 0 ? `, … ${JSON.stringify(others.at(-1))}` : ''
   return `${step.call} ${JSON.stringify(first)}${more}`

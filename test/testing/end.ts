@@ -1,5 +1,6 @@
-/** The interface of a host that changes while a program runs. */
+/** The interfaces of a host that change while a program runs. */
 import type {
+  AddressDetails,
   ConformanceHost,
   ConformanceInterfaces,
 } from '../../src/testing/conformance/network.js'
@@ -10,28 +11,56 @@ export type Changing = 'near' | 'other'
 export const linkStates = ['up', 'down', 'removed'] as const
 export type LinkState = (typeof linkStates)[number]
 
-/** What is taken from `e1`, or added. Not a first IPv4 address, with which Linux takes the others. */
-export const addresses = {
-  near: { has: ['10.0.1.1/24', 'fd01::1/64', 'fe80::1/64'], lacks: ['10.0.9.1/24', 'fd01::9/64'] },
-  other: { has: ['10.0.1.3/24', 'fd01::2/64', 'fd01::3/64', 'fe80::2/64'], lacks: ['10.0.9.2/24'] },
+/** An address that is taken from an interface, or added to it. */
+interface Movable {
+  readonly on: 'e0' | 'e1'
+  readonly address: string
+  readonly details?: AddressDetails
+  /** Whether the interface has it at first. */
+  readonly isThere?: true
 }
 
-/** The interface `e1` of a host, which knows what state it is in. */
-export class End {
+/** Not the first IPv4 address of a subnet that has more, with which Linux takes the others. */
+export const movables: Readonly<Record<Changing, readonly Movable[]>> = {
+  near: [
+    { on: 'e1', address: '10.0.1.1/24', isThere: true },
+    { on: 'e1', address: 'fd01::1/64', isThere: true },
+    { on: 'e1', address: 'fe80::1/64', isThere: true },
+    { on: 'e1', address: 'fd01::9/64' },
+    { on: 'e1', address: '10.0.9.1/24', details: { label: 'e1:1' } },
+    { on: 'e1', address: '169.254.7.1/16' },
+    { on: 'e0', address: '169.254.8.1/24', details: { scope: 'link' } },
+    { on: 'e0', address: '10.0.0.50/24' },
+    // One address on two.
+    { on: 'e0', address: '10.0.5.1/32' },
+    { on: 'e1', address: '10.0.5.1/32' },
+  ],
+  other: [
+    { on: 'e1', address: '10.0.1.3/24', isThere: true },
+    { on: 'e1', address: 'fd01::2/64', isThere: true },
+    { on: 'e1', address: 'fd01::3/64', isThere: true },
+    { on: 'e1', address: 'fe80::2/64', isThere: true },
+    { on: 'e1', address: '10.0.9.2/24', details: { scope: 'link' } },
+  ],
+}
+
+/** The interfaces of a host, which know what state they are in. */
+export class Ends {
   readonly #control: ConformanceInterfaces
   #state: LinkState = 'up'
-  readonly #lacking: Set<string>
+  readonly #present: Set<Movable>
 
   constructor(name: Changing, { interfaces }: ConformanceHost) {
     this.#control = interfaces as ConformanceInterfaces
-    this.#lacking = new Set(addresses[name].lacks)
+    this.#present = new Set(movables[name].filter(({ isThere }) => isThere))
   }
 
-  /** Whether the interface is there, up or down. */
-  get isThere(): boolean {
+  /** Whether `e1` is there, up or down. */
+  get hasE1(): boolean {
     return this.#state !== 'removed'
   }
 
+  /** Takes `e1` up, down or away. */
   async take(to: LinkState): Promise<string> {
     const from = this.#state
     // One that is removed cannot be taken down.
@@ -43,13 +72,14 @@ export class End {
     return to
   }
 
-  async toggle(address: string): Promise<string> {
-    const isAdded = this.#lacking.delete(address)
-    if (isAdded) await this.#control.addAddress('e1', address)
+  async toggle(movable: Movable): Promise<string> {
+    const { on, address, details } = movable
+    const isTaken = this.#present.delete(movable)
+    if (isTaken) await this.#control.removeAddress(on, address)
     else {
-      this.#lacking.add(address)
-      await this.#control.removeAddress('e1', address)
+      this.#present.add(movable)
+      await this.#control.addAddress(on, address, details)
     }
-    return `${isAdded ? 'gets' : 'loses'} ${address}`
+    return `${isTaken ? 'loses' : 'gets'} ${address}`
   }
 }

@@ -47,6 +47,85 @@ test('its interfaces are listed as node:os lists them', () => {
   assert.deepEqual(others, {})
 })
 
+test('its addresses have the order and the labels that Linux gives them', () => {
+  const label = 'eth0:1'
+  const host = new MockNetwork().host({
+    interfaces: {
+      eth0: { addresses: ['fd00::5', '10.0.0.5', '10.0.0.6', '10.1.0.5', '169.254.0.5/16'] },
+      eth1: {
+        addresses: [
+          { address: '10.2.0.5', label },
+          { address: '10.3.0.5', scope: 'link' },
+        ],
+      },
+      eth2: { addresses: ['fd00::6', { address: '169.254.0.6/16', scope: 'global' }, '10.5.0.5'] },
+      eth3: { addresses: [{ address: '10.6.0.5', label: 'eth3:1' }] },
+      eth4: { addresses: [] },
+    },
+  })
+  const { lo, ...others } = host.networkInterfaces()
+  assert.deepEqual(
+    Object.entries(others).map(([name, entries = []]) => [
+      name,
+      ...entries.map(({ address }) => address),
+    ]),
+    [
+      ['eth0', '169.254.0.5', '10.0.0.5', '10.1.0.5', '10.0.0.6', 'fd00::5'],
+      ['eth1', '10.3.0.5'],
+      [label, '10.2.0.5'],
+      ['eth2', '169.254.0.6', '10.5.0.5', 'fd00::6'],
+      ['eth3:1', '10.6.0.5'],
+    ],
+  )
+  assert.equal(host.address, '10.0.0.5')
+  host.remove('eth0')
+  assert.equal(host.address, '10.2.0.5')
+  assert.deepEqual(lo?.[0]?.address, '127.0.0.1')
+})
+
+test('what an address is given with is checked', () => {
+  const host = new MockNetwork().host()
+  for (const [address, message] of [
+    [{ address: '10.0.0.1/24', label: '' }, /label must be a name such as 'eth0:1', but is ''/],
+    [{ address: '10.0.0.1/24', label: 5 }, /label must be a name/],
+    [{ address: '10.0.0.1/24', scope: 'host' }, /scope must be 'global' or 'link', but is 'host'/],
+    [{ address: 'fd00::1', label: 'a:1' }, /must be of IPv4 where it has a label or a scope/],
+    [{ address: 'fd00::1', scope: 'link' }, /must be of IPv4/],
+    [{ address: 5 }, /address must be a string, but is 5/],
+    [
+      { address: '10.0.0.1/33' },
+      /must be one such as '10\.0\.0\.1\/24' .* but is '10\.0\.0\.1\/33'/,
+    ],
+    [{}, /address must be a string, but is undefined/],
+  ] as const) {
+    const addresses = [address as { address: string }]
+    const error = { code: 'ERR_MULTICAST_OPTION', message }
+    assert.throws(() => host.readdress('eth0', addresses), error)
+    assert.throws(() => host.add('eth1', { addresses }), error)
+  }
+  const addresses = [{ address: '10.0.0.1/24', lable: 'eth0:1' }]
+  assert.throws(() => host.readdress('eth0', addresses), { code: 'ERR_MULTICAST_UNKNOWN_OPTION' })
+  assert.equal(host.networkInterfaces().eth0?.[0]?.address, '10.0.0.1')
+  assert.deepEqual(Object.keys(host.networkInterfaces()), ['lo', 'eth0'])
+})
+
+test('of an address of two interfaces readdress() keeps who got it last', async () => {
+  const network = new MockNetwork()
+  const host = network.host({
+    interfaces: { a: { addresses: ['10.0.5.1/32'] }, b: { addresses: ['10.0.5.1/32'] } },
+  })
+  const interfaceOf = async (): Promise<string | undefined> => {
+    await keep(speak(host, { interface: '10.0.5.1' })).send('x')
+    return network.journal.at(-1)?.interface
+  }
+  assert.equal(await interfaceOf(), 'b')
+  host.readdress('a', ['10.0.5.1/32', '10.0.6.1/24'])
+  assert.equal(await interfaceOf(), 'b')
+  host.readdress('a', ['10.0.6.1/24'])
+  host.readdress('a', ['10.0.5.1/32', '10.0.6.1/24'])
+  assert.equal(await interfaceOf(), 'a')
+})
+
 test('an interface that is down is not listed, and what was joined stays joined', async () => {
   const network = new MockNetwork()
   const host = network.host()

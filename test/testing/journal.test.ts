@@ -80,6 +80,19 @@ test('data that is no text is shown in hexadecimal digits, and long data cut off
   await network.settled()
 })
 
+test('a connected socket does not hear others, and the journal tells that', async () => {
+  const network = new MockNetwork({ platform: 'linux' })
+  const host = network.host()
+  const socket = host.createSocket({ type: 'udp4', lookup })
+  socket.bind(10_000, '239.1.2.3')
+  socket.addMembership('239.1.2.3')
+  socket.connect(10_000, '239.1.2.3')
+  await speak(network.host()).send('hello')
+  await network.settled()
+  assert.deepEqual(outcomes(network, host), ['connected'])
+  socket.close()
+})
+
 test('each reason why a socket does not hear', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const network = new MockNetwork({ platform: 'linux' })

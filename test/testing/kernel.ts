@@ -6,6 +6,7 @@ import {
   topology,
 } from '../../src/testing/conformance/network.js'
 import type { End, Host, Lab, Lan } from '../lab.js'
+import { movables } from './end.js'
 
 /** What the lab needs for the router. */
 export const routerNeeds = ['smcrouted', '/proc/net/ip_mr_vif', '/proc/net/ip6_mr_vif']
@@ -23,9 +24,9 @@ export async function kernelNetwork(lab: Lab, hasRouter: boolean): Promise<Confo
   for (const { lan, end } of Object.values(ends).flat()) await lan.plug(end)
   await red.plug([router, 'red', '10.0.0.254/24', 'fd00::fe/64', 'fe80::fe/64'])
   await green.plug([router, 'green', '10.0.2.254/24', 'fd02::fe/64', 'fe80::fe/64'])
-  for (const [host, net] of [[near, 0] as const, [other, 0] as const, [far, 2] as const]) {
-    host.ip(`route add default via 10.0.${net}.254`)
-    host.ip(`route add default via fd0${net}::fe`)
+  const routes = { near: defaultRoutes(0), other: defaultRoutes(0), far: defaultRoutes(2) }
+  for (const [name, host] of Object.entries({ near, other, far })) {
+    for (const route of routes[name as keyof typeof routes]) host.ip(`route add ${route}`)
   }
   if (hasRouter) {
     await router.route([
@@ -41,21 +42,28 @@ export async function kernelNetwork(lab: Lab, hasRouter: boolean): Promise<Confo
   // The mock has no neighbours to find: none may wait for an interface that changes, nor be known by
   // the hardware address of one that was.
   const forget = (): void => {
-    for (const host of [near, other, far]) host.ip('neigh flush all')
+    for (const host of [near, other, far, router]) host.ip('neigh flush all')
   }
   return {
-    near: await conformanceHost(near, ends.near, forget),
-    other: await conformanceHost(other, ends.other, forget),
-    far: await conformanceHost(far, ends.far, forget),
+    near: await conformanceHost(near, ends.near, routes.near, forget),
+    other: await conformanceHost(other, ends.other, routes.other, forget),
+    far: await conformanceHost(far, ends.far, routes.far, forget),
   }
+}
+
+/** The ways through the router, from the network of that number. */
+function defaultRoutes(net: number): string[] {
+  return [`default via 10.0.${net}.254`, `default via fd0${net}::fe`]
 }
 
 /** Of whom a group's datagrams can come to the router. */
 function sources(group: string): string[] {
   const isIPv6 = group.includes(':')
+  const added = Object.values(movables).flat()
   return [topology.near, topology.other]
     .flatMap((interfaces) => Object.values(interfaces))
-    .flatMap(({ addresses }) => addresses)
+    .flatMap(({ addresses }) => [...addresses])
+    .concat(added.filter(({ isThere }) => !isThere).map(({ address }) => address))
     .map((address) => address.replace(/\/.*/, ''))
     .filter((address) => address.includes(':') === isIPv6)
 }
@@ -80,6 +88,7 @@ function plan(
 async function conformanceHost(
   host: Host,
   plugs: readonly Plug[],
+  routes: readonly string[],
   forget: () => void,
 ): Promise<ConformanceHost> {
   const changed = new Set<string>()
@@ -109,15 +118,26 @@ async function conformanceHost(
         forget()
       },
       removeAddress: async (name, address) => change(name, `addr del ${address} dev ${name}`),
-      addAddress: async (name, address) =>
-        change(name, `addr add ${address} dev ${name}${address.includes(':') ? ' nodad' : ''}`),
+      addAddress: async (name, address, { label, scope } = {}) => {
+        const details = [
+          address.includes(':') ? ' nodad' : '',
+          label === undefined ? '' : ` label ${label}`,
+          scope === undefined ? '' : ` scope ${scope}`,
+        ]
+        change(name, `addr add ${address} dev ${name}${details.join('')}`)
+      },
       restore: async () => {
-        for (const name of changed) {
-          const plug = find(name)
-          host.unplug(name)
-          await plug.lan.plug(plug.end)
+        const first = plugs.findIndex(({ end: [, name] }) => changed.has(name))
+        if (first >= 0) {
+          // With those after it, because they are numbered in their order.
+          for (const { lan, end } of plugs.slice(first)) {
+            host.unplug(end[1])
+            await lan.plug(end)
+          }
+          // They go with the interface that they lead through.
+          for (const route of routes) host.ip(`route replace ${route}`)
+          forget()
         }
-        if (changed.size > 0) forget()
         changed.clear()
       },
     },

@@ -5,7 +5,7 @@ import {
   topology,
 } from '../../src/testing/conformance/network.js'
 import { Peer } from '../../src/testing/conformance/peer.js'
-import { type MockHost, MockNetwork } from '../../src/testing/index.js'
+import { type MockAddress, type MockHost, MockNetwork } from '../../src/testing/index.js'
 
 /** A mock network of that topology. */
 export function mockNetwork(): ConformanceNetwork & Pick<MockNetwork, 'settled'> {
@@ -29,8 +29,10 @@ function conformanceHost(
   plugs: ReadonlyMap<string, { segment: string; addresses: readonly string[] }>,
 ): ConformanceHost {
   const present = new Set(plugs.keys())
-  const addresses = new Map([...plugs].map(([name, plug]) => [name, plug.addresses]))
-  const readdress = (name: string, others: readonly string[]): void => {
+  const addresses = new Map<string, readonly (string | MockAddress)[]>(
+    [...plugs].map(([name, plug]) => [name, plug.addresses]),
+  )
+  const readdress = (name: string, others: readonly (string | MockAddress)[]): void => {
     addresses.set(name, others)
     host.readdress(name, others)
   }
@@ -55,10 +57,15 @@ function conformanceHost(
       removeAddress: async (name, address) =>
         readdress(
           name,
-          (addresses.get(name) ?? []).filter((own) => own !== address),
+          (addresses.get(name) ?? []).filter(
+            (own) => (typeof own === 'string' ? own : own.address) !== address,
+          ),
         ),
-      addAddress: async (name, address) =>
-        readdress(name, [...(addresses.get(name) ?? []), address]),
+      addAddress: async (name, address, more) => {
+        const isIPv6 = address.includes(':')
+        const added = isIPv6 ? address : { address, scope: 'global' as const, ...more }
+        readdress(name, [...(addresses.get(name) ?? []), added])
+      },
       restore: async () => {
         for (const name of plugs.keys()) {
           if (present.has(name)) remove(name)

@@ -1,7 +1,7 @@
 /** Random programs: what raw sockets on three hosts are told to do, one step after the other. */
 import fc from 'fast-check'
 import type { ConformanceNetwork } from '../../src/testing/conformance/network.js'
-import { addresses, type Changing, type LinkState, linkStates } from './end.js'
+import { type Changing, type LinkState, linkStates, movables } from './end.js'
 
 /** What a socket is bound to. */
 export interface At {
@@ -29,12 +29,15 @@ export type Step =
   | { readonly do: 'bind'; readonly on: number; readonly at: At }
   /** The same method again and again, with these arguments. */
   | { readonly do: 'call'; readonly on: number; readonly call: string; readonly args: unknown[][] }
+  | { readonly do: 'connect'; readonly on: number; readonly to: string; readonly port: number }
+  /** Sends to what the socket is connected to. */
+  | { readonly do: 'say'; readonly on: number }
   /** All at once. */
   | { readonly do: 'send'; readonly on: number; readonly parcels: Parcel[] }
   /** Takes `e1` there; it may be there already. */
   | { readonly do: 'link'; readonly host: Changing; readonly to: LinkState }
-  /** Takes an address away from `e1`, or adds it if it is not there. */
-  | { readonly do: 'address'; readonly host: Changing; readonly address: string }
+  /** Takes one of the host's movable addresses away, or adds it if it is not there. */
+  | { readonly do: 'address'; readonly host: Changing; readonly which: number }
 
 type Family = 'IPv4' | 'IPv6'
 
@@ -47,10 +50,12 @@ const worlds = {
     binds: [
       ...['0.0.0.0', '239.1.2.3', '239.1.2.4', '224.0.0.200'],
       ...['10.0.0.1', '10.0.0.3', '10.0.1.1', '10.0.1.2', '10.0.2.2', '127.0.0.1', '127.0.0.2'],
+      ...['10.0.5.1', '10.0.0.50', '169.254.7.1', '169.254.8.1'],
     ],
     interfaces: [
       ...[undefined, '0.0.0.0', '127.0.0.1', '127.0.0.2', '10.0.0.1', '10.0.0.2', '10.0.0.3'],
-      ...['10.0.1.1', '10.0.1.2', '10.0.2.2', '10.0.9.1'],
+      ...['10.0.1.1', '10.0.1.2', '10.0.2.2', '10.0.9.1', '10.0.9.2'],
+      ...['10.0.5.1', '10.0.0.50', '169.254.7.1', '169.254.8.1'],
     ],
     sources: ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.1.1', '10.0.1.2', '127.0.0.1'],
     manySources: Array.from({ length: 12 }, (_, at) => `10.0.0.${at + 1}`),
@@ -58,6 +63,7 @@ const worlds = {
       ...['239.1.2.3', '239.1.2.4', '224.0.0.1', '224.0.0.200'],
       ...['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.1.1', '10.0.1.2', '10.0.2.2'],
       ...['10.0.9.1', '10.0.0.255', '255.255.255.255', '127.0.0.1', '127.0.0.2', '0.0.0.0'],
+      ...['10.0.5.1', '169.254.7.1'],
     ],
   },
   IPv6: {
@@ -107,6 +113,8 @@ export function programs(...families: Family[]): fc.Arbitrary<Step[]> {
     { weight: 4, arbitrary: open },
     { weight: 16, arbitrary: each(calling) },
     { weight: 16, arbitrary: each(sending) },
+    { weight: 3, arbitrary: each(connecting) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('say' as const), on }) },
   ]
   const of = (...changes: { weight: number; arbitrary: fc.Arbitrary<Step> }[]) =>
     fc.tuple(
@@ -125,7 +133,7 @@ export function programs(...families: Family[]): fc.Arbitrary<Step[]> {
     fc.record({
       do: fc.constant('address' as const),
       host: fc.constant(host),
-      address: fc.constantFrom(...addresses[host].has, ...addresses[host].lacks),
+      which: fc.nat(movables[host].length - 1),
     }),
   )
   return fc
@@ -184,6 +192,7 @@ function calling(family: Family): fc.Arbitrary<Step> {
     call(4, 'setMulticastTTL', once(fc.constantFrom(0, 0, 1, 2, 2, 3, 255, 256))),
     call(2, 'setMulticastLoopback', once(fc.boolean())),
     call(2, 'close', once()),
+    call(1, 'disconnect', once()),
     {
       weight: 2,
       arbitrary: fc.record({ do: fc.constant('bind' as const), on, at: place(family) }),
@@ -195,6 +204,11 @@ function joining(family: Family): fc.Arbitrary<Step> {
   const { groups, interfaces } = worlds[family]
   const args = fc.tuple(fc.tuple(pick(groups, 1), fc.constantFrom(undefined, ...interfaces)))
   return fc.record({ do: fc.constant('call'), on, call: fc.constant('addMembership'), args })
+}
+
+function connecting(family: Family): fc.Arbitrary<Step> {
+  const to = pick(worlds[family].targets, 2)
+  return fc.record({ do: fc.constant('connect' as const), on, to, port })
 }
 
 function sending(family: Family): fc.Arbitrary<Step> {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { getSystemErrorName } from 'node:util'
 import { lookup } from '../../src/datagram.js'
-import { MockNetwork } from '../../src/testing/index.js'
+import { MockNetwork, type MockSocket } from '../../src/testing/index.js'
 
 const host = () => new MockNetwork().host()
 
@@ -103,4 +104,61 @@ test('of two hosts with one address one hears its unicast', async () => {
   await network.settled()
   assert.equal(heard, 1)
   await network.close()
+})
+
+test('connect() takes what that of node:dgram takes, and tells of it in that order', async () => {
+  const sockets = {
+    'node:dgram': createSocket({ type: 'udp4', lookup }) as unknown as MockSocket,
+    'the mock': host().createSocket({ type: 'udp4', lookup }),
+  }
+  for (const [name, socket] of Object.entries(sockets)) {
+    const told: string[] = []
+    socket.on('listening', () => told.push('listening'))
+    socket.on('connect', () => told.push('connect'))
+    await new Promise<void>((resolve) => {
+      socket.connect(7, '127.0.0.1', () => {
+        told.push('callback')
+        resolve()
+      })
+      told.push('returned')
+    })
+    // node:dgram tells of listening while bind() runs, the mock as of all else in a turn of its own.
+    assert.deepEqual(
+      told.filter((event) => event !== 'listening'),
+      ['returned', 'connect', 'callback'],
+      name,
+    )
+    const remote = { address: '127.0.0.1', family: 'IPv4', port: 7 }
+    assert.deepEqual(socket.remoteAddress(), remote, name)
+    socket.disconnect()
+    for (const connect of [
+      (done: () => void) => socket.connect(7, done),
+      (done: () => void) => socket.connect(7, '', done),
+      (done: () => void) => socket.connect('7' as never, undefined as never, done),
+    ]) {
+      await new Promise<void>((resolve) => connect(resolve))
+      assert.deepEqual(socket.remoteAddress(), remote, name)
+      socket.disconnect()
+    }
+    socket.connect(7, 'fd00::1')
+    const [error] = await once(socket, 'error')
+    const { code, syscall, message, address, port } = error as NodeJS.ErrnoException & typeof remote
+    assert.deepEqual([code, syscall, address, port], ['EINVAL', 'connect', 'fd00::1', 7], name)
+    assert.equal(message, 'connect EINVAL fd00::1:7', name)
+    await new Promise<void>((resolve) => socket.close(resolve))
+  }
+})
+
+test('what was sent to an address before the socket is connected is refused by then', async () => {
+  for (const socket of [
+    createSocket('udp4') as unknown as MockSocket,
+    host().createSocket({ type: 'udp4' }),
+  ]) {
+    socket.connect(7, '127.0.0.1')
+    const error = await new Promise<Error | null>((resolve) =>
+      socket.send('x', 7, '127.0.0.1', resolve),
+    )
+    assert.equal(error?.message, 'send EISCONN 127.0.0.1:7')
+    await new Promise<void>((resolve) => socket.close(resolve))
+  }
 })

@@ -17,6 +17,11 @@ import type { Channel, Failure, News, Order } from './channel.js'
 
 type Endpoint = MulticastSender | MulticastReceiver
 
+/** What a socket can do that is connected, beside what the library uses. */
+interface ConnectedSocket {
+  send(data: Uint8Array, callback: (error: Error | null) => void): unknown
+}
+
 /** Something that was made for a peer. */
 interface Held {
   readonly subject: DatagramSocket | Endpoint
@@ -125,6 +130,17 @@ const routines: Record<string, (subject: never, ...args: never[]) => unknown> = 
     }),
 
   send,
+
+  connect: (socket: DatagramSocket, port: number, address: string) =>
+    new Promise<void>((resolve, reject) => {
+      socket.connect(port, address, (error) => (error ? reject(new Told(error)) : resolve()))
+    }),
+
+  /** Sends to what the socket is connected to. */
+  sendConnected: (socket: ConnectedSocket, data: Uint8Array) =>
+    new Promise<void>((resolve, reject) => {
+      socket.send(data, (error) => (error ? reject(new Told(error)) : resolve()))
+    }),
 
   /** Calls methods one after the other within one tick: of each `'ok'`, or the code of its refusal. */
   atOnce: (socket: DatagramSocket, calls: readonly (readonly [string, ...unknown[]])[]) =>

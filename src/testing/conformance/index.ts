@@ -2,9 +2,11 @@
  * The rules of the kernel's multicast, each as a case that runs on any network of the topology that
  * {@link ConformanceNetwork} describes: on real sockets, on the mock, and on a carrier of your own.
  */
+import { addresses } from './addresses.js'
 import { binding } from './binding.js'
 import { buffer } from './buffer.js'
 import { type ConformanceCase, casesOf } from './chapter.js'
+import { connect } from './connect.js'
 import { endpoint } from './endpoint.js'
 import { interfaces } from './interfaces.js'
 import { limits } from './limits.js'
@@ -21,6 +23,7 @@ export { Actor } from './actor.js'
 export type { Channel, Failure, News, Order, SocketChoice } from './channel.js'
 export type { ConformanceCase } from './chapter.js'
 export {
+  type AddressDetails,
   type ConformanceHost,
   type ConformanceInterfaces,
   type ConformanceNetwork,
@@ -44,5 +47,7 @@ export const conformance: readonly ConformanceCase[] = casesOf([
   order,
   buffer,
   interfaces,
+  addresses,
+  connect,
   endpoint,
 ])

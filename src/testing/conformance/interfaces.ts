@@ -6,14 +6,15 @@ import { type ConformanceHost, type ConformanceInterfaces, families, type Need }
 export const interfaces = new Chapter('socket')
 
 /** The addresses by interface, as `networkInterfaces()` lists them. */
-async function listed({ peer }: ConformanceHost): Promise<Record<string, string[]>> {
+export async function listed({ peer }: ConformanceHost): Promise<Record<string, string[]>> {
   const table = Object.entries(await peer.networkInterfaces())
   return Object.fromEntries(
     table.map(([name, addresses = []]) => [name, addresses.map(({ address }) => address)]),
   )
 }
 
-function controls({ interfaces }: ConformanceHost): ConformanceInterfaces {
+/** What changes the interfaces of a host. */
+export function controls({ interfaces }: ConformanceHost): ConformanceInterfaces {
   assert.ok(interfaces, 'the network has no control of its interfaces')
   return interfaces
 }

@@ -66,10 +66,16 @@ export interface ConformanceInterfaces {
   add(name: string): Promise<void>
   /** `ip addr del`: `address` has a prefix length, `10.0.1.1/24`. */
   removeAddress(name: string, address: string): Promise<void>
-  /** `ip addr add`, as the last of its family. */
-  addAddress(name: string, address: string): Promise<void>
+  /** `ip addr add`, as the last of its family; over IPv4 by default without a label and of global scope. */
+  addAddress(name: string, address: string, more?: AddressDetails): Promise<void>
   /** Puts all of the host's interfaces back as they were at first, whatever was done to them. */
   restore(): Promise<void>
+}
+
+/** What `ip addr add` can be told of an IPv4 address. */
+export interface AddressDetails {
+  readonly label?: string
+  readonly scope?: 'global' | 'link'
 }
 
 /** What a carrier or its network may lack. */
@@ -82,6 +88,8 @@ export type Need =
   | 'ipv6'
   /** Linux's limits: 20 memberships of a socket, 10 IPv4 sources of a membership. */
   | 'limits'
+  /** What node:dgram's connected sockets can do beside `connect`: `send(data)`, `disconnect`, `remoteAddress`. */
+  | 'connected'
   /** Receive buffers of a bounded size, 212,992 bytes by default. */
   | 'buffers'
 

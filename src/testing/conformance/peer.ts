@@ -198,6 +198,17 @@ export class PeerSocket extends PeerEmitter {
     await this.routine('send', bytes, port, address)
   }
 
+  /** Resolves when it is connected. */
+  async connect(port: number, address: string): Promise<this> {
+    await this.routine('connect', port, address)
+    return this
+  }
+
+  /** Sends text to what it is connected to; resolves when the callback is called. */
+  async sendConnected(text: string): Promise<void> {
+    await this.routine('sendConnected', Buffer.from(text))
+  }
+
   /** Calls methods within one tick: of each `'ok'`, or the code of its refusal. */
   async atOnce(...calls: readonly (readonly [string, ...unknown[]])[]): Promise<string[]> {
     return (await this.routine('atOnce', calls)) as string[]
