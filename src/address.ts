@@ -45,6 +45,11 @@ export function groupAddress(group: Group, on: { readonly zone: string } | undef
   return group.scoped && on !== undefined ? `${group.address}%${on.zone}` : group.address
 }
 
+/** Any address of the group's family. */
+export function wildcard({ family }: Pick<Group, 'family'>): string {
+  return family === 'IPv4' ? '0.0.0.0' : '::'
+}
+
 /** A unicast or wildcard address of the group's family, in the form that `RemoteInfo.address` has. */
 export function parseUnicast(
   value: unknown,

@@ -1,5 +1,5 @@
 import type { Debugger } from 'debug'
-import type { Group } from './address.js'
+import { type Group, wildcard } from './address.js'
 import { type CreateSocket, type DatagramSocket, lookup } from './datagram.js'
 import {
   errno,
@@ -33,11 +33,11 @@ interface Common {
   readonly onError: (cause: Error) => void
 }
 
-/** The open sockets of an endpoint: opened one at a time, and closed all together. */
+/** The open sockets of an endpoint, which are closed all together. */
 export class Sockets {
   readonly #common: Common
   readonly #open = new Set<DatagramSocket>()
-  /** Settles when the socket is there, or gone, that is being opened. */
+  /** Settles when the sockets are there, or gone, that are being opened. */
   #opening: Promise<unknown> = Promise.resolve()
   /** Why no further one may be left open. */
   #sealed: Reason | undefined
@@ -50,7 +50,7 @@ export class Sockets {
   /** Opens one more, which is held and closed with the others from then on. */
   open(place: Place): Promise<DatagramSocket> {
     const opening = this.#openOne(place)
-    this.#opening = opening.catch(() => {})
+    this.#opening = Promise.all([this.#opening, opening.catch(() => {})])
     return opening
   }
 
@@ -59,8 +59,7 @@ export class Sockets {
    * sending; or why it cannot be told. `handle` is the interface to send through, if not the route's.
    */
   async sourceTo(port: number, address: string, handle: string | undefined): Promise<string> {
-    const isIPv4 = this.#common.group.family === 'IPv4'
-    const place = { address: isIPv4 ? '0.0.0.0' : '::', port: 0, reuseAddr: false }
+    const place = { address: wildcard(this.#common.group), port: 0, reuseAddr: false }
     const socket = await boundSocket({ ...this.#common, configure: () => {} }, place)
     try {
       if (handle !== undefined) socket.setMulticastInterface(handle)

@@ -18,8 +18,11 @@ export function toMembership(name: string, source: string | undefined): Membersh
 }
 
 interface Joined {
+  /** The interface as it was looked up last. */
   on: Interface | undefined
-  readonly membership: Membership
+  membership: Membership
+  /** What the system was given for it when it joined, by which it still leaves once that is gone. */
+  by: string | undefined
   /** The system's number of the interface, where it tells. */
   index: number | undefined
 }
@@ -27,9 +30,9 @@ interface Joined {
 /** A bound socket together with what it has joined, and so which senders it may hear. */
 export class MemberSocket {
   readonly socket: DatagramSocket
-  /** The zone that the socket was opened for. */
+  /** The zone that the socket is bound in, where that is one. */
   readonly zone: string | undefined
-  /** Whether it hears nothing any more, since the interface that it was bound on is another one now. */
+  /** Whether only a new socket can hear all that it has joined. */
   isDeaf = false
   readonly #group: Group
   readonly #createSocket: CreateSocket
@@ -96,62 +99,84 @@ export class MemberSocket {
     if (joined !== undefined) {
       // It may have another address now. What was lost still counts among the socket's memberships.
       this.#spent += 1
-      joined.on = on
-      joined.index = this.#indexOf(joined.membership.interface)
+      Object.assign(joined, { on, by: on?.handle, index: undefined })
       return { how: 'renewed', membership: joined.membership }
     }
-    const name = this.#nameOf(on, before)
-    const membership = toMembership(name, source)
-    this.#joined.push({ on, membership, index: this.#indexOf(name) })
+    const membership = toMembership(this.#nameOf(on, before), source)
+    this.#joined.push({ on, membership, by: on?.handle, index: undefined })
     this.#readSources()
     return { how: 'new', membership }
   }
 
+  /** Keeps the numbers of the interfaces that are newly joined on, of which `counted` tells. */
+  learn(counted: readonly Counted[]): void {
+    for (const joined of this.#joined) {
+      joined.index ??= counted.find(({ name }) => name === joined.membership.interface)?.index
+    }
+  }
+
+  /** Whether there is something left to {@link learn}: the loopback interface is never another one. */
+  get isUnlearned(): boolean {
+    return this.#joined.some(
+      ({ on, index }) => on !== undefined && index === undefined && on.name !== LOOPBACK,
+    )
+  }
+
   /**
    * Renews what the kernel has lost because its interface was made anew, and strikes out what it has lost
-   * because the interface is gone. `find` tells what there is now of an interface. Tells whether anything
-   * was lost; where a renewal has no room, or what is bound to a zone would hear nothing, this is deaf.
+   * because the interface is gone. `counted` is where the host has joined, if the system tells; `find`
+   * tells what there is now of an interface. Returns what was lost. Where a renewal has no room, or what is
+   * bound in a zone would hear nothing, this is deaf.
    */
-  sweep(find: (on: Interface) => Interface | undefined): boolean {
-    const counted = this.#count()
-    let hasLost = false
-    for (const joined of [...this.#joined]) {
-      if (joined.on === undefined) continue
-      const isAlive =
-        joined.index !== undefined && counted
-          ? counted.some(({ index }) => index === joined.index)
-          : this.#asked(joined, joined.on) !== 'lost'
-      if (isAlive) continue
-      hasLost = true
-      // While the interface is away this gives the room back that the lost membership takes.
-      if (!this.#dropped(joined)) this.#spent += 1
-      const now = find(joined.on)
+  sweep(
+    counted: readonly Counted[] | undefined,
+    find: (on: Interface) => Interface | undefined,
+  ): readonly Membership[] {
+    const lost = this.#joined.filter((joined) => this.#isLost(joined, counted))
+    // Several sources on one interface are one membership to the kernel.
+    for (const by of new Set(lost.map(({ by }) => by))) if (!this.#givenBack(by)) this.#spent += 1
+    const memberships = lost.map(({ membership }) => membership)
+    for (const joined of lost) {
+      const now = joined.on && find(joined.on)
       if (now === undefined) this.#strike(joined)
       else this.#renew(joined, now)
     }
-    if (hasLost && this.zone !== undefined) this.isDeaf = true
-    return hasLost
+    if (lost.length > 0 && this.zone !== undefined) this.isDeaf = true
+    return memberships
   }
 
-  /** IP_DROP_MEMBERSHIP, with a source IP_DROP_SOURCE_MEMBERSHIP. */
-  leave(membership: Membership): void {
+  /**
+   * IP_DROP_MEMBERSHIP, with a source IP_DROP_SOURCE_MEMBERSHIP. `find` tells what there is now of the
+   * interface, which may have got another address since it was joined on.
+   */
+  leave(membership: Membership, find: () => Interface | undefined): void {
     const joined = this.#joined.find((one) => one.membership === membership)
     if (joined === undefined) return
+    const { source } = membership
     // Before the kernel is asked: what it still delivers is not asked for any more.
     this.#strike(joined)
     // Where the kernel has it no more, as when the interface was removed, it counts as left all the same.
-    this.#dropped(joined)
+    if (this.#dropped(source, joined.on?.handle) || this.#dropped(source, joined.by)) return
+    const now = find()
+    if (now === undefined || !this.#dropped(source, now.handle)) this.#spent += 1
   }
 
-  /** Whether the kernel had it to leave. */
-  #dropped({ on, membership: { source } }: Joined): boolean {
+  #dropped(source: string | undefined, handle: string | undefined): boolean {
     try {
-      if (source === undefined) this.socket.dropMembership(this.#group.address, on?.handle)
-      else this.socket.dropSourceSpecificMembership(source, this.#group.address, on?.handle)
+      if (source === undefined) this.socket.dropMembership(this.#group.address, handle)
+      else this.socket.dropSourceSpecificMembership(source, this.#group.address, handle)
       return true
     } catch {
       return false
     }
+  }
+
+  /**
+   * Whether the room of a membership that is lost is free again. While the interface is away Linux lets
+   * it be left by the address that it was joined by; one for sources only as a whole.
+   */
+  #givenBack(by: string | undefined): boolean {
+    return this.#dropped(undefined, by)
   }
 
   #strike(joined: Joined): void {
@@ -160,28 +185,50 @@ export class MemberSocket {
   }
 
   #renew(joined: Joined, now: Interface): void {
-    joined.on = now
+    const { source } = joined.membership
+    const before = now.others && this.#count()
     try {
-      this.#add(now, joined.membership.source)
-      joined.index = this.#indexOf(joined.membership.interface)
+      this.#add(now, source)
     } catch (cause) {
-      if (full.has(errno(cause) ?? '')) this.isDeaf = true
-      else if (!isAlready(errno(cause) ?? '', joined.membership.source)) this.#strike(joined)
+      const code = errno(cause) ?? ''
+      if (full.has(code)) this.isDeaf = true
+      else if (!isAlready(code, source)) {
+        this.#strike(joined)
+        return
+      }
     }
+    const membership = toMembership(this.#nameOf(now, before), source)
+    Object.assign(joined, { on: now, by: now.handle, index: undefined, membership })
   }
 
-  /** Asks again for what is joined: where nothing else tells, the refusal tells whether it still is. */
-  #asked(joined: Joined, on: Interface): 'there' | 'lost' {
+  #isLost(joined: Joined, counted: readonly Counted[] | undefined): boolean {
+    if (joined.on === undefined) return false
+    if (counted === undefined) return this.#isRefused(joined, joined.on)
+    if (joined.on.name === LOOPBACK) return false
+    const there = counted.find(({ index }) => index === joined.index)
+    if (there !== undefined) this.#rename(joined, there.name)
+    return there === undefined
+  }
+
+  /** An interface keeps its memberships under a new name. */
+  #rename(joined: Joined, name: string): void {
+    if (joined.on === undefined || joined.membership.interface === name) return
+    joined.on = { ...joined.on, name, zone: name }
+    joined.membership = toMembership(name, joined.membership.source)
+  }
+
+  /** Where nothing else tells, it is asked for again: the refusal tells whether it is still joined. */
+  #isRefused(joined: Joined, on: Interface): boolean {
     try {
       this.#add(on, joined.membership.source)
     } catch (cause) {
       // An interface that is down is still joined on, and one that is gone is not found.
-      return errno(cause) === 'ENODEV' ? 'lost' : 'there'
+      return errno(cause) === 'ENODEV'
     }
     // It had been lost, and is there again.
     this.#spent += 1
     if (this.zone !== undefined) this.isDeaf = true
-    return 'there'
+    return false
   }
 
   #readSources(): void {
@@ -221,14 +268,10 @@ export class MemberSocket {
     )
     return grown?.name ?? name
   }
-
-  /** The system's number of the interface, which tells it from a later one of the same name. */
-  #indexOf(name: string): number | undefined {
-    // The loopback interface is never another one.
-    if (name === 'default' || name === 'lo') return undefined
-    return this.#count()?.find((one) => one.name === name)?.index
-  }
 }
+
+/** Linux's name for it, which is never that of another interface. */
+const LOOPBACK = 'lo'
 
 /** No room is left in a socket, but would be in a new one. */
 export class SpentError extends Error {}

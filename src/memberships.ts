@@ -1,14 +1,17 @@
 import type { RemoteInfo } from 'node:dgram'
+import { isDeepStrictEqual } from 'node:util'
 import type { Debugger } from 'debug'
 import { type Group, groupAddress } from './address.js'
 import type { Sockets } from './binding.js'
 import type { DatagramSocket } from './datagram.js'
 import { MulticastError, type MulticastErrorCode, reasonOf, shown } from './errors.js'
+import { joinedOn } from './igmp.js'
 import type { Hear } from './inbox.js'
 import {
   findInterface,
   type Interface,
   listInterfaces,
+  type NetworkInterfaces,
   type Wanted,
   wantedInterfaces,
 } from './interfaces.js'
@@ -27,9 +30,13 @@ export class Memberships {
   /** With a socket for each zone: the zone that a message came in, which its address may not tell. */
   readonly #zones = new WeakMap<object, string>()
   #hasToldAlone = false
+  #port: number
+  /** Settles when no socket is being replaced. */
+  #replacing: Promise<unknown> = Promise.resolve()
 
   constructor(settings: ReceiverSettings, debug: Debugger, sockets: Sockets, hear: Hear) {
     this.#settings = settings
+    this.#port = settings.port
     this.#debug = debug
     this.#opener = sockets
     this.#hear = hear
@@ -51,7 +58,13 @@ export class Memberships {
     const sockets = [...this.#sockets.values()]
     // A socket that is bound in a zone reaches no other.
     const inZone = sockets.find(({ zone }) => zone !== undefined && to.address.endsWith(`%${zone}`))
-    return [{ socket: inZone?.socket ?? this.first, port: to.port, address: to.address }]
+    const socket = inZone?.socket ?? this.first
+    const heal = async (): Promise<Way | undefined> => {
+      await this.#replacing
+      const [now] = this.waysTo(to)
+      return now?.socket === socket ? undefined : now
+    }
+    return [{ socket, port: to.port, address: to.address, heal }]
   }
 
   /** The address to reply to, with the zone that the message came in. */
@@ -88,6 +101,7 @@ export class Memberships {
         throw error
       }
     }
+    this.#learn()
     this.#closeUnused()
     if (joined === 0) throw failure ?? noInterface(this.#settings.group)
     if (wanted === 'all') this.#tellIfAlone()
@@ -111,7 +125,9 @@ export class Memberships {
     this.#checkSources(staying, 'ERR_MULTICAST_LEAVE')
     for (const joined of leaving) this.#debug('leaving %o', joined)
     this.#drop(leaving)
-    await this.#sweep()
+    // It has left all the same, where what stays cannot be renewed.
+    await this.#sweep().catch((error) => this.#debug('not renewed: %s', reasonOf(error)))
+    this.#closeUnused()
   }
 
   /** Joins by the socket that it takes, or by a new one where only that can. */
@@ -124,7 +140,9 @@ export class Memberships {
     try {
       const joined = member.join(on, source)
       // It was bound on an interface that is another one now, whose datagrams do not reach it.
-      if (joined.how === 'renewed' && this.#hasZones) await this.#replace(member)
+      if (joined.how === 'renewed' && this.#hasZones) {
+        return (await this.#replace(member)).join(on, source)
+      }
       return joined
     } catch (error) {
       if (!(error instanceof SpentError)) throw error
@@ -134,26 +152,49 @@ export class Memberships {
 
   /** Renews what the system has lost, as far as the interfaces are there, and strikes out the rest. */
   async #sweep(): Promise<void> {
+    const members = [...this.#sockets.values()]
+    if (members.length === 0) return
+    const { group, createSocket } = this.#settings
+    const counted = joinedOn(group, createSocket)
+    const find = this.#finder()
+    for (const member of members) {
+      for (const lost of member.sweep(counted, find)) this.#debug('lost by the system: %o', lost)
+      if (member.isDeaf && member.memberships.length > 0) await this.#replace(member)
+    }
+    this.#learn()
+  }
+
+  /** Finds what there is now of an interface; the table is read at the first call. */
+  #finder(): (on: Interface) => Interface | undefined {
     const { group, networkInterfaces } = this.#settings
-    const before = this.all
-    const table = networkInterfaces()
-    const find = (on: Interface): Interface | undefined => {
+    let table: NetworkInterfaces | undefined
+    return (on) => {
+      table ??= networkInterfaces()
       try {
         return findInterface(table, group, on.given ?? on.name, 'interfaces')
       } catch {
         return undefined
       }
     }
-    for (const member of [...this.#sockets.values()]) {
-      if (member.sweep(find)) this.#debug('the system had lost memberships: %o', before)
-      if (member.isDeaf && member.memberships.length > 0) await this.#replace(member)
-    }
+  }
+
+  /** Notes which interfaces the new memberships are on, as the system numbers them. */
+  #learn(): void {
+    const members = [...this.#sockets.values()].filter(({ isUnlearned }) => isUnlearned)
+    if (members.length === 0) return
+    const counted = joinedOn(this.#settings.group, this.#settings.createSocket) ?? []
+    for (const member of members) member.learn(counted)
   }
 
   /** Leaves these, and closes what they alone have needed. */
   #drop(memberships: readonly Membership[]): void {
-    for (const membership of memberships) {
-      for (const member of this.#sockets.values()) member.leave(membership)
+    const find = this.#finder()
+    for (const member of this.#sockets.values()) {
+      for (const { on, membership } of [...member.joined]) {
+        if (memberships.some((one) => isDeepStrictEqual(one, membership))) {
+          member.leave(membership, () => on && find(on))
+        }
+      }
     }
     this.#closeUnused()
   }
@@ -184,25 +225,31 @@ export class Memberships {
    * Puts a new socket in the place of one that cannot hear or join any more. The old one is made deaf by
    * connecting it, and read for a while longer, so that nothing is lost and nothing is heard twice.
    */
-  async #replace(old: MemberSocket): Promise<MemberSocket> {
-    const { group, reuseAddr, networkInterfaces } = this.#settings
+  #replace(old: MemberSocket): Promise<MemberSocket> {
+    const replacing = this.#replaced(old)
+    this.#replacing = replacing.catch(() => {})
+    return replacing
+  }
+
+  async #replaced(old: MemberSocket): Promise<MemberSocket> {
+    const { reuseAddr } = this.#settings
     const [address = ''] = [...this.#sockets].find(([, member]) => member === old) ?? []
-    const { port } = old.socket.address()
     this.#debug('replacing the socket on %s', address)
-    if (reuseAddr) await deafened(old.socket, port, address)
-    else await this.#opener.close(old.socket)
-    const socket = await this.#opener.open({ address, port, reuseAddr })
+    // Until there is another, which may fail.
+    old.isDeaf = true
+    const isDeafened = reuseAddr && (await deafened(old, this.#port, address))
+    if (!isDeafened) await this.#opener.close(old.socket)
+    const socket = await this.#opener.open({ address, port: this.#port, reuseAddr })
     const member = this.#member(socket, address, old.zone)
-    const table = networkInterfaces()
+    const find = this.#finder()
     for (const { on, membership } of old.joined) {
       try {
-        const now = on && findInterface(table, group, on.given ?? on.name, 'interfaces')
-        member.join(now, membership.source)
+        member.join(on && (find(on) ?? on), membership.source)
       } catch (error) {
         this.#debug('not joined again: %s', reasonOf(error))
       }
     }
-    if (reuseAddr) afterReading(() => this.#opener.close(old.socket))
+    if (isDeafened) afterReading(() => this.#opener.close(old.socket))
     return member
   }
 
@@ -222,22 +269,22 @@ export class Memberships {
 
   /** The socket that joins on that interface, opened if it is not yet. */
   async #socketFor(on: Interface | undefined): Promise<MemberSocket> {
-    const { group, bindAddress, port, reuseAddr } = this.#settings
+    const { group, bindAddress, reuseAddr } = this.#settings
     const address = bindAddress ?? groupAddress(group, on)
     const open = this.#sockets.get(address)
     if (open?.isDeaf) return this.#replace(open)
     if (open !== undefined) return open
+    const socket = await this.#opener.open({ address, port: this.#port, reuseAddr })
     // With port 0 the first socket picks it, and the others follow.
-    const shared = this.#sockets.size === 0 ? port : this.first.address().port
-    const socket = await this.#opener.open({ address, port: shared, reuseAddr })
-    return this.#member(socket, address, on?.zone)
+    this.#port = socket.address().port
+    return this.#member(socket, address, this.#hasZones ? on?.zone : undefined)
   }
 
   #member(socket: DatagramSocket, address: string, zone: string | undefined): MemberSocket {
     const member = new MemberSocket(socket, this.#settings, zone)
     this.#sockets.set(address, member)
     this.#hear(socket, (remote) => {
-      if (this.#hasZones && zone !== undefined) this.#zones.set(remote, zone)
+      if (zone !== undefined) this.#zones.set(remote, zone)
       return member.admits(remote)
     })
     return member
@@ -275,12 +322,30 @@ export class Memberships {
 
 const nameOf = (on: Interface | undefined): string => on?.name ?? 'default'
 
-/** Connected to its own group and port, a socket is delivered nothing more; what it holds is still read. */
-function deafened(socket: DatagramSocket, port: number, address: string): Promise<void> {
+/**
+ * Connected to its own group and port, a socket is delivered nothing more; what it holds is still read.
+ * Tells whether that could be done: without a route to the group it takes an interface to be there.
+ */
+function deafened(
+  { socket, joined }: MemberSocket,
+  port: number,
+  address: string,
+): Promise<boolean> {
+  for (const { on } of joined) {
+    try {
+      if (on !== undefined) socket.setMulticastInterface(on.handle)
+    } catch {
+      // Another one will do.
+    }
+  }
   return new Promise((resolve) => {
-    if (socket.connect === undefined) resolve()
-    else socket.connect(port, address, () => resolve())
-  })
+    // It throws where the socket is connected already, or closed: it was replaced in vain before.
+    if (socket.connect === undefined) throw new Error('the carrier cannot')
+    socket.connect(port, address, (error) => resolve(error === undefined || error === null))
+  }).then(
+    (isDeaf) => isDeaf === true,
+    () => false,
+  )
 }
 
 /** Milliseconds in which what waits in a socket has been read, on a loop that is not blocked for longer. */

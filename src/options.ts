@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
-import { type Group, parseGroup, parseSource, parseUnicast } from './address.js'
+import { parseGroup, parseSource, parseUnicast, wildcard } from './address.js'
 import { bytes, type Codec } from './codec.js'
 import type { CreateSocket, DatagramSocket } from './datagram.js'
 import { MulticastError, reasonOf, shown } from './errors.js'
@@ -9,6 +9,7 @@ import {
   type Lookup,
   type NetworkInterfaces,
   parseInterfaces,
+  wantedInterfaces,
 } from './interfaces.js'
 import {
   integer,
@@ -202,8 +203,8 @@ export function senderSettings(options: unknown): SenderSettings {
   const settings = resolve(senderRules, options)
   checkCarrier(options)
   const { interfaces, localAddress, group } = settings
-  const isSeveral = interfaces !== 'default' && interfaces.length > 1
-  if (isSeveral && localAddress !== wildcard(group)) {
+  if (localAddress === wildcard(group) || interfaces === 'default') return settings
+  if (interfaces === 'all' || wantedInterfaces(settings, interfaces).length > 1) {
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
       `localAddress is ${shown(localAddress)}, and interfaces asks for several: each has an address of its own. Leave localAddress out`,
@@ -303,10 +304,6 @@ const membershipRules = {
 /** The two members of a membership to join or leave. */
 export function membershipSettings(options: unknown): Settings<typeof membershipRules> {
   return resolve(membershipRules, options)
-}
-
-function wildcard(group: Group): string {
-  return group.family === 'IPv4' ? '0.0.0.0' : '::'
 }
 
 function isCodec(value: unknown, option: string): Codec<never, unknown> {

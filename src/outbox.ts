@@ -11,8 +11,8 @@ export interface Way {
   readonly address: string
   /** The interface that it leaves by, where the socket is set to one. */
   readonly name?: string
-  /** Mends a way that the system refuses: the mended one, or why that cannot be. */
-  readonly heal?: () => Promise<Way | string>
+  /** Mends a way that is refused: the mended one, or why that cannot be, where that is known. */
+  readonly heal?: () => Promise<Way | string | undefined>
 }
 
 /** To whom a datagram is, if not to the group. */
@@ -158,13 +158,13 @@ export class Outbox {
       else resolve(byteLength)
       if (this.#handed === 0) this.#onDrained?.()
     }
-    const again = (healed: Way | string, cause: unknown): void => {
-      if (typeof healed === 'string') settle(cause, healed)
+    const again = (healed: Way | string | undefined, cause: unknown): void => {
+      if (typeof healed !== 'object') settle(cause, healed)
       else if (this.#cut !== undefined) settle(cause)
       else {
-        this.#pass(data, healed, resolve, failed, undefined)
         this.#handed -= 1
         this.#handedBytes -= byteLength
+        this.#pass(data, healed, resolve, failed, undefined)
       }
     }
     const done = (cause: unknown): void => {
@@ -222,12 +222,18 @@ export class Outbox {
   }
 }
 
-/** How the system refuses where an interface has another address now, was made anew, or is away. */
+/**
+ * How a send is refused where an interface has another address now, was made anew, or is away, and where
+ * the socket is being replaced or has just been.
+ */
 const stale: ReadonlySet<string> = new Set([
   'EADDRNOTAVAIL',
+  'ECANCELED',
   'EINVAL',
   'ENETDOWN',
   'ENETUNREACH',
   'ENODEV',
   'ENXIO',
+  'ERR_SOCKET_DGRAM_IS_CONNECTED',
+  'ERR_SOCKET_DGRAM_NOT_RUNNING',
 ])

@@ -1,8 +1,8 @@
 import type { Debugger } from 'debug'
-import { groupAddress } from './address.js'
-import type { Sockets } from './binding.js'
+import { type Group, groupAddress, wildcard } from './address.js'
+import type { Place, Sockets } from './binding.js'
 import type { DatagramSocket } from './datagram.js'
-import { MulticastError, reasonOf, shown } from './errors.js'
+import { errno, MulticastError, reasonOf, shown } from './errors.js'
 import type { Hear } from './inbox.js'
 import {
   addressOn,
@@ -22,6 +22,7 @@ export class Outgoing {
   readonly #hear: Hear
   /** In the order of the interfaces. */
   #ways: readonly Way[] = []
+  #isSeveral = false
   /** What is being looked up anew, by the way that has failed. */
   readonly #healing = new Map<Way, Promise<Way | string>>()
 
@@ -50,11 +51,12 @@ export class Outgoing {
       return
     }
     const on = interfaces === 'all' ? this.#outward() : wantedInterfaces(this.#settings, interfaces)
+    this.#isSeveral = on.length > 1
     const ways: Way[] = []
     let failure: unknown
     for (const one of on) {
       try {
-        ways.push(await this.#openOn(one, on.length > 1))
+        ways.push(await this.#openOn(one))
       } catch (error) {
         failure ??= error
         this.#debug('not sending through %s: %s', one.name, reasonOf(error))
@@ -77,21 +79,22 @@ export class Outgoing {
 
   async #openDefault(): Promise<Way> {
     const { group, port, localAddress, localPort } = this.#settings
-    // Without SO_REUSEADDR, or another program could take the port that the replies come to.
-    const place = { address: localAddress, port: localPort, reuseAddr: false }
-    const socket = await this.#sockets.open(place)
+    const socket = await this.#sockets.open(place(localAddress, localPort))
     this.#hear(socket, () => true)
-    await this.#tell(undefined)
+    await this.#tell(undefined, localAddress)
     return { socket, port, address: group.address }
   }
 
-  async #openOn(on: Interface, isOneOfSeveral: boolean): Promise<Way> {
-    const { group, localAddress, localPort, networkInterfaces } = this.#settings
-    // IP_MULTICAST_IF fixes the source address of IPv4; IPv6 sends from a given one if it is bound to it.
-    const isGiven = on.given !== undefined && group.family === 'IPv6'
-    const isBound = isGiven || (isOneOfSeveral && localPort !== 0)
-    const address = isBound ? addressOn(networkInterfaces(), group, on) : localAddress
-    const socket = await this.#sockets.open({ address, port: localPort, reuseAddr: false })
+  async #openOn(on: Interface): Promise<Way> {
+    const address = this.#addressFor(on)
+    const socket = await this.#openSet(on, address, this.#settings.localPort)
+    await this.#tell(on, address)
+    return this.#wayOn(on, socket, address)
+  }
+
+  /** Opens a socket that sends through the interface, or none. */
+  async #openSet(on: Interface, address: string, port: number): Promise<DatagramSocket> {
+    const socket = await this.#sockets.open(place(address, port))
     try {
       socket.setMulticastInterface(on.handle)
     } catch (cause) {
@@ -103,11 +106,20 @@ export class Outgoing {
       )
     }
     this.#hear(socket, () => true)
-    await this.#tell(on)
-    return this.#wayOn(on, socket, isBound)
+    return socket
   }
 
-  #wayOn(on: Interface, socket: DatagramSocket, isBound: boolean): Way {
+  /** The address that a socket is bound to which sends through the interface. */
+  #addressFor(on: Interface): string {
+    const { group, localAddress, localPort, networkInterfaces } = this.#settings
+    // IP_MULTICAST_IF fixes the source address of IPv4; IPv6 sends from a given one if it is bound to it.
+    const isGiven = on.given !== undefined && group.family === 'IPv6'
+    const isShared = this.#isSeveral && localPort !== 0
+    if (localAddress !== wildcard(group) || !(isGiven || isShared)) return localAddress
+    return addressOn(networkInterfaces(), group, on)
+  }
+
+  #wayOn(on: Interface, socket: DatagramSocket, bound: string): Way {
     const { group, port } = this.#settings
     const way: Way = {
       socket,
@@ -115,7 +127,7 @@ export class Outgoing {
       address: groupAddress(group, on),
       name: on.name,
       heal: () => {
-        const healing = this.#healing.get(way) ?? this.#heal(way, on, isBound)
+        const healing = this.#healing.get(way) ?? this.#healed(way, on, bound)
         this.#healing.set(way, healing)
         return healing.finally(() => this.#healing.delete(way))
       },
@@ -123,46 +135,75 @@ export class Outgoing {
     return way
   }
 
-  /** Looks the interface up anew, which may have got another address or have been made anew. */
-  async #heal(way: Way, on: Interface, isBound: boolean): Promise<Way | string> {
-    const { group, networkInterfaces } = this.#settings
-    // Another send may have healed it meanwhile.
+  /**
+   * Looks the interface up anew, which may have got another address or have been made anew. Resolves with
+   * the way that takes the place of this one, or with what keeps it from being mended.
+   */
+  async #healed(way: Way, on: Interface, bound: string): Promise<Way | string> {
+    // Another send may have mended it meanwhile.
     const now = this.#ways.find(({ name }) => name === way.name)
     if (now !== undefined && now !== way) return now
+    let why = lostInterface(on, this.#settings.group)
     try {
-      const table = networkInterfaces()
-      const found = findInterface(table, group, on.given ?? on.name, 'interfaces')
-      let { socket } = way
-      if (isBound) {
-        const { port } = socket.address()
-        await this.#sockets.close(socket)
-        const place = { address: addressOn(table, group, found), port, reuseAddr: false }
-        socket = await this.#sockets.open(place)
-        this.#hear(socket, () => true)
-      }
-      socket.setMulticastInterface(found.handle)
-      const healed = this.#wayOn(found, socket, isBound)
+      const { group, networkInterfaces } = this.#settings
+      const found = findInterface(networkInterfaces(), group, on.given ?? on.name, 'interfaces')
+      const address = this.#addressFor(found)
+      if (address !== wildcard(group)) why = lostAddress(address)
+      const socket = await this.#setAnew(way.socket, found, { bound, address })
+      const healed = this.#wayOn(found, socket, address)
       this.#ways = this.#ways.map((other) => (other === way ? healed : other))
-      this.#debug('sending through %s again', found.name)
-      await this.#tell(found)
+      await this.#tell(found, address)
       return healed
     } catch (error) {
       this.#debug('not sending through %s: %s', on.name, reasonOf(error))
-      return on.given === undefined
-        ? `${on.name} is not there now, or has no ${group.family} address: sends go out again once it has`
-        : `${on.given} is no address of this host now: sends go out again once it is`
+      return why
     }
   }
 
+  /** Sets a socket to an interface again; one that is bound to an address only another can replace. */
+  async #setAnew(
+    socket: DatagramSocket,
+    on: Interface,
+    { bound, address }: { readonly bound: string; readonly address: string },
+  ): Promise<DatagramSocket> {
+    if (address !== wildcard(this.#settings.group)) {
+      try {
+        const other = await this.#openSet(on, address, socket.address().port)
+        // Only now, so that there is one at every moment.
+        await this.#sockets.close(socket)
+        return other
+      } catch (error) {
+        // By the socket itself, which then is still the right one.
+        const isOurs = address === bound && errno(error) === 'ERR_MULTICAST_PORT_IN_USE'
+        if (!isOurs) throw error
+      }
+    }
+    socket.setMulticastInterface(on.handle)
+    return socket
+  }
+
   /** Tells DEBUG what it sends through and from, which a connected socket tells without sending. */
-  async #tell(on: Interface | undefined): Promise<void> {
+  async #tell(on: Interface | undefined, bound: string): Promise<void> {
     if (!this.#debug.enabled) return
-    const { group } = this.#settings
-    const source = await this.#sockets.sourceTo(
-      this.#settings.port,
-      groupAddress(group, on),
-      on?.handle,
-    )
+    const { group, port } = this.#settings
+    const source =
+      bound === wildcard(group)
+        ? await this.#sockets.sourceTo(port, groupAddress(group, on), on?.handle)
+        : bound
     this.#debug('sending through %s from %s', on?.name ?? "the system's route", source)
   }
+}
+
+/** Without SO_REUSEADDR, or another program could take the port that the replies come to. */
+function place(address: string, port: number): Place {
+  return { address, port, reuseAddr: false }
+}
+
+function lostInterface({ name, given }: Interface, { family }: Group): string {
+  if (given !== undefined) return lostAddress(given)
+  return `${name} is down or gone, or has no ${family} address: sends go out again once that is over`
+}
+
+function lostAddress(address: string): string {
+  return `${address} is no address of an interface that is up: sends go out again once it is one`
 }
