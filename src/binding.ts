@@ -64,7 +64,6 @@ export class Sockets {
     try {
       if (handle !== undefined) socket.setMulticastInterface(handle)
       await new Promise<void>((resolve, reject) => {
-        if (socket.connect === undefined) throw new Error('the carrier does not tell')
         socket.connect(port, address, (error) => (error ? reject(error) : resolve()))
       })
       return socket.address().address

@@ -24,8 +24,6 @@ export interface DatagramSocket {
   /** Must emit `close` on a later tick. */
   close(): unknown
   address(): AddressInfo
-  /** Must call `callback` once, with the error if it fails. Then `address()` tells what it sends from. */
-  connect?(port: number, address: string, callback: (error?: Error) => void): unknown
   addMembership(group: string, multicastInterface?: string): unknown
   dropMembership(group: string, multicastInterface?: string): unknown
   addSourceSpecificMembership(source: string, group: string, multicastInterface?: string): unknown

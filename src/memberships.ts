@@ -78,7 +78,7 @@ export class Memberships {
     wanted: Wanted,
     sources: readonly (string | undefined)[] = [undefined],
   ): Promise<void> {
-    await this.#sweep()
+    if (this.#sockets.size > 0) await this.#sweep()
     const planned = this.#targets(wanted).flatMap((on) => sources.map((source) => ({ on, source })))
     this.#checkSources(
       [...this.all, ...planned.map(({ on, source }) => toMembership(nameOf(on), source))],
@@ -340,7 +340,6 @@ function deafened(
   }
   return new Promise((resolve) => {
     // It throws where the socket is connected already, or closed: it was replaced in vain before.
-    if (socket.connect === undefined) throw new Error('the carrier cannot')
     socket.connect(port, address, (error) => resolve(error === undefined || error === null))
   }).then(
     (isDeaf) => isDeaf === true,

@@ -115,7 +115,7 @@ test('of an address of two interfaces readdress() keeps who got it last', async 
     interfaces: { a: { addresses: ['10.0.5.1/32'] }, b: { addresses: ['10.0.5.1/32'] } },
   })
   const interfaceOf = async (): Promise<string | undefined> => {
-    await keep(speak(host, { interface: '10.0.5.1' })).send('x')
+    await keep(speak(host, { interfaces: '10.0.5.1' })).send('x')
     return network.journal.at(-1)?.interface
   }
   assert.equal(await interfaceOf(), 'b')
