@@ -181,7 +181,12 @@ test("a label's addresses are those of its interface", (t) => {
   on(t, 'linux')
   const labelled = { eth0: [v4('192.0.2.7')], 'eth0:web': [v4('192.0.2.9')], 'eth0:2': undefined }
   assert.deepEqual(listInterfaces(labelled, group), [eth0])
-  assert.deepEqual(findInterface(labelled, group, 'eth0:web', 'interface'), eth0)
+  const given = '192.0.2.9'
+  assert.deepEqual(findInterface(labelled, group, 'eth0:web', 'interface'), {
+    ...eth0,
+    handle: given,
+    given,
+  })
   assert.throws(
     () => findInterface(labelled, group, 'eth1', 'interface'),
     /: eth0 \(192\.0\.2\.7, 192\.0\.2\.9\)$/,
