@@ -173,10 +173,20 @@ if (skip === false) {
 const nodenext = ['--module', 'nodenext']
 const bundler = ['--module', 'preserve', '--moduleResolution', 'bundler']
 
+/**
+ * Options of Node that let it compile with a third less of the processor: it would spend that on optimizing
+ * code that then hardly runs, and on moving what lives on. Later versions do not have the second.
+ */
+const thrifty = [
+  '--max-semi-space-size=128',
+  ...(process.version.startsWith('v20.') ? ['--interrupt-budget=1000000'] : []),
+]
+
 /** Compiles files of the consumer's project into a folder named as the compiler; what it says. */
 async function compile(compiler: string, ...args: string[]): Promise<string> {
   const run = node(
     consumer,
+    ...thrifty,
     join(root, 'node_modules', compiler, 'bin', 'tsc'),
     ...args,
     ...['--target', 'es2022', '--lib', 'es2023,esnext.disposable', '--types', 'node'],
