@@ -76,9 +76,8 @@ export class Routing {
     if (zone > 0 && link === undefined) return 'ENODEV'
     if (isMulticast(address)) return this.#rules.bindsToGroup ? undefined : 'EADDRNOTAVAIL'
     // In a zone only its link's addresses of a narrow scope are there, and all of a global one.
-    const isNarrow = isLinkLocal(address) || address === '::1'
     const isOwn =
-      link === undefined || !isNarrow
+      link === undefined || !isNarrow(address)
         ? this.ownerOf(address) !== undefined
         : link.isUp && link.addresses.some((own) => own.address === address)
     return isOwn ? undefined : 'EADDRNOTAVAIL'
@@ -103,8 +102,8 @@ export class Routing {
   }
 
   #sourceFor({ zone }: InetSocket, link: Link, destination: string): string | undefined {
-    // To itself a host speaks as if from the outside, but not out of a zone.
-    const isOut = isMulticast(destination) || zone > 0
+    // To itself a host speaks as if from the outside, but not to what is another in each zone.
+    const isOut = isMulticast(destination) || (zone > 0 && isNarrow(destination))
     const owner = isOut ? undefined : this.ownerOf(destination)
     return chooseSource((owner ?? link).addresses, destination)
   }
@@ -164,6 +163,11 @@ export class Routing {
   #upLinks(family: Family): Link[] {
     return [...this.links.values()].filter((link) => link.isUp && hasFamily(link, family))
   }
+}
+
+/** Whether it is an address of IPv6 whose scope is no wider than a link. */
+function isNarrow(address: string): boolean {
+  return isLinkLocal(address) || address === '::1'
 }
 
 function hasFamily(link: Link, family: Family): boolean {

@@ -116,8 +116,12 @@ export function programs(...families: Family[]): fc.Arbitrary<Step[]> {
     { weight: 3, arbitrary: each(connecting) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('say' as const), on }) },
   ]
-  const of = (...changes: { weight: number; arbitrary: fc.Arbitrary<Step> }[]) =>
+  const of = (
+    changes: { weight: number; arbitrary: fc.Arbitrary<Step> }[],
+    first: fc.Arbitrary<Step[]> = fc.constant([]),
+  ) =>
     fc.tuple(
+      first,
       fc.array(open, { minLength: 3, maxLength: 5 }),
       fc.array(each(joining), { minLength: 1, maxLength: 5 }),
       fc.array(fc.oneof(...calls, ...changes), { minLength: 6, maxLength: 26 }),
@@ -129,21 +133,49 @@ export function programs(...families: Family[]): fc.Arbitrary<Step[]> {
     host: changing,
     to: fc.constantFrom(...linkStates),
   })
-  const address = changing.chain((host) =>
-    fc.record({
-      do: fc.constant('address' as const),
-      host: fc.constant(host),
-      which: fc.nat(movables[host].length - 1),
-    }),
-  )
+  const address = changing.chain(moving)
+  const addresses = [
+    { weight: 8, arbitrary: address },
+    { weight: 8, arbitrary: naming },
+  ]
   return fc
     .oneof(
-      { weight: 10, arbitrary: of() },
-      { weight: 1, arbitrary: of({ weight: 8, arbitrary: link }) },
-      { weight: 1, arbitrary: of({ weight: 8, arbitrary: address }) },
+      { weight: 10, arbitrary: of([]) },
+      { weight: 1, arbitrary: of([{ weight: 8, arbitrary: link }]) },
+      { weight: 2, arbitrary: of(addresses, fc.array(moving('near'), { maxLength: 8 })) },
     )
     .map((parts) => parts.flat())
 }
+
+/** Takes an address of a host away or adds it, most often one that it does not have at first. */
+function moving(host: Changing): fc.Arbitrary<Step> {
+  const all = movables[host].map((movable, which) => ({ movable, which }))
+  const lacking = all.filter(({ movable }) => !movable.isThere)
+  return fc.record({
+    do: fc.constant('address' as const),
+    host: fc.constant(host),
+    which: fc.constantFrom(...[...lacking, ...lacking, ...all].map(({ which }) => which)),
+  })
+}
+
+/** Sends, or hears, by one of the addresses that are not there at first. */
+const naming: fc.Arbitrary<Step> = fc
+  .tuple(
+    on,
+    fc.constantFrom('setMulticastInterface', 'setMulticastInterface', 'addMembership'),
+    fc.constantFrom(
+      ...Object.values(movables)
+        .flat()
+        .filter(({ address, isThere }) => !isThere && !address.includes(':'))
+        .map(({ address }) => address.replace(/\/.*/, '')),
+    ),
+  )
+  .map(([on, call, by]) => ({
+    do: 'call',
+    on,
+    call,
+    args: [call === 'addMembership' ? ['239.1.2.3', by] : [by]],
+  }))
 
 function opening(family: Family): fc.Arbitrary<Step> {
   const { type } = worlds[family]

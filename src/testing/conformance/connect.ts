@@ -350,7 +350,7 @@ for (const ip of families) {
 }
 
 connect.rule(
-  'over IPv4, the address that a link-scope and a global one share an interface is told by the route',
+  'over IPv4, a way begins at the first address of its subnet, or else at the first global one',
   ['interfaces'],
   async ({ near, port }) => {
     const control = controls(near)
