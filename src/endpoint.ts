@@ -168,7 +168,13 @@ export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
    */
   address(): AddressInfo {
     this.#core.lifecycle.throwUnlessListening('an address')
-    return this.#first().address()
+    try {
+      return this.#first().address()
+    } catch (cause) {
+      // Of a socket that is bound on an interface that is gone.
+      const why = `The system does not tell the address now: ${reasonOf(cause)}`
+      throw new MulticastError('ERR_MULTICAST_SOCKET', why, { cause })
+    }
   }
 
   /** Lets it keep the process alive, as it does by default. */

@@ -119,12 +119,17 @@ export class Outgoing {
     return addressOn(networkInterfaces(), group, on)
   }
 
-  #wayOn(on: Interface, socket: DatagramSocket, bound: string): Way {
+  #wayOn(on: Interface, socket: DatagramSocket, address: string): Way {
     const { group, port } = this.#settings
+    const isBound = address !== wildcard(group)
+    // Asked now: once the interface is gone that a socket is bound on, the system does not tell it.
+    const bound = isBound ? place(address, socket.address().port) : undefined
     const way: Way = {
       socket,
       port,
-      address: groupAddress(group, on),
+      // To a zone the system would send although the socket is bound in one that is gone, deaf to replies:
+      // without it a send is refused, and heals.
+      address: isBound ? group.address : groupAddress(group, on),
       name: on.name,
       heal: () => {
         const healing = this.#healing.get(way) ?? this.#healed(way, on, bound)
@@ -139,7 +144,7 @@ export class Outgoing {
    * Looks the interface up anew, which may have got another address or have been made anew. Resolves with
    * the way that takes the place of this one, or with what keeps it from being mended.
    */
-  async #healed(way: Way, on: Interface, bound: string): Promise<Way | string> {
+  async #healed(way: Way, on: Interface, bound: Place | undefined): Promise<Way | string> {
     // Another send may have mended it meanwhile.
     const now = this.#ways.find(({ name }) => name === way.name)
     if (now !== undefined && now !== way) return now
@@ -148,8 +153,8 @@ export class Outgoing {
       const { group, networkInterfaces } = this.#settings
       const found = findInterface(networkInterfaces(), group, on.given ?? on.name, 'interfaces')
       const address = this.#addressFor(found)
-      if (address !== wildcard(group)) why = lostAddress(address)
-      const socket = await this.#setAnew(way.socket, found, { bound, address })
+      if (bound !== undefined) why = lostAddress(address)
+      const socket = await this.#setAnew(way.socket, found, address, bound)
       const healed = this.#wayOn(found, socket, address)
       this.#ways = this.#ways.map((other) => (other === way ? healed : other))
       await this.#tell(found, address)
@@ -164,17 +169,18 @@ export class Outgoing {
   async #setAnew(
     socket: DatagramSocket,
     on: Interface,
-    { bound, address }: { readonly bound: string; readonly address: string },
+    address: string,
+    bound: Place | undefined,
   ): Promise<DatagramSocket> {
-    if (address !== wildcard(this.#settings.group)) {
+    if (bound !== undefined) {
       try {
-        const other = await this.#openSet(on, address, socket.address().port)
+        const other = await this.#openSet(on, address, bound.port)
         // Only now, so that there is one at every moment.
         await this.#sockets.close(socket)
         return other
       } catch (error) {
         // By the socket itself, which then is still the right one.
-        const isOurs = address === bound && errno(error) === 'ERR_MULTICAST_PORT_IN_USE'
+        const isOurs = address === bound.address && errno(error) === 'ERR_MULTICAST_PORT_IN_USE'
         if (!isOurs) throw error
       }
     }
