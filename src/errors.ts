@@ -96,7 +96,8 @@ const hints = {
       'the network has just changed, or on macOS the program is not allowed on the local network',
     ENETDOWN: 'the interface is down',
     ENODEV: 'the interface was removed: sends go out again once it is back',
-    ENETUNREACH: 'there is no route to it: add one, or name an interface in interfaces',
+    ENETUNREACH:
+      "there is no route to it: add one, or name an interface in interfaces (Linux's loopback interface has no IPv6 multicast)",
     EPERM: 'a firewall forbids it',
   },
 } as const

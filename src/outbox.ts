@@ -174,8 +174,10 @@ export class Outbox {
     }
     this.#handed += 1
     this.#handedBytes += byteLength
-    if (this.#debug.enabled)
-      this.#debug('sending %d bytes to %s port %d', byteLength, address, port)
+    if (this.#debug.enabled) {
+      const through = way.name === undefined ? '' : ` through ${way.name}`
+      this.#debug('sending %d bytes to %s port %d%s', byteLength, address, port, through)
+    }
     try {
       socket.send(data, port, address, done)
     } catch (cause) {
