@@ -50,7 +50,10 @@ export class Sockets {
   /** Opens one more, which is held and closed with the others from then on. */
   open(place: Place): Promise<DatagramSocket> {
     const opening = this.#openOne(place)
-    this.#opening = Promise.all([this.#opening, opening.catch(() => {})])
+    const before = this.#opening
+    const settled = (): Promise<unknown> => before
+    // Not nested, or every socket that was ever opened would stay reachable.
+    this.#opening = opening.then(settled, settled)
     return opening
   }
 
@@ -95,6 +98,8 @@ export class Sockets {
 
   async #openOne(place: Place): Promise<DatagramSocket> {
     const { debug, onLost, onError } = this.#common
+    const sealed = this.#sealed
+    if (sealed !== undefined) throw sealed()
     debug('opening a socket on %s port %d', place.address, place.port)
     const socket = await boundSocket(this.#common, place)
     if (this.#sealed) {

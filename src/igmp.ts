@@ -32,7 +32,7 @@ function joinedOverIPv4({ address }: Group): Counted[] {
   let device = { name: '', index: 0 }
   for (const line of lines('igmp')) {
     // The groups of an interface stand behind it, indented, each as the kernel's integer in hex.
-    const [, index, name] = /^(\d+)\s+(\S+)/.exec(line) ?? []
+    const [, index, name] = /^(\d+)\t([^\s:]+)/.exec(line) ?? []
     if (index !== undefined && name !== undefined) device = { name, index: Number(index) }
     const [, hex = '', users] = /^\s+([0-9A-F]{8})\s+(\d+)/.exec(line) ?? []
     if (users === undefined) continue

@@ -64,7 +64,8 @@ function parseWanted(value: unknown, option: string): Wanted {
         `${option} has ${shown(word)} in a list: give the word alone, or list the interfaces`,
       )
     }
-    return list
+    // The caller's own list may change.
+    return [...list]
   }
   throw wrongValue(
     'ERR_MULTICAST_INTERFACE',

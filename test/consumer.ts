@@ -20,7 +20,7 @@ const { NODE_V8_COVERAGE: _, NODE_TEST_CONTEXT: __, ...env } = process.env
 /** Runs a program; what it prints. Rejects with all of that where it fails. */
 export async function command(cwd: string, file: string, ...args: string[]): Promise<string> {
   try {
-    const options = { cwd, env, maxBuffer: 2 ** 24, timeout: 300_000 }
+    const options = { cwd, env, maxBuffer: 2 ** 24, timeout: 150_000 }
     const { stdout } = await promisify(execFile)(file, args, options)
     return stdout
   } catch (error) {
@@ -127,8 +127,9 @@ export function install(): Promise<Consumer> {
  * build/: most of what it costs is to unpack them. Where the package itself is installed from is tested by
  * package.test.ts.
  */
-export function installBeside(others: Readonly<Record<string, string>>): Promise<Consumer> {
-  const wanted = JSON.stringify(others)
+export async function installBeside(others: Readonly<Record<string, string>>): Promise<Consumer> {
+  const packages = { ...(await versions()), ...others }
+  const wanted = JSON.stringify(packages)
   const shared = join(
     build,
     `beside-${createHash('sha256').update(wanted).digest('hex').slice(0, 12)}`,
@@ -137,8 +138,11 @@ export function installBeside(others: Readonly<Record<string, string>>): Promise
   return made(consumer, async () => {
     if (!existsSync(shared)) {
       const unfinished = `${shared}-${process.pid}`
-      await writeManifest(unfinished, { ...(await versions()), ...others })
-      await npm(unfinished, 'install')
+      await writeManifest(unfinished, packages)
+      await npm(unfinished, 'install').catch((error: unknown) => {
+        rmSync(unfinished, { recursive: true })
+        throw error
+      })
       await rename(unfinished, shared)
     }
     process.on('exit', () => rmSync(consumer, { recursive: true, force: true }))

@@ -15,10 +15,12 @@ export function modules(folder: string): string[] {
 /** The test files, named as `modules` has them. */
 export const tests: readonly string[] = modules('test').filter((name) => name.endsWith('.test'))
 
-/** What a module names behind `from` or a bare `import`: modules of ours as paths, others as they are. */
+/** What a module loads, beside what it names for types: modules of ours as paths, others as they are. */
 export function importsOf(module: string): string[] {
   const source = readFileSync(join(root, `${module}.ts`), 'utf8')
-  const named = [...source.matchAll(/^(?:import|export)\b(?:[^'"]*?\bfrom)? '([^']+)'/gm)]
+  const named = [
+    ...source.matchAll(/^(?:import|export)\b(?! type\b)(?:[^'"]*?\bfrom)? '([^']+)'/gm),
+  ]
   return named.map(([, specifier = '']) =>
     specifier.startsWith('.')
       ? posix.join(posix.dirname(module), specifier).replace(/\.js$/, '')

@@ -243,6 +243,13 @@ test('a name, an address or a list of them is kept as it was given, once all are
   }
 })
 
+test('a list that its owner changes later is the one that was given', () => {
+  const list = ['lo', 'eth0']
+  const kept = parseInterfaces(list, 'interfaces', here)
+  list.length = 0
+  assert.deepEqual(kept, ['lo', 'eth0'])
+})
+
 test('a list is one interface for each that it names, by the address that names it first', () => {
   const named = ['lo', '192.0.2.8', 'eth0', '127.0.0.1', '192.0.2.7']
   const second = { name: 'eth0', handle: '192.0.2.8', zone: 'eth0', given: '192.0.2.8' }

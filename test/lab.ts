@@ -11,7 +11,7 @@ import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:chi
 import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { after, type TestContext } from 'node:test'
+import test, { type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Peer } from '../src/testing/conformance/peer.js'
 import { mortal, unavailable } from './namespace.js'
@@ -298,6 +298,3 @@ export function scenario(
 }
 
 let previous: Promise<void> | undefined
-
-// What a failed test has left open must not keep the run from ending.
-after(() => setTimeout(() => process.exit(1), BOUND).unref())

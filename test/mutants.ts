@@ -88,7 +88,9 @@ class Copy {
     for (const entry of readdirSync(root)) {
       if (entry !== 'build') symlinkSync(join(root, entry), join(folder, entry))
     }
-    cpSync(build, join(folder, 'build'), { recursive: true })
+    // Without the frameworks that are installed in there.
+    const filter = (path: string) => !relative(build, path).startsWith('beside-')
+    cpSync(build, join(folder, 'build'), { recursive: true, filter })
   }
 
   write(module: string, code: string): void {
@@ -109,7 +111,6 @@ class Copy {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: {
         ...process.env,
-        TYPED_MULTICAST_TEST_LIMIT: String(limit),
         NODE_V8_COVERAGE: coverage,
       },
     })

@@ -31,16 +31,26 @@ const { now } = Date
 let tests = 0
 
 if (note) {
+  const tell = (): void => writeFileSync(note, JSON.stringify([...running.values()]))
+  // What is imported, and hooks, may last for ever too.
+  const between = (): void => {
+    running.set(0, { name: `${file}, outside of its tests`, began: now() })
+    tell()
+  }
+  between()
   beforeEach((t) => {
     // A suite's hook is given the suite, which has no hooks of its own.
     if (!('after' in t)) return
     tests += 1
     const test = tests
+    running.delete(0)
     running.set(test, { name: t.name, began: now() })
-    writeFileSync(note, JSON.stringify([...running.values()]))
-    t.after(() => {
+    tell()
+    // Aborted last of all, when its own hooks have run.
+    t.signal.addEventListener('abort', () => {
       running.delete(test)
-      writeFileSync(note, JSON.stringify([...running.values()]))
+      if (running.size === 0) between()
+      else tell()
     })
   })
   process.on('exit', () => rmSync(note, { force: true }))

@@ -13,7 +13,7 @@ export const moduleOf = (name: string): string =>
 
 /**
  * The variable that names a folder for what is costly to make and the same for several test files: the
- * packed package, and a project with the frameworks installed. What is there already is used.
+ * packed package. What is there already is used.
  */
 export const SHARED = 'TYPED_MULTICAST_SHARED'
 
