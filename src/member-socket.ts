@@ -156,9 +156,12 @@ export class MemberSocket {
     // Before the kernel is asked: what it still delivers is not asked for any more.
     this.#strike(joined)
     // Where the kernel has it no more, as when the interface was removed, it counts as left all the same.
-    if (this.#dropped(source, joined.on?.handle) || this.#dropped(source, joined.by)) return
-    const now = find()
-    if (now === undefined || !this.#dropped(source, now.handle)) this.#spent += 1
+    // By what is there now at first: by an address that the interface has lost, Linux forgets what the socket
+    // has joined and not that the host has, which goes on reporting it.
+    const { on, by } = joined
+    const handles = on === undefined ? [undefined] : [find()?.handle ?? on.handle, on.handle, by]
+    for (const handle of new Set(handles)) if (this.#dropped(source, handle)) return
+    this.#spent += 1
   }
 
   #dropped(source: string | undefined, handle: string | undefined): boolean {

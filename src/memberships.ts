@@ -249,7 +249,7 @@ export class Memberships {
         this.#debug('not joined again: %s', reasonOf(error))
       }
     }
-    if (isDeafened) afterReading(() => this.#opener.close(old.socket))
+    if (isDeafened) afterReading(old.socket, () => this.#opener.close(old.socket))
     return member
   }
 
@@ -347,12 +347,26 @@ function deafened(
   )
 }
 
-/** Milliseconds in which what waits in a socket has been read, on a loop that is not blocked for longer. */
+/** Milliseconds in which a loop that is not blocked reads what waits in a socket. */
 const READING = 20
 
-/** By a clock that no test can have faked, and that does not keep the process alive. */
-function afterReading(done: () => void): void {
-  AbortSignal.timeout(READING).addEventListener('abort', done)
+/**
+ * Calls back once what waits in a socket that is delivered nothing more has been read. By a clock that no
+ * test can have faked, and that does not keep the process alive.
+ */
+function afterReading(socket: DatagramSocket, done: () => void): void {
+  // A timer that was late because the loop was blocked fires before the sockets are read: so it takes two,
+  // and one more after each in which something came.
+  let rounds = 2
+  socket.on('message', () => {
+    rounds ||= 1
+  })
+  const round = (): void => {
+    if (rounds === 0) return done()
+    rounds -= 1
+    AbortSignal.timeout(READING).addEventListener('abort', round)
+  }
+  round()
 }
 
 /** Refuses what a socket cannot have joined beside what it has. */

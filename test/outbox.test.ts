@@ -307,3 +307,176 @@ test('each rejection has a stack of its own', async () => {
   const [one, other] = await Promise.all([send(1), send(1)].map((send) => send.catch((e) => e)))
   assert.notEqual(one, other)
 })
+
+/** An outbox that sends every way of some. */
+function several(count: number, limit = 10) {
+  const { outbox, sent, send } = make(limit)
+  const kernels = Array.from({ length: count }, () => new Kernel())
+  outbox.open(() =>
+    kernels.map(({ socket }, at) => ({ socket, port, address, name: `e${at}` })),
+  )
+  return { outbox, kernels: kernels as [Kernel, Kernel], sent, send }
+}
+
+test('what goes several ways is sent once one has taken it, and counts for each', async () => {
+  const { outbox, kernels, sent, send } = several(2)
+  const sending = send(3)
+  assert.deepEqual(
+    kernels.map(({ taken }) => taken.length),
+    [1, 1],
+  )
+  kernels[0].answer(systemError('EPERM'))
+  assert.equal(await isSettled(sending), false)
+  kernels[1].answer()
+  assert.equal(await sending, 3)
+  const both = send(4)
+  kernels[0].answer()
+  assert.equal(await both, 4)
+  assert.equal(outbox.isEmpty, false)
+  kernels[1].answer()
+  assert.equal(outbox.isEmpty, true)
+  assert.deepEqual([outbox.sent, outbox.bytesSent, sent()], [3, 11, 3])
+})
+
+test('what no way takes is refused, as the last has it, with its name', async () => {
+  const { outbox, kernels, send } = several(2)
+  const sending = send(3)
+  kernels[1].answer(systemError('EACCES'))
+  kernels[0].answer(systemError('EPERM'))
+  await assert.rejects(sending, {
+    code: 'ERR_MULTICAST_SEND',
+    message: /^Could not send 3 bytes to 239\.1\.2\.3 port 10000 through e0: send EPERM/,
+  })
+  assert.deepEqual([outbox.sent, outbox.isEmpty], [0, true])
+})
+
+test('a way whose queue is full is passed over, unless all are', async () => {
+  const { kernels, send } = several(2)
+  const first = send(10)
+  kernels[0].refused = 10
+  const second = send(1)
+  assert.deepEqual(
+    kernels.map(({ taken }) => taken.length),
+    [1, 2],
+  )
+  kernels[1].refused = 11
+  await assert.rejects(send(1), { code: 'ERR_MULTICAST_QUEUE_FULL', message: /^11 bytes wait/ })
+  for (const _ of [0, 1]) for (const kernel of kernels) kernel.answer()
+  assert.deepEqual(await Promise.all([first, second]), [10, 1])
+})
+
+test('cut on several ways, a send is rejected once', async () => {
+  const { outbox, kernels, send } = several(2)
+  const sending = send(1)
+  outbox.cut(() => new Error('cut'))
+  for (const kernel of kernels) kernel.answer()
+  await assert.rejects(sending, { message: 'cut' })
+})
+
+/** An outbox with one way, whose mending is done when `mend` is called. */
+function healing(healed: 'well' | 'throwing' | string | undefined) {
+  const { outbox, send } = make(100)
+  const [kernel, other] = [new Kernel(), new Kernel()]
+  let heals = 0
+  let mend = (): void => {}
+  const throwing = {
+    send: () => {
+      throw systemError('ENETUNREACH')
+    },
+  } as unknown as DatagramSocket
+  const way = {
+    socket: healed === 'throwing' ? throwing : other.socket,
+    port,
+    address,
+    heal: () => Promise.reject(new Error('it heals once')),
+  }
+  outbox.open(() => [
+    {
+      socket: kernel.socket,
+      port,
+      address,
+      heal: async () => {
+        heals += 1
+        await new Promise<void>((resolve) => {
+          mend = resolve
+        })
+        return healed === 'well' || healed === 'throwing' ? way : healed
+      },
+    },
+  ])
+  return { outbox, send, kernel, other, heals: () => heals, mend: () => mend() }
+}
+
+test('a way that the system refuses is mended, and takes the same datagram', async () => {
+  const stale = ['EADDRNOTAVAIL', 'EINVAL', 'ENETDOWN', 'ENETUNREACH', 'ENODEV', 'ENXIO']
+  const replaced = ['ECANCELED', 'ERR_SOCKET_DGRAM_IS_CONNECTED', 'ERR_SOCKET_DGRAM_NOT_RUNNING']
+  for (const code of [...stale, ...replaced]) {
+    const { outbox, send, kernel, other, mend } = healing('well')
+    const sending = send(3)
+    kernel.answer(systemError(code))
+    const drained = outbox.drained()
+    assert.deepEqual([await isSettled(sending), await isSettled(drained)], [false, false], code)
+    mend()
+    await setImmediate()
+    assert.deepEqual(other.taken, kernel.taken)
+    assert.deepEqual([await isSettled(drained), outbox.sent], [false, 0])
+    other.answer()
+    assert.equal(await sending, 3)
+    await drained
+    assert.deepEqual([outbox.sent, outbox.bytesSent], [1, 3])
+  }
+})
+
+test('another refusal mends nothing, and a mended way is not mended again', async () => {
+  for (const code of ['EPERM', 'EMSGSIZE', 'EHOSTUNREACH']) {
+    const { send, kernel, heals } = healing('well')
+    const sending = send(3)
+    kernel.answer(systemError(code))
+    await assert.rejects(sending)
+    assert.equal(heals(), 0)
+  }
+  const { outbox, send, kernel, other, mend } = healing('well')
+  const sending = send(3)
+  kernel.answer(systemError('ENODEV'))
+  mend()
+  await setImmediate()
+  other.answer(systemError('EADDRNOTAVAIL'))
+  await assert.rejects(sending, { message: /\(the interface has lost its address/ })
+  assert.equal(outbox.isEmpty, true)
+})
+
+test('a way that cannot be mended is told with the reason that is known, or the usual one', async () => {
+  for (const [healed, message] of [
+    ['e0 is gone', /: send ENODEV \(e0 is gone\)$/],
+    [undefined, /: send ENODEV \(the interface was removed/],
+  ] as const) {
+    const { outbox, send, kernel, mend } = healing(healed)
+    const sending = send(3)
+    const cause = systemError('ENODEV')
+    kernel.answer(cause)
+    mend()
+    await assert.rejects(sending, { code: 'ERR_MULTICAST_SEND', message, cause })
+    assert.equal(outbox.isEmpty, true)
+  }
+})
+
+test('cut while a way is mended, nothing goes out by it any more', async () => {
+  const { outbox, send, kernel, other, mend } = healing('well')
+  const sending = send(3)
+  kernel.answer(systemError('ENODEV'))
+  outbox.cut(() => new Error('cut'))
+  await outbox.drained()
+  mend()
+  await assert.rejects(sending, { message: 'cut' })
+  assert.equal(other.taken.length, 0)
+})
+
+test('it is drained too where the mended way throws', async () => {
+  const { outbox, send, kernel, mend } = healing('throwing')
+  const sending = send(3)
+  kernel.answer(systemError('ENODEV'))
+  const drained = outbox.drained()
+  mend()
+  await assert.rejects(sending, { code: 'ERR_MULTICAST_SEND' })
+  await drained
+})
