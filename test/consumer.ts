@@ -11,7 +11,7 @@ import { cp, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { build, root, SHARED } from './tree.js'
+import { build, isCI, root, SHARED } from './tree.js'
 
 // With the first c8 would collect the coverage of npm and of the compilers. With the second a test of
 // node:test that is started here would report in a form for the runner of this one.
@@ -96,7 +96,7 @@ async function made(consumer: string, make: () => Promise<void>): Promise<Consum
     const { message } = error as Error
     const offline = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT/.exec(message)
     const skip = `npm cannot reach its registry: ${offline?.[0]}`
-    if (offline && !process.env.CI) return { consumer, skip }
+    if (offline && !isCI) return { consumer, skip }
     throw error
   }
 }

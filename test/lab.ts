@@ -16,7 +16,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Peer } from '../src/testing/conformance/peer.js'
 import { mortal, unavailable } from './namespace.js'
 import { peerProgram, startedPeer } from './peer.js'
-import { root } from './tree.js'
+import { isCI, root } from './tree.js'
 
 /** Milliseconds that anything may take. */
 const BOUND = 10_000
@@ -275,7 +275,7 @@ function dress(host: Host, device: string, ...addresses: string[]): boolean {
 export function lacking(needs: string[]): { reason: string | undefined; skip: string | false } {
   const absent = needs.filter(lacks)
   const reason = unavailable ?? (absent.length > 0 ? `needs ${absent.join(', ')}` : undefined)
-  return { reason, skip: reason !== undefined && process.env.CI !== 'true' ? reason : false }
+  return { reason, skip: reason !== undefined && !isCI ? reason : false }
 }
 
 /** A test that has a lab. `needs` are the commands and files without which it cannot run. */

@@ -5,12 +5,13 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import test from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { MulticastReceiver, MulticastSender } from '../src/index.js'
+import { isCI } from './tree.js'
 
 const group = '239.1.2.3'
 // Nothing leaves the machine.
 const loopback = '127.0.0.1'
 const linux = process.platform === 'linux'
-const skip = !linux && process.env.CI !== 'true' && 'counts file descriptors in /proc'
+const skip = !linux && !isCI && 'counts file descriptors in /proc'
 
 function receiverOn(port: number, signal: AbortSignal): MulticastReceiver {
   return new MulticastReceiver({ group, port, interfaces: [loopback], signal, timeout: 60_000 })

@@ -7,7 +7,7 @@ import type { NetworkInterfaces } from '../src/interfaces.js'
 import { type MembershipRequest, packMembership, packTtl } from '../src/sockopt.js'
 import { v4, v6 } from './addresses.js'
 import { type Host, scenario } from './lab.js'
-import { root } from './tree.js'
+import { isCI, root } from './tree.js'
 
 const table: NetworkInterfaces = {
   lo: [v4('127.0.0.1'), v6('::1')],
@@ -191,7 +191,7 @@ test('the interfaces are listed only where one has to be looked up', () => {
 })
 
 const python3 = spawnSync('python3', ['--version']).status === 0
-const skip = !python3 && process.env.CI !== 'true' && 'needs python3'
+const skip = !python3 && !isCI && 'needs python3'
 
 test('the bytes are those that Python packs by hand', { skip }, () => {
   const [group, address, source] = ['224.3.29.71', '10.0.0.1', '10.0.0.9']

@@ -11,6 +11,9 @@ export const build = resolve(import.meta.dirname, '..')
 export const moduleOf = (name: string): string =>
   JSON.stringify(pathToFileURL(resolve(build, 'src', `${name}.js`)).href)
 
+/** Whether every test has to run: what would be skipped for want of a tool fails instead. */
+export const isCI = Boolean(process.env.CI)
+
 /**
  * The variable that names a folder for what is costly to make and the same for several test files: the
  * packed package. What is there already is used.

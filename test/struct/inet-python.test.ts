@@ -11,7 +11,7 @@ import {
   inetNtop,
   inetPton,
 } from '../../src/struct/inet.js'
-import { root } from '../tree.js'
+import { isCI, root } from '../tree.js'
 
 const hex = (text: string) => Buffer.from(text, 'hex')
 
@@ -30,10 +30,7 @@ function outcome(call: () => Buffer | string): object {
 type Call = [name: string, ...args: (string | { hex: string })[]]
 
 const libc = spawnSync('python3', ['-c', 'import platform; print(platform.libc_ver()[0])'])
-const skip =
-  libc.stdout?.toString().trim() !== 'glibc' &&
-  process.env.CI !== 'true' &&
-  'needs python3 with glibc'
+const skip = libc.stdout?.toString().trim() !== 'glibc' && !isCI && 'needs python3 with glibc'
 
 function python(calls: Call[]): { hex?: string; text?: string; error?: string; type?: string }[] {
   const program = join(root, 'test/python/inet.py')

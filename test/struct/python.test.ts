@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { calcsize, pack, unpack } from '../../src/struct/index.js'
-import { root } from '../tree.js'
+import { isCI, root } from '../tree.js'
 import { cases, except, seed } from './formats.js'
 import { outcome } from './outcome.js'
 
@@ -17,7 +17,7 @@ function asked(t: TestContext, lines: readonly string[]): string[] | undefined {
     maxBuffer: 2 ** 28,
   })
   if (error !== undefined) {
-    assert.ok(!process.env.CI, 'needs python3')
+    assert.ok(!isCI, 'needs python3')
     t.skip('needs python3')
     return undefined
   }

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { modes } from '../../src/struct/codes.js'
 import { calcsize, packInto, Struct } from '../../src/struct/index.js'
-import { root } from '../tree.js'
+import { isCI, root } from '../tree.js'
 import { type Recording, read, recordings, run, type Tally, textOf, ways } from './vectors.js'
 
 const execute = promisify(execFile)
@@ -160,7 +160,7 @@ async function python(): Promise<[program: string, version: string] | undefined>
 test('the Python here does what was recorded', async (t) => {
   const found = await python()
   if (found === undefined) {
-    assert.ok(!process.env.CI, 'needs python3')
+    assert.ok(!isCI, 'needs python3')
     return t.skip('needs python3')
   }
   const [program, version] = found
