@@ -362,9 +362,9 @@ function afterReading(socket: DatagramSocket, done: () => void): void {
     rounds ||= 1
   })
   const round = (): void => {
-    if (rounds === 0) return done()
+    if (rounds > 0) AbortSignal.timeout(READING).addEventListener('abort', round)
+    else done()
     rounds -= 1
-    AbortSignal.timeout(READING).addEventListener('abort', round)
   }
   round()
 }

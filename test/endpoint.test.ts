@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { MulticastReceiver, MulticastSender, text } from '../src/index.js'
-import { group, keep, makePair, makeReceiver, makeSender, record } from './loopback.js'
+import { group, keep, makePair, makeReceiver, makeSender, record, spied } from './loopback.js'
 
 test('a subclass may have members of any name that the public face does not use', async () => {
   class Chat extends MulticastReceiver<string, string> {
@@ -142,4 +142,42 @@ test('without a malformed listener such a datagram is only counted', async () =>
   await sender.send('x')
   await heard
   assert.equal(receiver.stats.malformed, 1)
+})
+
+test('how receiving fails because the network has changed is no error', async () => {
+  const { sockets, createSocket } = spied()
+  const receiver = await makeReceiver({ createSocket }).ready()
+  const errors: unknown[] = []
+  receiver.on('error', (error) => errors.push(error.cause))
+  const failing = (code: string): Error => Object.assign(new Error(`recvmsg ${code}`), { code })
+  for (const code of [
+    'EADDRNOTAVAIL',
+    'EHOSTUNREACH',
+    'ENETDOWN',
+    'ENETUNREACH',
+    'ENODEV',
+    'ENXIO',
+  ]) {
+    sockets[0]?.emit('error', failing(code))
+  }
+  assert.deepEqual(errors, [])
+  const other = failing('ENOMEM')
+  sockets[0]?.emit('error', other)
+  assert.deepEqual(errors, [other])
+})
+
+test('an address that the system does not tell any more is an error with its cause', async () => {
+  const { sockets, createSocket } = spied()
+  const receiver = await makeReceiver({ createSocket }).ready()
+  const cause = new Error('uv_if_indextoiid ENXIO')
+  const [socket] = sockets
+  assert.ok(socket)
+  socket.address = () => {
+    throw cause
+  }
+  assert.throws(() => receiver.address(), {
+    code: 'ERR_MULTICAST_SOCKET',
+    message: 'The system does not tell the address now: uv_if_indextoiid ENXIO',
+    cause,
+  })
 })

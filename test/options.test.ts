@@ -11,7 +11,7 @@ import {
   requestSettings,
   senderSettings,
 } from '../src/options.js'
-import { v6 } from './addresses.js'
+import { v4, v6 } from './addresses.js'
 import { keep } from './loopback.js'
 
 const group = '239.1.2.3'
@@ -439,4 +439,36 @@ test('a receiver may hear any interface where it binds, on a group of each link 
 test('a membership is what it was given', () => {
   const given = { interface: 'lo', source: '192.0.2.1' }
   assert.deepEqual(membershipSettings(given), given)
+})
+
+test('several interfaces have addresses of their own, and one may be asked for twice', () => {
+  const networkInterfaces = () => ({
+    eth0: [v4('192.0.2.7'), v4('192.0.2.8')],
+    eth1: [v4('198.51.100.1')],
+  })
+  const options = { group, port, localAddress: '192.0.2.8', createSocket, networkInterfaces }
+  for (const interfaces of ['all', ['eth0', 'eth1'], ['192.0.2.7', '198.51.100.1']]) {
+    assert.throws(() => senderSettings({ ...options, interfaces }), {
+      code: 'ERR_MULTICAST_OPTION',
+      message:
+        /^localAddress is '192\.0\.2\.8', and interfaces asks for several: .* Leave localAddr/,
+    })
+    const any = { ...options, interfaces, localAddress: '0.0.0.0' }
+    assert.deepEqual(senderSettings(any).interfaces, interfaces)
+  }
+  for (const interfaces of ['default', 'eth0', ['eth0'], ['eth0', '192.0.2.7', 'eth0']]) {
+    assert.equal(senderSettings({ ...options, interfaces }).localAddress, '192.0.2.8')
+  }
+})
+
+test("other interfaces than the system's go together with other sockets", () => {
+  for (const settings of [senderSettings, receiverSettings]) {
+    assert.throws(() => settings({ group, port, networkInterfaces }), {
+      code: 'ERR_MULTICAST_OPTION',
+      message: /^networkInterfaces is given without createSocket/,
+    })
+    assert.doesNotThrow(() => settings({ group, port, networkInterfaces, createSocket }))
+    assert.doesNotThrow(() => settings({ group, port, createSocket }))
+    assert.doesNotThrow(() => settings({ group, port, networkInterfaces: undefined }))
+  }
 })

@@ -312,9 +312,7 @@ test('each rejection has a stack of its own', async () => {
 function several(count: number, limit = 10) {
   const { outbox, sent, send } = make(limit)
   const kernels = Array.from({ length: count }, () => new Kernel())
-  outbox.open(() =>
-    kernels.map(({ socket }, at) => ({ socket, port, address, name: `e${at}` })),
-  )
+  outbox.open(() => kernels.map(({ socket }, at) => ({ socket, port, address, name: `e${at}` })))
   return { outbox, kernels: kernels as [Kernel, Kernel], sent, send }
 }
 
