@@ -29,19 +29,38 @@ export interface Lookup {
   readonly networkInterfaces: () => NetworkInterfaces
 }
 
+/** Lists the interfaces anew at each call. */
+export interface Lister {
+  (): NetworkInterfaces
+  /** The first time, what was listed last, if it was: opening follows at once on the options' check. */
+  again(): NetworkInterfaces
+}
+
 /** Lists the interfaces as `value` does; where that fails, the error is a MulticastError. */
-export function interfaceLister(value: unknown, option: string): () => NetworkInterfaces {
+export function interfaceLister(value: unknown, option: string): Lister {
   const list = isFunction<() => NetworkInterfaces>(value, option)
-  return () => {
+  let last: NetworkInterfaces | undefined
+  let isOpening = true
+  const lister = (): NetworkInterfaces => {
     try {
       const table = list()
-      if (typeof table === 'object' && table !== null) return table
-      throw new TypeError(`the function returned ${shown(table)}`)
+      if (typeof table !== 'object' || table === null) {
+        throw new TypeError(`the function returned ${shown(table)}`)
+      }
+      if (isOpening) last = table
+      return table
     } catch (cause) {
       const why = `The network interfaces could not be listed: ${reasonOf(cause)}`
       throw new MulticastError('ERR_MULTICAST_INTERFACE', why, { cause })
     }
   }
+  const again = (): NetworkInterfaces => {
+    isOpening = false
+    const table = last ?? lister()
+    last = undefined
+    return table
+  }
+  return Object.assign(lister, { again })
 }
 
 /** What the option `interfaces`, or a membership's `interface`, asks for. All that it names has to be there. */

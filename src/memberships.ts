@@ -255,11 +255,12 @@ export class Memberships {
 
   /** The interfaces to join on; `undefined` is the one that the system picks. */
   #targets(wanted: Wanted): readonly (Interface | undefined)[] {
-    const { group, networkInterfaces } = this.#settings
+    const { group, networkInterfaces: list } = this.#settings
     if (wanted === 'default') return [undefined]
+    const networkInterfaces = this.#sockets.size === 0 ? list.again : list
     return wanted === 'all'
       ? listInterfaces(networkInterfaces(), group)
-      : wantedInterfaces(this.#settings, wanted)
+      : wantedInterfaces({ group, networkInterfaces }, wanted)
   }
 
   /** Whether there is a socket for each interface: the group is bound, and only with a zone. */

@@ -45,12 +45,15 @@ export class Outgoing {
 
   /** Opens all; of `'all'` those that can be, if that is any. */
   async open(): Promise<void> {
-    const { interfaces } = this.#settings
+    const { interfaces, group, networkInterfaces } = this.#settings
     if (interfaces === 'default') {
       this.#ways = [await this.#openDefault()]
       return
     }
-    const on = interfaces === 'all' ? this.#outward() : wantedInterfaces(this.#settings, interfaces)
+    const on =
+      interfaces === 'all'
+        ? this.#outward()
+        : wantedInterfaces({ group, networkInterfaces: networkInterfaces.again }, interfaces)
     this.#isSeveral = on.length > 1
     const ways: Way[] = []
     let failure: unknown
@@ -69,7 +72,7 @@ export class Outgoing {
 
   #outward(): readonly Interface[] {
     const { group, networkInterfaces } = this.#settings
-    const on = outwardInterfaces(networkInterfaces(), group)
+    const on = outwardInterfaces(networkInterfaces.again(), group)
     if (on.length > 0) return on
     throw new MulticastError(
       'ERR_MULTICAST_INTERFACE',

@@ -372,3 +372,16 @@ test('interfaces are listed by the given function, or the error is its failure',
     message: /^networkInterfaces must be a function/,
   })
 })
+
+test('opening takes the table that the check of the options has listed, once', () => {
+  let listed = 0
+  const lister = interfaceLister(() => {
+    listed += 1
+    return { [`eth${listed}`]: [] }
+  }, 'networkInterfaces')
+  const name = (one: NetworkInterfaces): string => Object.keys(one).join()
+  assert.deepEqual([name(lister()), name(lister())], ['eth1', 'eth2'])
+  assert.deepEqual([name(lister.again()), name(lister.again())], ['eth2', 'eth3'])
+  lister()
+  assert.equal(name(lister.again()), 'eth5')
+})
