@@ -144,7 +144,7 @@ export class Outbox {
     heal: Way['heal'],
   ): void {
     const { byteLength } = data
-    const { socket, port, address } = way
+    const { socket, port, address, name } = way
     const settle = (cause: unknown, why?: string): void => {
       this.#handed -= 1
       this.#handedBytes -= byteLength
@@ -175,8 +175,13 @@ export class Outbox {
     this.#handed += 1
     this.#handedBytes += byteLength
     if (this.#debug.enabled) {
-      const through = way.name === undefined ? '' : ` through ${way.name}`
-      this.#debug('sending %d bytes to %s port %d%s', byteLength, address, port, through)
+      this.#debug(
+        'sending %d bytes to %s port %d by %s',
+        byteLength,
+        address,
+        port,
+        name ?? 'route',
+      )
     }
     try {
       socket.send(data, port, address, done)

@@ -25,6 +25,8 @@ export class Outgoing {
   #isSeveral = false
   /** What is being looked up anew, by the way that has failed. */
   readonly #healing = new Map<Way, Promise<Way | string>>()
+  /** What has taken the place of a way. */
+  readonly #mended = new WeakMap<Way, Way>()
 
   constructor(settings: SenderSettings, debug: Debugger, sockets: Sockets, hear: Hear) {
     this.#settings = settings
@@ -149,8 +151,9 @@ export class Outgoing {
    */
   async #healed(way: Way, on: Interface, bound: Place | undefined): Promise<Way | string> {
     // Another send may have mended it meanwhile.
-    const now = this.#ways.find(({ name }) => name === way.name)
-    if (now !== undefined && now !== way) return now
+    let now = way
+    for (let next = this.#mended.get(now); next; next = this.#mended.get(now)) now = next
+    if (now !== way) return now
     let why = lostInterface(on, this.#settings.group)
     try {
       const { group, networkInterfaces } = this.#settings
@@ -160,6 +163,7 @@ export class Outgoing {
       const socket = await this.#setAnew(way.socket, found, address, bound)
       const healed = this.#wayOn(found, socket, address)
       this.#ways = this.#ways.map((other) => (other === way ? healed : other))
+      this.#mended.set(way, healed)
       await this.#tell(found, address)
       return healed
     } catch (error) {

@@ -363,6 +363,21 @@ test('a way whose queue is full is passed over, unless all are', async () => {
   assert.deepEqual(await Promise.all([first, second]), [10, 1])
 })
 
+test('what waited goes every way, whatever the kernel has refused meanwhile', async () => {
+  const { outbox, send } = make(10)
+  const sends = [send(9), send(1)]
+  const kernels = [new Kernel(), new Kernel()]
+  for (const kernel of kernels) kernel.refused = 10
+  outbox.open(() => kernels.map(({ socket }) => ({ socket, port, address })))
+  for (const kernel of kernels) for (const _ of sends) kernel.answer()
+  assert.deepEqual(await Promise.all(sends), [9, 1])
+  const full = make(10)
+  const whole = full.send(10)
+  full.open()
+  full.kernel.answer()
+  assert.equal(await whole, 10)
+})
+
 test('cut on several ways, a send is rejected once', async () => {
   const { outbox, kernels, send } = several(2)
   const sending = send(1)
@@ -404,6 +419,21 @@ function healing(healed: 'well' | 'throwing' | string | undefined) {
   ])
   return { outbox, send, kernel, other, heals: () => heals, mend: () => mend() }
 }
+
+test('what a mended way has taken is not counted as waiting any more', async () => {
+  const { send, kernel, other, mend } = healing('well')
+  const sending = send(60)
+  kernel.answer(systemError('ENODEV'))
+  await setImmediate()
+  mend()
+  await setImmediate()
+  other.answer()
+  assert.equal(await sending, 60)
+  const next = send(60)
+  kernel.answer()
+  assert.equal(await next, 60)
+  assert.equal(kernel.asked, 0)
+})
 
 test('a way that the system refuses is mended, and takes the same datagram', async () => {
   const stale = ['EADDRNOTAVAIL', 'EINVAL', 'ENETDOWN', 'ENETUNREACH', 'ENODEV', 'ENXIO']
