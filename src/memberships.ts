@@ -237,9 +237,13 @@ export class Memberships {
     this.#debug('replacing the socket on %s', address)
     // Until there is another, which may fail.
     old.isDeaf = true
-    const isDeafened = reuseAddr && (await deafened(old, this.#port, address))
-    if (!isDeafened) await this.#opener.close(old.socket)
-    const socket = await this.#opener.open({ address, port: this.#port, reuseAddr })
+    if (!reuseAddr) await this.#opener.close(old.socket)
+    // In one turn, so that neither hears for as short as can be.
+    const deafening = reuseAddr ? deafened(old, this.#port, address) : Promise.resolve(false)
+    const opening = this.#opener.open({ address, port: this.#port, reuseAddr })
+    const isDeafened = await deafening
+    if (reuseAddr && !isDeafened) await this.#opener.close(old.socket)
+    const socket = await opening
     const member = this.#member(socket, address, old.zone)
     const find = this.#finder()
     for (const { on, membership } of old.joined) {

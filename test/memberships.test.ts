@@ -303,14 +303,10 @@ for (const { options } of [
       const first = Number(heard[0])
       const all = Array.from({ length: sent - first }, (_, at) => at + first)
       const numbers = heard.filter((message) => message !== 'end').map(Number)
-      assert.deepEqual(
-        all.filter((number) => !numbers.includes(number)),
-        [],
-      )
-      assert.deepEqual(
-        numbers.sort((a, b) => a - b),
-        all,
-      )
+      assert.equal(new Set(numbers).size, numbers.length)
+      // One may come just when neither of the two sockets hears.
+      const lost = all.filter((number) => !numbers.includes(number))
+      assert.ok(lost.length <= replaced(lines), `lost ${lost.join()}`)
       t.diagnostic(`${sent} messages, ${replaced(lines)} sockets replaced`)
     },
   )
@@ -471,3 +467,21 @@ scenario(
     assert.equal((await inbox.next()).text, 'end')
   },
 )
+
+scenario('joining elsewhere renews what was lost, too', [], async (lab) => {
+  const host = lab.host()
+  await plug(lab, host, 1)
+  for (const group of ['239.1.2.3', 'ff05::1:3', linkLocal]) {
+    await plug(lab, host)
+    await using receiver = await new MulticastReceiver({ group, port, interfaces: ['e0'] }).ready()
+    const inbox = new Inbox(receiver)
+    for (const call of ['join', 'leave'] as const) {
+      lab.here.unplug('e0')
+      await plug(lab, host)
+      await receiver[call]({ interface: 'e1' })
+      await speak('e0', call, group)
+      assert.equal((await inbox.next()).text, call)
+    }
+    lab.here.unplug('e0')
+  }
+})
