@@ -121,7 +121,7 @@ export function listInterfaces(table: NetworkInterfaces, group: Group): Interfac
   return [...names.keys()].flatMap((name) => {
     const on = interfaceOf(names, group, name)
     // By an address that several interfaces share the system would find the same one each time.
-    if (on === undefined || (on.others && taken.has(on.handle))) return []
+    if (on === undefined || taken.has(on.handle)) return []
     taken.add(on.handle)
     return on
   })

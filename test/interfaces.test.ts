@@ -280,6 +280,9 @@ test('a name stands for the address that the system would use', (t) => {
   assert.equal(handle({ eth0: [v4(linkScope)], 'eth0:1': [v4(labelled)] }), labelled)
   assert.equal(handle({ eth0: [v4(plain), v4('10.8.0.1')], ppp0: [v4(plain)] }), '10.8.0.1')
   assert.equal(handle({ eth0: [v4(plain), v4(linkScope)], ppp0: [v4(plain)] }), linkScope)
+  const twin = { eth0: [v4(plain)], 'eth0:1': [v4(linkScope)], ppp0: [v4(plain)] }
+  assert.equal(handle(twin), linkScope)
+  assert.equal(handle({ eth0: [v4('10.169.254.1'), v4(plain)] }), '10.169.254.1')
 })
 
 test('an interface whose only address has a label goes by its name, that address and the label', (t) => {
@@ -339,6 +342,8 @@ test('to send on all leaves the loopback interface out, unless there is no other
     'eth0',
   )
   assert.deepEqual(outwardInterfaces({ lo: [loopback] }, group), [lo])
+  const eth0Alone = { lo: [loopback], eth0: [v4('192.0.2.7')] }
+  assert.deepEqual(outwardInterfaces(eth0Alone, group), [eth0])
   assert.deepEqual(outwardInterfaces({}, group), [])
 })
 
@@ -348,6 +353,7 @@ test('an interface is bound to by its address, which for a group of the link is 
   assert.equal(addressOn(table, parseGroup('ff05::1'), eth0In6), '2001:db8::7')
   assert.equal(addressOn(table, group6, { ...eth0In6, given: '2001:db8::7' }), '2001:db8::7')
   assert.equal(addressOn({ eth0: [v6('fd00::1')] }, group6, eth0In6), 'fd00::1')
+  assert.equal(addressOn({}, group6, eth0In6), '::')
 })
 
 test('interfaces are listed by the given function, or the error is its failure', () => {
