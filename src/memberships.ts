@@ -23,10 +23,10 @@ import type { Recipient, Way } from './outbox.js'
 export class Memberships {
   readonly #settings: ReceiverSettings
   readonly #debug: Debugger
-  readonly #opener: Sockets
+  readonly #sockets: Sockets
   readonly #hear: Hear
   /** By the address that each is bound to: one socket, or one for each zone of the group. */
-  readonly #sockets = new Map<string, MemberSocket>()
+  readonly #members = new Map<string, MemberSocket>()
   /** With a socket for each zone: the zone that a message came in, which its address may not tell. */
   readonly #zones = new WeakMap<object, string>()
   #hasToldAlone = false
@@ -38,24 +38,24 @@ export class Memberships {
     this.#settings = settings
     this.#port = settings.port
     this.#debug = debug
-    this.#opener = sockets
+    this.#sockets = sockets
     this.#hear = hear
   }
 
   /** What is joined now. */
   get all(): readonly Membership[] {
-    return [...this.#sockets.values()].flatMap(({ memberships }) => memberships)
+    return [...this.#members.values()].flatMap(({ memberships }) => memberships)
   }
 
   /** The socket that was opened first. */
   get first(): DatagramSocket {
-    const [first] = this.#sockets.values()
+    const [first] = this.#members.values()
     return (first as MemberSocket).socket
   }
 
   /** The way to send to somebody else than the group. */
   waysTo(to: Recipient): readonly Way[] {
-    const sockets = [...this.#sockets.values()]
+    const sockets = [...this.#members.values()]
     // A socket that is bound in a zone reaches no other.
     const inZone = sockets.find(({ zone }) => zone !== undefined && to.address.endsWith(`%${zone}`))
     const socket = inZone?.socket ?? this.first
@@ -78,7 +78,7 @@ export class Memberships {
     wanted: Wanted,
     sources: readonly (string | undefined)[] = [undefined],
   ): Promise<void> {
-    if (this.#sockets.size > 0) await this.#sweep()
+    if (this.#members.size > 0) await this.#sweep()
     const planned = this.#targets(wanted).flatMap((on) => sources.map((source) => ({ on, source })))
     this.#checkSources(
       [...this.all, ...planned.map(({ on, source }) => toMembership(nameOf(on), source))],
@@ -152,7 +152,7 @@ export class Memberships {
 
   /** Renews what the system has lost, as far as the interfaces are there, and strikes out the rest. */
   async #sweep(): Promise<void> {
-    const members = [...this.#sockets.values()]
+    const members = [...this.#members.values()]
     if (members.length === 0) return
     const { group, createSocket } = this.#settings
     const counted = joinedOn(group, createSocket)
@@ -180,7 +180,7 @@ export class Memberships {
 
   /** Notes which interfaces the new memberships are on, as the system numbers them. */
   #learn(): void {
-    const members = [...this.#sockets.values()].filter(({ isUnlearned }) => isUnlearned)
+    const members = [...this.#members.values()].filter(({ isUnlearned }) => isUnlearned)
     if (members.length === 0) return
     const counted = joinedOn(this.#settings.group, this.#settings.createSocket) ?? []
     for (const member of members) member.learn(counted)
@@ -189,7 +189,7 @@ export class Memberships {
   /** Leaves these, and closes what they alone have needed. */
   #drop(memberships: readonly Membership[]): void {
     const find = this.#finder()
-    for (const member of this.#sockets.values()) {
+    for (const member of this.#members.values()) {
       for (const { on, membership } of [...member.joined]) {
         if (memberships.some((one) => isDeepStrictEqual(one, membership))) {
           member.leave(membership, () => on && find(on))
@@ -202,10 +202,10 @@ export class Memberships {
   /** Closes the sockets of zones in which nothing is joined; the last one tells the address, and stays. */
   #closeUnused(): void {
     if (!this.#hasZones) return
-    for (const [address, member] of this.#sockets) {
-      if (member.memberships.length > 0 || this.#sockets.size === 1) continue
-      this.#sockets.delete(address)
-      this.#opener.close(member.socket)
+    for (const [address, member] of this.#members) {
+      if (member.memberships.length > 0 || this.#members.size === 1) continue
+      this.#members.delete(address)
+      this.#sockets.close(member.socket)
     }
   }
 
@@ -233,16 +233,16 @@ export class Memberships {
 
   async #replaced(old: MemberSocket): Promise<MemberSocket> {
     const { reuseAddr } = this.#settings
-    const [address = ''] = [...this.#sockets].find(([, member]) => member === old) ?? []
+    const [address = ''] = [...this.#members].find(([, member]) => member === old) ?? []
     this.#debug('replacing the socket on %s', address)
     // Until there is another, which may fail.
     old.isDeaf = true
-    if (!reuseAddr) await this.#opener.close(old.socket)
+    if (!reuseAddr) await this.#sockets.close(old.socket)
     // In one turn, so that neither hears for as short as can be.
     const deafening = reuseAddr ? deafened(old, this.#port, address) : Promise.resolve(false)
-    const opening = this.#opener.open({ address, port: this.#port, reuseAddr })
+    const opening = this.#sockets.open({ address, port: this.#port, reuseAddr })
     const isDeafened = await deafening
-    if (reuseAddr && !isDeafened) await this.#opener.close(old.socket)
+    if (reuseAddr && !isDeafened) await this.#sockets.close(old.socket)
     const socket = await opening
     const member = this.#member(socket, address, old.zone)
     const find = this.#finder()
@@ -253,7 +253,7 @@ export class Memberships {
         this.#debug('not joined again: %s', reasonOf(error))
       }
     }
-    if (isDeafened) afterReading(old.socket, () => this.#opener.close(old.socket))
+    if (isDeafened) afterReading(old.socket, () => this.#sockets.close(old.socket))
     return member
   }
 
@@ -261,7 +261,7 @@ export class Memberships {
   #targets(wanted: Wanted): readonly (Interface | undefined)[] {
     const { group, networkInterfaces: list } = this.#settings
     if (wanted === 'default') return [undefined]
-    const networkInterfaces = this.#sockets.size === 0 ? list.again : list
+    const networkInterfaces = this.#members.size === 0 ? list.again : list
     return wanted === 'all'
       ? listInterfaces(networkInterfaces(), group)
       : wantedInterfaces({ group, networkInterfaces }, wanted)
@@ -276,10 +276,10 @@ export class Memberships {
   async #socketFor(on: Interface | undefined): Promise<MemberSocket> {
     const { group, bindAddress, reuseAddr } = this.#settings
     const address = bindAddress ?? groupAddress(group, on)
-    const open = this.#sockets.get(address)
+    const open = this.#members.get(address)
     if (open?.isDeaf) return this.#replace(open)
     if (open !== undefined) return open
-    const socket = await this.#opener.open({ address, port: this.#port, reuseAddr })
+    const socket = await this.#sockets.open({ address, port: this.#port, reuseAddr })
     // With port 0 the first socket picks it, and the others follow.
     this.#port = socket.address().port
     return this.#member(socket, address, this.#hasZones ? on?.zone : undefined)
@@ -287,7 +287,7 @@ export class Memberships {
 
   #member(socket: DatagramSocket, address: string, zone: string | undefined): MemberSocket {
     const member = new MemberSocket(socket, this.#settings, zone)
-    this.#sockets.set(address, member)
+    this.#members.set(address, member)
     this.#hear(socket, (remote) => {
       if (zone !== undefined) this.#zones.set(remote, zone)
       return member.admits(remote)
@@ -317,7 +317,7 @@ export class Memberships {
     if (wanted === 'default') return wanted
     if (this.all.some((membership) => membership.interface === wanted)) return wanted
     // By an address that interfaces share, the system has joined on whichever it found.
-    const members = [...this.#sockets.values()].flatMap(({ joined }) => joined)
+    const members = [...this.#members.values()].flatMap(({ joined }) => joined)
     const by = members.find(({ on }) => on?.handle === wanted)
     if (by !== undefined) return by.membership.interface
     const { networkInterfaces, group } = this.#settings

@@ -14,7 +14,10 @@ import {
 import type { SenderSettings } from './options.js'
 import type { Way } from './outbox.js'
 
-/** What a sender sends through: a socket for each interface, since one serves several without error only by luck. */
+/**
+ * What a sender sends through: a socket for each interface, since the outgoing interface of one cannot be
+ * changed safely between sends.
+ */
 export class Outgoing {
   readonly #settings: SenderSettings
   readonly #debug: Debugger
