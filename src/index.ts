@@ -16,4 +16,5 @@ export type {
 } from './options.js'
 export { MulticastReceiver } from './receiver.js'
 export { MulticastSender } from './sender.js'
+export { type MembershipRequest, packMembership, packTtl } from './sockopt.js'
 export * from './struct/index.js'

@@ -25,6 +25,7 @@ const order = [
   'struct/struct',
   'struct/functions',
   'struct/inet',
+  'struct/index',
   'errors',
   'address',
   'datagram',
@@ -32,7 +33,6 @@ const order = [
   'igmp',
   'interfaces',
   'sockopt',
-  'struct/index',
   'codec',
   'options',
   'events',
@@ -119,6 +119,14 @@ test('imports point one way', async () => {
     for (const specifier of (await importsOf(name)).filter(isOurs)) {
       const at = order.indexOf(imported(specifier, name))
       assert.ok(at >= 0 && at < index, `${name} imports ${specifier}`)
+    }
+  }
+})
+
+test('struct/ stands alone', async () => {
+  for (const name of order.filter((one) => one.startsWith('struct/'))) {
+    for (const specifier of (await importsOf(name)).filter(isOurs)) {
+      assert.match(imported(specifier, name), /^struct\//, `${name} imports ${specifier}`)
     }
   }
 })

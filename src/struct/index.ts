@@ -1,5 +1,3 @@
-export { MulticastError } from '../errors.js'
-export { type MembershipRequest, packMembership, packTtl } from '../sockopt.js'
 export { StructError, type StructErrorCode, type StructErrorDetails } from './error.js'
 export { calcsize, iterUnpack, pack, packInto, unpack, unpackFrom } from './functions.js'
 export { type AddressFamily, inetAton, inetNtoa, inetNtop, inetPton } from './inet.js'
