@@ -200,7 +200,7 @@ export type SenderSettings = Settings<typeof senderRules>
 export type ReceiverSettings = Settings<typeof receiverRules>
 
 export function senderSettings(options: unknown): SenderSettings {
-  const settings = resolve(senderRules, options)
+  const settings = resolve(senderRules, options, { MulticastReceiver: receiverRules })
   checkCarrier(options)
   const { interfaces, localAddress, group } = settings
   if (localAddress === wildcard(group) || interfaces === 'default') return settings
@@ -214,7 +214,7 @@ export function senderSettings(options: unknown): SenderSettings {
 }
 
 export function receiverSettings(options: unknown): ReceiverSettings {
-  const settings = resolve(receiverRules, options)
+  const settings = resolve(receiverRules, options, { MulticastSender: senderRules })
   checkCarrier(options)
   const { interfaces, group, bindAddress } = settings
   if (interfaces === 'default' && group.scoped && bindAddress === undefined) {

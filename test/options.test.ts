@@ -158,14 +158,14 @@ for (const [kind, make] of [
   ['sender', (options: object) => keep(new MulticastSender(options as never))],
   ['receiver', (options: object) => keep(new MulticastReceiver(options as never))],
 ] as const) {
-  test(`a ${kind} names the nearest known option`, () => {
+  test(`a ${kind} names the known option that is spelled like it`, () => {
     assert.throws(() => make({ group, port, time_out: 5 }), {
       code: 'ERR_MULTICAST_UNKNOWN_OPTION',
       message: /no option 'time_out' here; did you mean 'timeout'\?.* are: group, port, timeout,/,
     })
     assert.throws(() => make({ group, port, toString: 5 }), {
       code: 'ERR_MULTICAST_UNKNOWN_OPTION',
-      message: /; the nearest is '\w+'\./,
+      message: /no option 'toString' here\. The options are: group, port, timeout,/,
     })
   })
   test(`a ${kind} asks for its options`, () => {
@@ -177,7 +177,24 @@ for (const [kind, make] of [
   })
 }
 
-test('nearest is by spelling, whatever the letter case', () => {
+test('an option of the other class is told with that class', () => {
+  const kinds = [
+    [senderSettings, receiverSettings, 'MulticastReceiver'],
+    [receiverSettings, senderSettings, 'MulticastSender'],
+  ] as const
+  for (const [settings, otherSettings, other] of kinds) {
+    const known = settings({ group, port })
+    for (const option of Object.keys(otherSettings({ group, port }))) {
+      if (option in known) continue
+      assert.throws(() => settings({ group, port, [option]: 1 }), {
+        code: 'ERR_MULTICAST_UNKNOWN_OPTION',
+        message: new RegExp(`no option '${option}' here: it is one of a ${other}\\. The options`),
+      })
+    }
+  }
+})
+
+test('likeness is by spelling, whatever the letter case', () => {
   const near = { TTL: 'ttl', interface: 'interfaces', loopBack: 'loopback', localport: 'localPort' }
   for (const [given, meant] of Object.entries(near)) {
     assert.throws(() => senderSettings({ group, port, [given]: 1 }), new RegExp(`'${meant}'\\?`))
