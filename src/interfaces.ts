@@ -84,7 +84,11 @@ function parseWanted(value: unknown, option: string): Wanted {
       )
     }
     // The caller's own list may change.
-    return [...list]
+    return list.map((one, index) => {
+      if (typeof one === 'string') return one
+      const place = `${option}[${index}]`
+      throw wrongValue('ERR_MULTICAST_INTERFACE', place, 'a name or an address', one)
+    })
   }
   throw wrongValue(
     'ERR_MULTICAST_INTERFACE',
@@ -102,16 +106,29 @@ function checkedZone({ group, networkInterfaces }: Lookup, zone: string): string
 /** The interfaces that a list asks for as they are now, once each. `option` says in an error who asks. */
 export function wantedInterfaces(
   { group, networkInterfaces }: Lookup,
-  wanted: readonly unknown[],
+  wanted: readonly string[],
   option = 'interfaces',
 ): readonly Interface[] {
   const table = networkInterfaces()
   const found = new Map<string, Interface>()
-  for (const one of wanted) {
-    const on = findInterface(table, group, one, option)
+  for (const [index, one] of wanted.entries()) {
+    const place = wanted.length > 1 ? `${option}[${index}]` : option
+    const on = findInterface(table, group, one, place)
+    checkFamily(group, one, on, place)
     if (!found.has(on.name)) found.set(on.name, on)
   }
   return inZone(group, [...found.values()], table, option)
+}
+
+/** An address is used as it is given, so that one of the other family must not stand for its interface. */
+function checkFamily({ family }: Group, wanted: string, { name }: Interface, place: string): void {
+  const [address] = splitZone(wanted)
+  const given = { 0: family, 4: 'IPv4', 6: 'IPv6' }[isIP(address)]
+  if (given === family) return
+  throw new MulticastError(
+    'ERR_MULTICAST_INTERFACE',
+    `${place} is ${shown(wanted)}, an ${given} address, but the group is ${family}: give the interface by its name, ${shown(name)}, or by an ${family} address`,
+  )
 }
 
 /** Every interface with an address of the family, once each, in the system's order. */
@@ -151,7 +168,7 @@ export function findInterface(
     found !== undefined
       ? `which has no address of its own: ${found.handle} is that of ${found.others?.join(', ')} too. Give the address, for whichever the system takes`
       : given === undefined
-        ? 'which is no interface here'
+        ? 'which is no interface here that is up and has an address'
         : `which has no ${group.family} address`
   throw new MulticastError(
     'ERR_MULTICAST_INTERFACE',

@@ -173,7 +173,7 @@ test('interfaces without addresses are passed over', () => {
 
 test('those that exist are listed in an error with their addresses of the family', () => {
   const inIPv6 =
-    /, which is no interface here\. With IPv6 there are: lo \(::1\), eth0 \(2001:db8::7, fe80::7\)$/
+    /, which is no interface here that is up and has an address\. With IPv6 there are: lo \(::1\), eth0 \(2001:db8::7, fe80::7\)$/
   assert.throws(() => findInterface(table, group6, 'eth1', 'interface'), inIPv6)
 })
 
@@ -229,10 +229,10 @@ test('a name, an address or a list of them is kept as it was given, once all are
       message: `interfaces has '${word}' in a list: give the word alone, or list the interfaces`,
     })
   }
-  for (const wrong of ['', 'eth1', ['eth0', 'eth1'], [''], [undefined]]) {
+  for (const wrong of ['', 'eth1', ['eth0', 'eth1'], ['']]) {
     assert.throws(() => parseInterfaces(wrong, 'interfaces', here), {
       code: 'ERR_MULTICAST_INTERFACE',
-      message: /which is no interface here\. With IPv4 there are: lo/,
+      message: /which is no interface here that is up and has an address\. With IPv4 there are: lo/,
     })
   }
   for (const wrong of ['lo', ['lo'], ['eth0', 'lo'], ['lo', 'eth0']]) {
@@ -241,6 +241,47 @@ test('a name, an address or a list of them is kept as it was given, once all are
       message: "The group's zone is %eth0, but interfaces asks for lo: leave one of the two out",
     })
   }
+})
+
+test('what is wrong in a list is told with its place', () => {
+  const cases: [wrong: unknown, message: RegExp][] = [
+    [['eth0', 'eth1'], /^interfaces\[1\] is 'eth1', which is no interface here/],
+    [['', 'eth0'], /^interfaces\[0\] is '', which is no interface here/],
+    // The only one needs no place.
+    [['eth1'], /^interfaces is 'eth1', which/],
+    ['eth1', /^interfaces is 'eth1', which/],
+    [['eth0', 'fe80::7'], /^interfaces\[1\] is 'fe80::7', an IPv6 address/],
+    [['eth0', undefined], /^interfaces\[1\] must be a name or an address, but is undefined$/],
+    [[7], /^interfaces\[0\] must be a name or an address, but is 7$/],
+    [[['eth0']], /^interfaces\[0\] must be a name or an address, but is \[ 'eth0' \]$/],
+  ]
+  for (const [wrong, message] of cases) {
+    const code = 'ERR_MULTICAST_INTERFACE'
+    assert.throws(() => parseInterfaces(wrong, 'interfaces', here), { code, message })
+  }
+})
+
+test('an address of the other family is refused, as it cannot be used as it is', () => {
+  const here6 = { group: group6, networkInterfaces }
+  for (const [lookup, wrong, family, own, meant] of [
+    [here, 'fe80::7', 'IPv6', 'IPv4', 'eth0'],
+    [here, 'FE80:0::7%eth0', 'IPv6', 'IPv4', 'eth0'],
+    [here, '::%eth0', 'IPv6', 'IPv4', 'eth0'],
+    [here, '::1', 'IPv6', 'IPv4', 'lo'],
+    [here6, '192.0.2.8', 'IPv4', 'IPv6', 'eth0'],
+  ] as const) {
+    assert.throws(() => parseInterfaces(wrong, 'interfaces', lookup), {
+      code: 'ERR_MULTICAST_INTERFACE',
+      message: `interfaces is '${wrong}', an ${family} address, but the group is ${own}: give the interface by its name, '${meant}', or by an ${own} address`,
+    })
+  }
+  // Where there is nothing else to give, that is the fault.
+  assert.throws(
+    () => parseInterfaces('198.51.100.1', 'interfaces', here6),
+    /'198\.51\.100\.1', which has no IPv6 address/,
+  )
+  // A label and a zone's number are no addresses.
+  assert.deepEqual(parseInterfaces('2', 'interfaces', here), ['2'])
 })
 
 test('a list that its owner changes later is the one that was given', () => {
@@ -266,7 +307,7 @@ test('what is asked for is looked up at that moment', () => {
   assert.deepEqual(wantedInterfaces(network, ['eth0']), [{ ...eth0, handle: '192.0.2.77' }])
   assert.throws(() => wantedInterfaces(network, ['lo']), {
     code: 'ERR_MULTICAST_INTERFACE',
-    message: /^interfaces is 'lo', which is no interface here/,
+    message: /^interfaces is 'lo', which is no interface here that/,
   })
 })
 

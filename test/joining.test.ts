@@ -68,6 +68,21 @@ scenario('a sender goes out of the interface that it names, and of no other', []
   assert.deepEqual(await heard[0]?.until('end'), ['end'])
 })
 
+scenario('an interface that is down, or has no address, is refused as such', [], async (lab) => {
+  await lab.cable([lab.here, 'e0', '10.0.0.1/24'], [lab.host(), 'far'])
+  await lab.cable([lab.here, 'e1'], [lab.host(), 'far'])
+  lab.here.ip('link set dev e0 down')
+  for (const name of ['e0', 'e1']) {
+    const options = { group, port, interfaces: ['127.0.0.1', name] }
+    for (const make of [() => new MulticastSender(options), () => new MulticastReceiver(options)]) {
+      assert.throws(make, {
+        code: 'ERR_MULTICAST_INTERFACE',
+        message: `interfaces[1] is '${name}', which is no interface here that is up and has an address. With IPv4 there are: lo (127.0.0.1)`,
+      })
+    }
+  }
+})
+
 scenario('an interface is left and joined again while running', [], async (lab) => {
   const far = await hosts(lab, 2)
   await using receiver = new MulticastReceiver({ group, port, interfaces: ['e0', '10.0.1.1'] })
