@@ -303,6 +303,12 @@ const membershipRules = {
 
 /** The two members of a membership to join or leave. */
 export function membershipSettings(options: unknown): Settings<typeof membershipRules> {
+  if (typeof options === 'string') {
+    throw new MulticastError(
+      'ERR_MULTICAST_OPTION',
+      `A membership must be an object, but is ${shown(options)}: write { interface: ${shown(options)} }`,
+    )
+  }
   return resolve(membershipRules, options)
 }
 

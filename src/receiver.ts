@@ -3,7 +3,7 @@ import createDebug from 'debug'
 import { type Group, parseSource, parseUnicast } from './address.js'
 import { type Codec, type Codecs, type Decoder, encode } from './codec.js'
 import { Endpoint } from './endpoint.js'
-import { reasonOf } from './errors.js'
+import { MulticastError, reasonOf } from './errors.js'
 import { parseInterfaces } from './interfaces.js'
 import type { Membership } from './member-socket.js'
 import { Memberships } from './memberships.js'
@@ -16,7 +16,7 @@ import {
   receiverSettings,
 } from './options.js'
 import type { Recipient } from './outbox.js'
-import { integer } from './rules.js'
+import { integer, wrongValue } from './rules.js'
 
 const debug = createDebug('typed-multicast:receiver')
 
@@ -110,6 +110,12 @@ export class MulticastReceiver<
    */
   async leave(membership: MembershipOptions = {}): Promise<void> {
     const { interface: name, source } = membershipSettings(membership)
+    if (name === 'all') {
+      throw new MulticastError(
+        'ERR_MULTICAST_INTERFACE',
+        "interface is 'all', which can only be joined: leave interface out to leave them all",
+      )
+    }
     const from = source === undefined ? undefined : parseSource(source, this.#settings.group)
     await this.#inTurn(() => this.#memberships.leave(name, from))
   }
@@ -148,7 +154,11 @@ function notReplied(error: unknown): void {
 
 /** Whether that is somebody to reply to. */
 function checkRemote(remote: unknown, group: Group): void {
-  const { address, port } = (remote ?? {}) as Partial<RemoteInfo>
+  if (typeof remote !== 'object' || remote === null) {
+    const wanted = 'what came with a message, or { address, port }'
+    throw wrongValue('ERR_MULTICAST_OPTION', 'remote', wanted, remote)
+  }
+  const { address, port } = remote as Partial<RemoteInfo>
   parseUnicast(address, group, 'remote.address')
   integer(1, 65535, 'ERR_MULTICAST_PORT')(port, 'remote.port')
 }

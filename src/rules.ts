@@ -34,7 +34,7 @@ export function resolve<Of extends Rules>(
   options: unknown,
   others: Readonly<Record<string, Rules>> = {},
 ): Settings<Of> {
-  if (typeof options !== 'object' || options === null) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
       `The options must be an object, but are ${shown(options)}`,

@@ -3,6 +3,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
 import { mock, test } from 'node:test'
+import { shown } from '../src/errors.js'
 import type { CreateSocket } from '../src/index.js'
 import { v4 } from './addresses.js'
 import { runProgram } from './child.js'
@@ -55,6 +56,12 @@ test('a reply to what is no sender rejects, and a reply of the wrong type', asyn
     { address: '::1', port: 9 },
   ]) {
     await assert.rejects(receiver.reply('x', wrong as never), { code: 'ERR_MULTICAST_OPTION' })
+  }
+  for (const wrong of [address, `${address}:9`, 7, undefined, null]) {
+    await assert.rejects(receiver.reply('x', wrong as never), {
+      code: 'ERR_MULTICAST_OPTION',
+      message: `remote must be what came with a message, or { address, port }, but is ${shown(wrong)}`,
+    })
   }
   for (const port of [0, 65536, 1.5, '9', undefined]) {
     await assert.rejects(receiver.reply('x', { address, port } as never), {
@@ -216,6 +223,28 @@ test('an eleventh source is over the limit of a membership', async () => {
     code: 'ERR_MULTICAST_MEMBERSHIP_LIMIT',
   })
   assert.equal(receiver.memberships.length, 10)
+})
+
+test('what is no membership is told how to write one', async () => {
+  const receiver = await makeReceiver().ready()
+  for (const change of [receiver.join, receiver.leave]) {
+    const changing = (given: unknown) => change.call(receiver, given as never)
+    await assert.rejects(changing('eth0'), {
+      code: 'ERR_MULTICAST_OPTION',
+      message: "A membership must be an object, but is 'eth0': write { interface: 'eth0' }",
+    })
+    for (const wrong of [['eth0'], 7, null]) {
+      await assert.rejects(changing(wrong), {
+        code: 'ERR_MULTICAST_OPTION',
+        message: `The options must be an object, but are ${shown(wrong)}`,
+      })
+    }
+  }
+  await assert.rejects(receiver.leave({ interface: 'all' }), {
+    code: 'ERR_MULTICAST_INTERFACE',
+    message: "interface is 'all', which can only be joined: leave interface out to leave them all",
+  })
+  assert.deepEqual(receiver.memberships, [{ interface: lo }])
 })
 
 test("where one of 'all' cannot be joined the others are", async () => {

@@ -45,7 +45,7 @@ test('a check is told the name of its option', () => {
 })
 
 test('options are an object', () => {
-  for (const given of [undefined, null, 7, 'count', () => {}]) {
+  for (const given of [undefined, null, 7, 'count', ['count'], () => {}]) {
     assert.throws(() => resolve(rules, given), {
       code: 'ERR_MULTICAST_OPTION',
       message: /^The options must be an object, but are /,
