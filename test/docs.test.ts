@@ -191,6 +191,18 @@ test('the programs print what is shown', { skip }, async () => {
   }
 })
 
+test('what is pasted from the README runs without a compiler', { skip }, async () => {
+  for (const [index, { document, kind, code, line }] of blocks.entries()) {
+    if (document !== 'README.md' || !kind.startsWith('ts')) continue
+    // Node 20 and 22 do not know it, whichever version runs here.
+    assert.doesNotMatch(code, /\bawait using\b/, `${document}:${line}`)
+    if (kind !== 'ts run') continue
+    const pasted = join(folder, `pasted-${line}.mjs`)
+    await writeFile(pasted, code)
+    assert.equal(await run(pasted), blocks[index + 1]?.code, `${document}:${line}`)
+  }
+})
+
 test('the commands exist', () => {
   const { name, scripts } = JSON.parse(read('package.json'))
   const commands = blocks
