@@ -26,6 +26,7 @@ const single = [
   'test/package.test',
   'test/compilers.test',
   'test/docs.test',
+  'test/listed.test',
   'test/layout.test',
   'test/complete.test',
   'test/mutations.test',
@@ -44,7 +45,7 @@ const suites: Record<string, (test: string) => boolean> = {
   /** What takes no network namespace, no packing, no compilers and no long vectors. */
   fast(test) {
     const reached = reach(test)
-    const needs = ['test/lab', 'test/consumer'].some((need) => reached.has(need))
+    const needs = ['test/lab', 'test/consumer', 'test/project'].some((need) => reached.has(need))
     return !needs && !long.includes(test) && !alone.includes(test)
   },
   /** What may differ from one version of Node to the next. */

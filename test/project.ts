@@ -1,0 +1,45 @@
+/** The project of a user who has installed the package: what is written there is compiled, and run. */
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after } from 'node:test'
+import { build, root } from './tree.js'
+
+const folder = await mkdtemp(join(tmpdir(), 'typed-multicast-project-'))
+after(() => rm(folder, { recursive: true }))
+await mkdir(join(folder, 'node_modules'))
+await symlink(build, join(folder, 'node_modules/typed-multicast'), 'dir')
+await writeFile(
+  join(folder, 'tsconfig.json'),
+  JSON.stringify({
+    extends: join(root, 'tsconfig.json'),
+    compilerOptions: {
+      typeRoots: [join(root, 'node_modules/@types')],
+      paths: {},
+      noEmit: false,
+      outDir: '.',
+    },
+    include: ['*.mts', '*.d.ts'],
+    // Without a list it is the folder of what is emitted.
+    exclude: ['node_modules'],
+  }),
+)
+
+/** Writes a file of the project. */
+export function write(file: string, content: string): Promise<void> {
+  return writeFile(join(folder, file), content)
+}
+
+/** What a program prints, errors included. */
+export function run(...args: string[]): Promise<string> {
+  const options = { cwd: folder, env: { ...process.env, NODE_NO_WARNINGS: '1' }, timeout: 60_000 }
+  return new Promise((settle) => {
+    execFile(process.execPath, args, options, (error, stdout, stderr) => {
+      settle(stdout + stderr + (error?.killed ? `${args[0]} took too long, and was ended\n` : ''))
+    })
+  })
+}
+
+/** Compiles all that has been written, in one run, and resolves with what the compiler says. */
+export const compiled = (): Promise<string> => run(join(root, 'node_modules/typescript/bin/tsc'))
