@@ -369,6 +369,10 @@ test('what waited goes every way, whatever the kernel has refused meanwhile', as
   const kernels = [new Kernel(), new Kernel()]
   for (const kernel of kernels) kernel.refused = 10
   outbox.open(() => kernels.map(({ socket }) => ({ socket, port, address })))
+  assert.deepEqual(
+    kernels.map(({ taken }) => taken.length),
+    [2, 2],
+  )
   for (const kernel of kernels) for (const _ of sends) kernel.answer()
   assert.deepEqual(await Promise.all(sends), [9, 1])
   const full = make(10)
