@@ -57,7 +57,7 @@ function unknownOption(
   known: readonly string[],
   others: Readonly<Record<string, Rules>>,
 ): MulticastError {
-  const [owner] = Object.entries(others).find(([, theirs]) => Object.hasOwn(theirs, name)) ?? []
+  const owner = Object.entries(others).find(([, theirs]) => Object.hasOwn(theirs, name))?.[0]
   const meant = known.reduce((best, candidate) =>
     distance(name, candidate) < distance(name, best) ? candidate : best,
   )
