@@ -2,7 +2,12 @@ export { bytes, type Codec, json, text } from './codec.js'
 export type { CreateSocket, DatagramSocket, DatagramSocketOptions } from './datagram.js'
 export type { MulticastStats } from './endpoint.js'
 export { MulticastError, type MulticastErrorCode } from './errors.js'
-export type { MulticastEmitter, MulticastEvents } from './events.js'
+export type {
+  MembershipChange,
+  MulticastEmitter,
+  MulticastEvents,
+  MulticastReceiverEvents,
+} from './events.js'
 export type { Received } from './inbox.js'
 export type { NetworkInterfaces } from './interfaces.js'
 export type { Membership } from './member-socket.js'
@@ -17,3 +22,4 @@ export type {
 export { MulticastReceiver } from './receiver.js'
 export { MulticastSender } from './sender.js'
 export * from './struct/index.js'
+export type { WatchInterfaces } from './watch.js'

@@ -14,6 +14,8 @@ export interface Interface {
   readonly handle: string
   /** What stands behind the `%` of an IPv6 address: a name, on Windows a number. */
   readonly zone: string
+  /** The system's number of it, where the table tells: a new one of the same name has another. */
+  readonly index?: number
   /** The address of the family that was asked for, if it was not the name: what it is sent from too. */
   readonly given?: string
   /** The other interfaces that have the IPv4 address of `handle` too: only the system knows which is meant. */
@@ -32,6 +34,10 @@ export interface Lookup {
 /** Lists the interfaces anew at each call. */
 export interface Lister {
   (): NetworkInterfaces
+  /** What lists them, as it was given. */
+  readonly list: () => NetworkInterfaces
+  /** Whether it is listing them at this moment. */
+  readonly isReading: boolean
   /** The first time, what was listed last, if it was: opening follows at once on the options' check. */
   again(): NetworkInterfaces
 }
@@ -42,6 +48,7 @@ export function interfaceLister(value: unknown, option: string): Lister {
   let last: NetworkInterfaces | undefined
   let isOpening = true
   const lister = (): NetworkInterfaces => {
+    state.isReading = true
     try {
       const table = list()
       if (typeof table !== 'object' || table === null) {
@@ -52,6 +59,8 @@ export function interfaceLister(value: unknown, option: string): Lister {
     } catch (cause) {
       const why = `The network interfaces could not be listed: ${reasonOf(cause)}`
       throw new MulticastError('ERR_MULTICAST_INTERFACE', why, { cause })
+    } finally {
+      state.isReading = false
     }
   }
   const again = (): NetworkInterfaces => {
@@ -60,16 +69,40 @@ export function interfaceLister(value: unknown, option: string): Lister {
     last = undefined
     return table
   }
-  return Object.assign(lister, { again })
+  const state = Object.assign(lister, { again, list, isReading: false })
+  return state
 }
 
-/** What the option `interfaces`, or a membership's `interface`, asks for. All that it names has to be there. */
-export function parseInterfaces(value: unknown, option: string, lookup: Lookup): Wanted {
+/**
+ * What the option `interfaces`, or a membership's `interface`, asks for. All that it names has to be there,
+ * unless it is waited for.
+ */
+export function parseInterfaces(
+  value: unknown,
+  option: string,
+  lookup: Lookup,
+  isWaitedFor = false,
+): Wanted {
   const wanted = parseWanted(value, option)
   const { zone } = lookup.group
-  if (typeof wanted === 'string') return zone === undefined ? wanted : [checkedZone(lookup, zone)]
-  wantedInterfaces(lookup, wanted, option)
+  if (typeof wanted === 'string') {
+    if (zone === undefined) return wanted
+    return [isWaitedFor ? zone : checkedZone(lookup, zone)]
+  }
+  const wrong = wanted.find((one) => typeof one !== 'string' || one === '')
+  if (isWaitedFor && wrong !== undefined) {
+    throw wrongValue('ERR_MULTICAST_INTERFACE', option, 'a name or an address', wrong)
+  }
+  if (!isWaitedFor || isThere(lookup, [...wanted, ...(zone === undefined ? [] : [zone])])) {
+    wantedInterfaces(lookup, wanted, option)
+  }
   return wanted
+}
+
+/** Whether each of them is there now. */
+function isThere({ group, networkInterfaces }: Lookup, wanted: readonly string[]): boolean {
+  const table = networkInterfaces()
+  return wanted.every((one) => foundInterface(table, group, one) !== undefined)
 }
 
 function parseWanted(value: unknown, option: string): Wanted {
@@ -159,6 +192,19 @@ export function findInterface(
   )
 }
 
+/** The interface of that name, label or address, if it is there and can be used. */
+export function foundInterface(
+  table: NetworkInterfaces,
+  group: Group,
+  wanted: string,
+): Interface | undefined {
+  try {
+    return findInterface(table, group, wanted, 'interfaces')
+  } catch {
+    return undefined
+  }
+}
+
 /** The address of an interface to bind to where a socket for each has to have the same port. */
 export function addressOn(table: NetworkInterfaces, group: Group, on: Interface): string {
   if (group.family === 'IPv4') return on.handle
@@ -224,7 +270,13 @@ function interfaceOf(
     const zone =
       process.platform === 'win32' && index?.family === 'IPv6' ? String(index.scopeid) : name
     const asked = given !== undefined && isLinkScope(given) ? `${given}%${zone}` : given
-    return { name, handle: `::%${zone}`, zone, ...(asked === undefined ? {} : { given: asked }) }
+    return {
+      name,
+      handle: `::%${zone}`,
+      zone,
+      ...(index?.family === 'IPv6' ? { index: index.scopeid } : {}),
+      ...(asked === undefined ? {} : { given: asked }),
+    }
   }
   const candidates = own.map(({ label, info: { address } }) => {
     const others = [...names]

@@ -4,6 +4,7 @@ import { type Group, parseSource, parseUnicast } from './address.js'
 import { type Codec, type Codecs, type Decoder, encode } from './codec.js'
 import { Endpoint } from './endpoint.js'
 import { reasonOf } from './errors.js'
+import { emit, type MulticastReceiverEvents, raise } from './events.js'
 import { parseInterfaces } from './interfaces.js'
 import type { Membership } from './member-socket.js'
 import { Memberships } from './memberships.js'
@@ -17,6 +18,7 @@ import {
 } from './options.js'
 import type { Recipient } from './outbox.js'
 import { integer } from './rules.js'
+import type { Sight } from './watch.js'
 
 const debug = createDebug('typed-multicast:receiver')
 
@@ -29,15 +31,17 @@ const debug = createDebug('typed-multicast:receiver')
  * `Message` is what comes, as `codec` decodes it: a `Buffer` by default. `Reply` is what {@link reply}
  * takes, as `replyCodec` encodes it, or else `codec`: a string or bytes by default.
  */
-export class MulticastReceiver<
-  Message = Buffer,
-  in Reply = string | Uint8Array,
-> extends Endpoint<Message> {
+export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array> extends Endpoint<
+  Message,
+  MulticastReceiverEvents<Message>
+> {
   readonly #settings: ReceiverSettings
   readonly #replyCodec: Codec<Reply, unknown>
   readonly #memberships: Memberships
   /** Settles when the last join or leave that was asked for is done: they take turns. */
   #turn: Promise<void> = Promise.resolve()
+  /** Whether the interfaces are going to be looked at for what was asked. */
+  #isFollowing = false
 
   /** `codec` carries the messages, or without it they are bytes; `replyCodec` carries the replies. */
   constructor(
@@ -57,11 +61,23 @@ export class MulticastReceiver<
       binding: 'bind',
       silentFrom: 'listening',
       configure: (socket) => applySettings('receiver', socket, settings),
-      open: () => memberships.join(settings.interfaces, settings.sources),
+      open: () => memberships.open(),
       route: (to) => memberships.waysTo(to as Recipient),
       first: () => memberships.first,
+      follow: (sight) => this.#follow(sight),
     })
-    const memberships = new Memberships(settings, debug, this.core.sockets, this.core.inbox.hear)
+    const { sockets, inbox, lifecycle } = this.core
+    const memberships = new Memberships(
+      settings,
+      debug,
+      sockets,
+      inbox.hear,
+      (change, membership) => {
+        if (lifecycle.state !== 'listening') return
+        debug('%s: %o', change, membership)
+        raise(() => emit(this, 'membership', change, membership))
+      },
+    )
     this.#memberships = memberships
     this.#settings = settings
     this.#replyCodec = (settings.replyCodec ?? settings.codec) as Codec<Reply, unknown>
@@ -130,6 +146,21 @@ export class MulticastReceiver<
     })
     this.#turn = turn.catch(() => {})
     return turn
+  }
+
+  /** Sees to it that what was asked for is joined where it is now; looks that come meanwhile are one. */
+  #follow(sight: Sight): () => void {
+    const finish = this.#memberships.notice(sight)
+    return () => {
+      finish()
+      const isOver = ['closing', 'closed'].includes(this.core.lifecycle.state)
+      if (isOver || this.#isFollowing || !this.#memberships.mustFollow(sight)) return
+      this.#isFollowing = true
+      this.#inTurn(() => {
+        this.#isFollowing = false
+        return this.#memberships.follow()
+      }).catch((error) => debug('not followed: %s', reasonOf(error)))
+    }
   }
 
   async #reply(message: Reply, remote: Pick<RemoteInfo, 'address' | 'port'>): Promise<number> {

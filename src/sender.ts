@@ -10,7 +10,6 @@ import {
   type SenderSettings,
   senderSettings,
 } from './options.js'
-import type { Way } from './outbox.js'
 import { Outgoing } from './outgoing.js'
 import { Queue } from './queue.js'
 import { Silence } from './silence.js'
@@ -54,7 +53,11 @@ export class MulticastSender<
       configure: (socket) => applySettings('sender', socket, settings),
       open: () => outgoing.open(),
       route: () => outgoing.ways,
-      first: () => (outgoing.ways[0] as Way).socket,
+      first: () => outgoing.first,
+      follow: (sight) => {
+        outgoing.follow(sight)
+        return () => {}
+      },
     })
     const outgoing = new Outgoing(settings, debug, this.core.sockets, this.core.inbox.hear)
     this.#outgoing = outgoing
