@@ -93,16 +93,21 @@ export function parseInterfaces(
   if (isWaitedFor && wrong !== undefined) {
     throw wrongValue('ERR_MULTICAST_INTERFACE', option, 'a name or an address', wrong)
   }
-  if (!isWaitedFor || isThere(lookup, [...wanted, ...(zone === undefined ? [] : [zone])])) {
-    wantedInterfaces(lookup, wanted, option)
-  }
+  if (isWaitedFor) checkThere(lookup, wanted, option)
+  else wantedInterfaces(lookup, wanted, option)
   return wanted
 }
 
-/** Whether each of them is there now. */
-function isThere({ group, networkInterfaces }: Lookup, wanted: readonly string[]): boolean {
+/** Refuses what is there on another interface than the group's zone: no waiting mends that. */
+function checkThere(
+  { group, networkInterfaces }: Lookup,
+  wanted: readonly string[],
+  option: string,
+): void {
   const table = networkInterfaces()
-  return wanted.every((one) => foundInterface(table, group, one) !== undefined)
+  if (group.zone === undefined || found(table, group, group.zone) === undefined) return
+  const there = wanted.flatMap((one) => found(table, group, one) ?? [])
+  inZone(group, there, table, option)
 }
 
 function parseWanted(value: unknown, option: string): Wanted {
@@ -192,12 +197,19 @@ export function findInterface(
   )
 }
 
-/** The interface of that name, label or address, if it is there and can be used. */
+/** The interface of that name, label or address, if it is there, can be used and is in the group's zone. */
 export function foundInterface(
   table: NetworkInterfaces,
   group: Group,
   wanted: string,
 ): Interface | undefined {
+  const on = found(table, group, wanted)
+  if (group.zone === undefined || on === undefined) return on
+  return found(table, group, group.zone)?.name === on.name ? on : undefined
+}
+
+/** The same in whichever zone. */
+function found(table: NetworkInterfaces, group: Group, wanted: string): Interface | undefined {
   try {
     return findInterface(table, group, wanted, 'interfaces')
   } catch {

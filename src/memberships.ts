@@ -347,7 +347,7 @@ export class Memberships {
     if (wanted === 'all') return noInterface(group)
     if (wanted === 'default') return `there is no route to ${group.address}`
     try {
-      findInterface(table, group, wanted, 'interfaces')
+      wantedInterfaces({ group, networkInterfaces: () => table }, [wanted])
     } catch (error) {
       return error
     }
