@@ -217,6 +217,16 @@ function found(table: NetworkInterfaces, group: Group, wanted: string): Interfac
   }
 }
 
+/** Why {@link foundInterface} does not find it, with what there is. */
+export function whyNotFound(table: NetworkInterfaces, group: Group, wanted: string): string {
+  try {
+    wantedInterfaces({ group, networkInterfaces: () => table }, [wanted])
+  } catch (error) {
+    return reasonOf(error)
+  }
+  return `${wanted} is there`
+}
+
 /** The address of an interface to bind to where a socket for each has to have the same port. */
 export function addressOn(table: NetworkInterfaces, group: Group, on: Interface): string {
   if (group.family === 'IPv4') return on.handle

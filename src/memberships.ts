@@ -15,6 +15,7 @@ import {
   type NetworkInterfaces,
   type Wanted,
   wantedInterfaces,
+  whyNotFound,
 } from './interfaces.js'
 import {
   DEFAULT,
@@ -272,7 +273,7 @@ export class Memberships {
         if (held !== undefined && ask.joined !== held) this.#moved(held)
       } catch (error) {
         failures.push(error)
-        this.#tellOf(ask, error)
+        this.#tellOf(ask, reasonOf(error))
       }
     }
     this.#isUnsettled = failures.length > 0
@@ -304,7 +305,7 @@ export class Memberships {
       this.#tell('joined', joined)
     } catch (error) {
       failures.push(error)
-      this.#tellOf(ask, error)
+      this.#tellOf(ask, reasonOf(error))
     }
   }
 
@@ -342,23 +343,17 @@ export class Memberships {
   }
 
   /** Why that is nowhere to be joined now. */
-  #whyNot({ wanted }: Ask, table: NetworkInterfaces): unknown {
+  #whyNot({ wanted }: Ask, table: NetworkInterfaces): string {
     const { group } = this.#settings
-    if (wanted === 'all') return noInterface(group)
+    if (wanted === 'all') return noInterface(group).message
     if (wanted === 'default') return `there is no route to ${group.address}`
-    try {
-      wantedInterfaces({ group, networkInterfaces: () => table }, [wanted])
-    } catch (error) {
-      return error
-    }
-    return 'it has just come'
+    return whyNotFound(table, group, wanted)
   }
 
   /** Tells DEBUG once why that is not joined. */
-  #tellOf(ask: Ask, error: unknown): void {
-    const told = reasonOf(error)
-    if (ask.told !== told) this.#debug('not joined, and waiting: %s', told)
-    ask.told = told
+  #tellOf(ask: Ask, why: string): void {
+    if (ask.told !== why) this.#debug('not joined, and waiting: %s', why)
+    ask.told = why
   }
 
   #tell(change: MembershipChange, { membership }: Joined): void {

@@ -12,6 +12,7 @@ import {
   type Interface,
   outwardInterfaces,
   wantedInterfaces,
+  whyNotFound,
 } from './interfaces.js'
 import { isSeveral, type SenderSettings } from './options.js'
 import type { Way } from './outbox.js'
@@ -136,7 +137,7 @@ export class Outgoing {
     const there = new Map<string, Interface>()
     for (const asked of interfaces) {
       const on = foundInterface(table, group, asked)
-      if (on === undefined) this.#tellOf(asked, lostInterface(asked, group))
+      if (on === undefined) this.#tellOf(asked, whyNotFound(table, group, asked))
       else if (![...there.values()].some(({ name }) => name === on.name)) there.set(asked, on)
     }
     return there
