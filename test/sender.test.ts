@@ -382,3 +382,20 @@ test('DEBUG tells what a sender and a receiver wait for, and which interfaces th
     assert.deepEqual(others, [])
   }
 })
+
+test('an address that moves is sent from, and told of, on its other interface', async () => {
+  const network = new MockNetwork()
+  const host = network.host({
+    interfaces: { eth0: { addresses: ['10.0.0.1/24', '10.0.0.7/24'] }, eth1: 'elsewhere' },
+  })
+  const options = { group: '239.1.2.3', port: 10_000, interfaces: '10.0.0.7', ...host }
+  await using sender = await new MulticastSender({ ...options, followInterfaces: true }).ready()
+  const { port } = sender.address()
+  host.readdress('eth0', ['10.0.0.1/24'])
+  host.readdress('eth1', ['10.0.1.1/24', '10.0.0.7/24'])
+  await network.settled()
+  assert.deepEqual(sender.interfaces, ['eth1'])
+  await sender.send('moved')
+  const [entry] = network.journal
+  assert.deepEqual([entry?.interface, entry?.from], ['eth1', `10.0.0.7:${port}`])
+})
