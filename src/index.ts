@@ -9,7 +9,7 @@ export type {
   MulticastReceiverEvents,
 } from './events.js'
 export type { Received } from './inbox.js'
-export type { NetworkInterfaces } from './interfaces.js'
+export type { NetworkInterfaces, WatchInterfaces } from './interfaces.js'
 export type { Membership } from './member-socket.js'
 export type {
   Carrier,
@@ -22,4 +22,3 @@ export type {
 export { MulticastReceiver } from './receiver.js'
 export { MulticastSender } from './sender.js'
 export * from './struct/index.js'
-export type { WatchInterfaces } from './watch.js'
