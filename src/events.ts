@@ -6,7 +6,10 @@ import type { Membership } from './member-socket.js'
 
 /** The events of a sender (whose messages are the replies) and of a receiver. */
 export type MulticastEvents<Message> = {
-  /** The socket is bound and, in a receiver, has joined. Once. */
+  /**
+   * The socket is bound and, in a receiver, has joined; where interfaces are followed, on what of that is there,
+   * which may be nothing yet. Once.
+   */
   listening: () => void
   /** A datagram came. `remote` is node:dgram's: address, family, port and size in bytes. */
   message: (message: Message, remote: RemoteInfo) => void
@@ -20,7 +23,10 @@ export type MulticastEvents<Message> = {
   close: () => void
 }
 
-/** What happened to a membership: it was joined, left by the program, or lost by the system. */
+/**
+ * What happened to a membership: it was joined; left, by a call or because what was asked for is elsewhere now;
+ * or lost by the system.
+ */
 export type MembershipChange = 'joined' | 'left' | 'lost'
 
 /** The events of a receiver. */

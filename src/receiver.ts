@@ -83,7 +83,11 @@ export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array>
     this.#replyCodec = (settings.replyCodec ?? settings.codec) as Codec<Reply, unknown>
   }
 
-  /** What is joined now. Interfaces of `'all'` that could not be joined are missing. */
+  /**
+   * What is joined now. Interfaces of `'all'` that could not be joined are missing, and what is waited for. Where
+   * interfaces are followed it is true as of the last look at them, two seconds ago at most, and the event
+   * `membership` tells of changes; otherwise as of the last {@link join} or {@link leave}.
+   */
   get memberships(): readonly Membership[] {
     if (this.core.lifecycle.state === 'closed') return []
     return this.#memberships.all
@@ -106,7 +110,8 @@ export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array>
    * `listening` first. What is left out is as in the receiver's options, with the interfaces of
    * `'all'` listed anew. Joining what is joined already changes nothing, but renews what the system has
    * lost because its interface was deleted and created again. If one of several cannot be
-   * joined, none is (of `'all'`, only if none can).
+   * joined, none is (of `'all'`, only if none can). What is named has to be there now; where interfaces are
+   * followed it is followed from then on.
    */
   async join(membership: MembershipOptions = {}): Promise<void> {
     const { interface: name, source } = membershipSettings(membership)
@@ -121,7 +126,8 @@ export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array>
 
   /**
    * Leaves what `membership` names: an interface, a source, both, or with neither all that is joined.
-   * Rejects with `ERR_MULTICAST_LEAVE` if nothing joined is like it. After the last membership is left
+   * Rejects with `ERR_MULTICAST_LEAVE` if nothing joined is like it, nor waited for. What has been left is not
+   * joined again by following, until {@link join} asks for it. After the last membership is left
    * the receiver stays open, and drops and counts what still comes.
    */
   async leave(membership: MembershipOptions = {}): Promise<void> {

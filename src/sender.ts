@@ -67,7 +67,8 @@ export class MulticastSender<
 
   /**
    * The names of the interfaces that it sends through now, `['default']` for the system's route. None
-   * before `listening` and after `close`.
+   * before `listening` and after `close`. Where interfaces are followed it is true as of the last look at
+   * them, two seconds ago at most; otherwise one that is away stays listed.
    */
   get interfaces(): readonly string[] {
     return this.core.lifecycle.state === 'listening' ? this.#outgoing.interfaces : []
@@ -77,8 +78,9 @@ export class MulticastSender<
    * Sends a message to the group, one datagram out of each of its interfaces; waits for `listening`
    * first. Resolves with its bytes once the kernel has taken them for one interface at least, which says
    * nothing of who hears it; a program on this host hears one copy for each interface. Rejects if no
-   * interface takes it. An interface that has got another address or was made anew is looked up again
-   * and tried once more.
+   * interface takes it, and where interfaces are followed if none is there now (ENETUNREACH is the code of
+   * the `cause`). An interface that has got another address or was made anew is looked up again and
+   * tried once more.
    */
   send(message: Message): Promise<number> {
     let data: Uint8Array
