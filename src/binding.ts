@@ -1,3 +1,4 @@
+import { MessageChannel } from 'node:worker_threads'
 import type { Debugger } from 'debug'
 import { type Group, wildcard } from './address.js'
 import { type CreateSocket, type DatagramSocket, lookup } from './datagram.js'
@@ -27,6 +28,8 @@ interface Common {
   /** Sets the options on a socket that has just been bound; throws a MulticastError. */
   readonly configure: (socket: DatagramSocket) => void
   readonly debug: Debugger
+  /** Whether the endpoint lives on while none is open. */
+  readonly mayBeNone: boolean
   /** A socket that is open was closed by somebody else, as who owns the carrier can. */
   readonly onLost: () => void
   /** The system reported an error on an open socket. */
@@ -42,6 +45,8 @@ export class Sockets {
   /** Why no further one may be left open. */
   #sealed: Reason | undefined
   #held = true
+  /** What holds the process while none is open: a handle that no fake clock touches. */
+  #hold: MessageChannel | undefined
 
   constructor(common: Common) {
     this.#common = common
@@ -59,7 +64,7 @@ export class Sockets {
 
   /**
    * The address that a datagram to there would come from, which a connected socket tells without
-   * sending; or why it cannot be told. `handle` is the interface to send through, if not the route's.
+   * sending. Rejects where there is no way. `handle` is the interface to send through, if not the route's.
    */
   async sourceTo(port: number, address: string, handle: string | undefined): Promise<string> {
     const place = { address: wildcard(this.#common.group), port: 0, reuseAddr: false }
@@ -70,8 +75,6 @@ export class Sockets {
         socket.connect(port, address, (error) => (error ? reject(error) : resolve()))
       })
       return socket.address().address
-    } catch (error) {
-      return `no address: ${reasonOf(error)}`
     } finally {
       await gone(socket)
     }
@@ -80,12 +83,24 @@ export class Sockets {
   /** Closes one; resolves when it is gone. */
   close(socket: DatagramSocket): Promise<void> {
     this.#open.delete(socket)
+    this.holdEmpty()
     return gone(socket)
+  }
+
+  /** Holds the process although none is open, where the endpoint lives on so. */
+  holdEmpty(): void {
+    const { mayBeNone } = this.#common
+    const isHeld = mayBeNone && this.#held && this.#open.size === 0 && this.#sealed === undefined
+    if (isHeld === (this.#hold !== undefined)) return
+    this.#hold?.port1.close()
+    this.#hold = isHeld ? new MessageChannel() : undefined
+    this.#hold?.port1.ref()
   }
 
   /** Closes all, and whatever is being opened, which fails with `reason`. Resolves when they are gone. */
   async closeAll(reason: Reason): Promise<void> {
     this.#sealed = reason
+    this.holdEmpty()
     await this.#opening
     await Promise.all([...this.#open].map(gone))
   }
@@ -94,6 +109,7 @@ export class Sockets {
   hold(held: boolean): void {
     this.#held = held
     for (const socket of this.#open) held ? socket.ref() : socket.unref()
+    this.holdEmpty()
   }
 
   async #openOne(place: Place): Promise<DatagramSocket> {
@@ -108,6 +124,7 @@ export class Sockets {
     }
     if (!this.#held) socket.unref()
     this.#open.add(socket)
+    this.holdEmpty()
     socket.on('error', onError)
     socket.once('close', () => {
       if (this.#open.delete(socket) && !this.#sealed) onLost()

@@ -3,13 +3,14 @@ import type { Debugger } from 'debug'
 import { Sockets } from './binding.js'
 import type { Codec } from './codec.js'
 import type { DatagramSocket } from './datagram.js'
-import { errno, MulticastError, type Operation, reasonOf } from './errors.js'
-import { Emitter, emit } from './events.js'
+import { isOfChange, MulticastError, type Operation, reasonOf } from './errors.js'
+import { Emitter, emit, type MulticastEmitter, type MulticastEvents } from './events.js'
 import { Inbox, type Received } from './inbox.js'
 import { Lifecycle } from './lifecycle.js'
 import type { ReceiverSettings, SenderSettings } from './options.js'
 import { Outbox, type Recipient, type Way } from './outbox.js'
 import { Silence } from './silence.js'
+import { type Follower, watch } from './watch.js'
 
 /** What an endpoint has counted since it was made. */
 export interface MulticastStats {
@@ -48,8 +49,10 @@ interface Nature {
   open(): Promise<void>
   /** The ways that a datagram goes out, to the group if to nobody else. */
   route(to: Recipient | undefined): readonly Way[]
-  /** The socket whose address is the endpoint's. */
-  first(): DatagramSocket
+  /** The socket whose address is the endpoint's, where there is one. */
+  first(): DatagramSocket | undefined
+  /** Told of each look at the interfaces, where they are followed. */
+  readonly follow: Follower
 }
 
 /**
@@ -64,22 +67,27 @@ export interface Core<Incoming> {
 }
 
 /** The members that a sender and a receiver share, and how their parts hang together. */
-export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
+export abstract class Endpoint<
+  Incoming,
+  Events extends MulticastEvents<Incoming> = MulticastEvents<Incoming>,
+> extends Emitter<Events> {
   readonly #core: Core<Incoming>
   readonly #silence: Silence | undefined
-  readonly #first: () => DatagramSocket
+  readonly #first: () => DatagramSocket | undefined
 
   /** @internal */
   protected constructor(nature: Nature) {
     super()
     const { noun, debug, settings } = nature
     const { timeout } = settings
+    // What each endpoint emits is among what this one does.
+    const emitter = this as unknown as MulticastEmitter<Incoming>
     const silence =
-      timeout === undefined ? undefined : new Silence(timeout, () => emit(this, 'timeout'))
+      timeout === undefined ? undefined : new Silence(timeout, () => emit(emitter, 'timeout'))
     const outbox = new Outbox(settings.maxQueuedBytes, settings.group, debug, () => {
       if (nature.silentFrom === 'sending' && lifecycle.state === 'listening') silence?.restart()
     })
-    const inbox = new Inbox<Incoming>(this, nature.incoming, settings.queueLimit, debug, () =>
+    const inbox = new Inbox<Incoming>(emitter, nature.incoming, settings.queueLimit, debug, () =>
       silence?.touch(),
     )
     const sockets = new Sockets({
@@ -88,16 +96,23 @@ export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
       operation: nature.binding,
       configure: nature.configure,
       debug,
+      mayBeNone: settings.followInterfaces,
       onLost: () => lifecycle.close(`The socket of the ${noun} was closed by somebody else`),
       onError: (cause) => {
         if (isOfChange(cause)) return debug('the network has changed: %s', reasonOf(cause))
         const why = `The system reported an error on the open socket: ${reasonOf(cause)}`
-        emit(this, 'error', new MulticastError('ERR_MULTICAST_SOCKET', why, { cause }))
+        emit(emitter, 'error', new MulticastError('ERR_MULTICAST_SOCKET', why, { cause }))
       },
     })
+    let unfollow = (): void => {}
     const lifecycle = new Lifecycle<unknown>(this, noun, settings.signal, debug, {
       isNeeded: () => !outbox.isEmpty,
-      open: nature.open,
+      async open() {
+        // First, or a change would be missed that comes while it opens.
+        if (settings.followInterfaces) unfollow = watch(settings, debug, nature.follow)
+        await nature.open()
+        sockets.holdEmpty()
+      },
       opened(isListening) {
         if (isListening) {
           inbox.open()
@@ -105,7 +120,7 @@ export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
         }
         outbox.open(nature.route)
       },
-      listening: () => emit(this, 'listening'),
+      listening: () => emit(emitter, 'listening'),
       end(reason, how) {
         if (how === 'abort') outbox.cut(reason)
         else outbox.shut(reason)
@@ -113,14 +128,17 @@ export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
         inbox.end(reason, how)
       },
       drained: () => outbox.drained(),
-      release: (reason) => sockets.closeAll(reason),
+      release(reason) {
+        unfollow()
+        return sockets.closeAll(reason)
+      },
       fail(reason, wasOpening) {
         const failedSends = outbox.cut(reason)
         return wasOpening && [inbox.fail(reason), failedSends > 0].includes(true)
       },
       isWatched: () => this.listenerCount('error') > 0,
-      error: (failure) => emit(this, 'error', failure),
-      closed: () => emit(this, 'close'),
+      error: (failure) => emit(emitter, 'error', failure),
+      closed: () => emit(emitter, 'close'),
     })
     this.#core = { lifecycle, inbox, outbox, sockets }
     this.#silence = silence
@@ -164,12 +182,20 @@ export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
 
   /**
    * The address and port that it is bound to, as `dgram.Socket#address` tells them. Throws
-   * `ERR_MULTICAST_NOT_LISTENING` before `listening` and after `close`.
+   * `ERR_MULTICAST_NOT_LISTENING` before `listening` and after `close`, and while it waits for an interface
+   * and has no socket.
    */
   address(): AddressInfo {
     this.#core.lifecycle.throwUnlessListening('an address')
+    const first = this.#first()
+    if (first === undefined) {
+      throw new MulticastError(
+        'ERR_MULTICAST_NOT_LISTENING',
+        'It has no socket now, and so no address: it waits for an interface that it is to use',
+      )
+    }
     try {
-      return this.#first().address()
+      return first.address()
     } catch (cause) {
       // Of a socket that is bound on an interface that is gone.
       const why = `The system does not tell the address now: ${reasonOf(cause)}`
@@ -205,10 +231,4 @@ export abstract class Endpoint<Incoming> extends Emitter<Incoming> {
     this.#silence?.hold(held)
     return this
   }
-}
-
-/** Whether that is how receiving fails because the network has changed, which is no fault of the socket. */
-function isOfChange(cause: unknown): boolean {
-  const changes = ['EADDRNOTAVAIL', 'EHOSTUNREACH', 'ENETDOWN', 'ENETUNREACH', 'ENODEV', 'ENXIO']
-  return changes.includes(errno(cause) ?? '')
 }

@@ -129,3 +129,9 @@ export function shown(value: unknown): string {
     maxStringLength: 80,
   })
 }
+
+/** Whether that is how the system refuses because the network has changed, which is nobody's fault. */
+export function isOfChange(cause: unknown): boolean {
+  const changes = ['EADDRNOTAVAIL', 'EHOSTUNREACH', 'ENETDOWN', 'ENETUNREACH', 'ENODEV', 'ENXIO']
+  return changes.includes(errno(cause) ?? '')
+}

@@ -2,10 +2,14 @@ import type { RemoteInfo } from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import type * as typed from 'typed-emitter'
 import type { MulticastError } from './errors.js'
+import type { Membership } from './member-socket.js'
 
 /** The events of a sender (whose messages are the replies) and of a receiver. */
 export type MulticastEvents<Message> = {
-  /** The socket is bound and, in a receiver, has joined. Once. */
+  /**
+   * The socket is bound and, in a receiver, has joined; where interfaces are followed, on what of that is there,
+   * which may be nothing yet. Once.
+   */
   listening: () => void
   /** A datagram came. `remote` is node:dgram's: address, family, port and size in bytes. */
   message: (message: Message, remote: RemoteInfo) => void
@@ -19,13 +23,28 @@ export type MulticastEvents<Message> = {
   close: () => void
 }
 
+/**
+ * What happened to a membership: it was joined; left, by a call or because what was asked for is elsewhere now;
+ * or lost by the system.
+ */
+export type MembershipChange = 'joined' | 'left' | 'lost'
+
+/** The events of a receiver. */
+export type MulticastReceiverEvents<Message> = MulticastEvents<Message> & {
+  /**
+   * A membership was joined, left or lost after `listening`, by a call or because the network has changed.
+   * An interface that was made anew is `'lost'`, then `'joined'`, and so is one that got another name. Not
+   * for closing, nor where a membership is only reported to the network once more.
+   */
+  membership: (change: MembershipChange, membership: Membership) => void
+}
+
 /** An EventEmitter whose events are typed. */
 export type MulticastEmitter<Message> = typed.default<MulticastEvents<Message>>
 
 /** node:events' EventEmitter, seen through typed-emitter: what senders and receivers extend. */
-export const Emitter: new <Message>() => MulticastEmitter<Message> = EventEmitter as new <
-  Message,
->() => MulticastEmitter<Message>
+export const Emitter: new <Events extends typed.EventMap>() => typed.default<Events> =
+  EventEmitter as new <Events extends typed.EventMap>() => typed.default<Events>
 
 /**
  * Emits for a class that is itself generic in `Message`. It cannot call typed-emitter's `emit`:
@@ -53,6 +72,26 @@ export function emit<Message>(
   event: 'error',
   error: MulticastError,
 ): void
+export function emit<Message>(
+  emitter: typed.default<MulticastReceiverEvents<Message>>,
+  event: 'membership',
+  change: MembershipChange,
+  membership: Membership,
+): void
 export function emit(emitter: unknown, event: string, ...args: unknown[]): void {
   ;(emitter as EventEmitter).emit(event, ...args)
+}
+
+// Taken before anybody puts a fake in its place.
+const { queueMicrotask } = globalThis
+
+/** Emits from inside a promise: what a listener throws is uncaught there too, not a rejection. */
+export function raise(emission: () => void): void {
+  try {
+    emission()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+  }
 }

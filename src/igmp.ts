@@ -15,42 +15,91 @@ export interface Counted {
 }
 
 /**
- * Where the host has joined a group, by /proc/net/igmp and igmp6. Undefined where that does not tell: on
- * other systems than Linux, and over other sockets than node:dgram's.
+ * Where the host has joined a group, by /proc/net/igmp and igmp6: read now, or as it was read last.
+ * Undefined where that does not tell: on other systems than Linux, and over other sockets than node:dgram's.
  */
-export function joinedOn(group: Group, by: CreateSocket): readonly Counted[] | undefined {
+export function joinedOn(
+  group: Group,
+  by: CreateSocket,
+  read: 'now' | 'last' = 'now',
+): readonly Counted[] | undefined {
   if (process.platform !== 'linux' || by !== createSocket) return undefined
-  try {
-    return group.family === 'IPv4' ? joinedOverIPv4(group) : joinedOverIPv6(group)
-  } catch {
-    return undefined
+  const table = tables[group.family]
+  if (read === 'now') table.read()
+  return table.groups?.get(group.address) ?? (table.groups && [])
+}
+
+/** Reads both tables. Returns the numbers of the interfaces that there are, by their names. */
+export function interfaceNumbers(): string {
+  if (process.platform !== 'linux') return ''
+  tables.IPv6.read()
+  return tables.IPv4.read()
+}
+
+/** The groups that the host has joined, of one family. */
+class Table {
+  /** By the group's address; undefined where the system does not tell. */
+  groups: ReadonlyMap<string, readonly Counted[]> | undefined
+  #text = ''
+  #numbers = ''
+  readonly #file: string
+  readonly #parse: (text: string) => Iterable<Omit<Counted, 'users'> & Joined>
+
+  constructor(file: string, parse: (text: string) => Iterable<Omit<Counted, 'users'> & Joined>) {
+    this.#file = file
+    this.#parse = parse
+  }
+
+  read(): string {
+    try {
+      const text = readFileSync(this.#file, 'utf8')
+      if (text === this.#text) return this.#numbers
+      const groups = new Map<string, Counted[]>()
+      const numbers = new Set<string>()
+      for (const { address, name, index, users } of this.#parse(text)) {
+        numbers.add(`${index} ${name}`)
+        const counted = groups.get(address)
+        if (counted === undefined) groups.set(address, [{ name, index, users }])
+        else counted.push({ name, index, users })
+      }
+      this.groups = groups
+      this.#text = text
+      this.#numbers = [...numbers].join()
+    } catch {
+      this.groups = undefined
+      this.#text = ''
+    }
+    return this.#numbers
   }
 }
 
-function joinedOverIPv4({ address }: Group): Counted[] {
-  const counted: Counted[] = []
-  let device = { name: '', index: 0 }
-  for (const line of lines('igmp')) {
-    // The groups of an interface stand behind it, indented, each as the kernel's integer in hex.
-    const [, index, name] = /^(\d+)\t([^\s:]+)/.exec(line) ?? []
-    if (index !== undefined && name !== undefined) device = { name, index: Number(index) }
-    const [, hex = '', users] = /^\s+([0-9A-F]{8})\s+(\d+)/.exec(line) ?? []
-    if (users === undefined) continue
-    const bytes = Buffer.from(hex, 'hex')
-    if (endianness() === 'LE') bytes.reverse()
-    if (inetNtop(4, bytes) === address) counted.push({ ...device, users: Number(users) })
-  }
-  return counted
+/** One group on one interface. */
+interface Joined {
+  readonly address: string
+  readonly users: number
 }
 
-function joinedOverIPv6({ address }: Group): Counted[] {
-  return lines('igmp6').flatMap((line) => {
-    const [, index, name = '', hex = '', users] =
-      /^(\d+)\s+(\S+)\s+(\w{32})\s+(\d+)/.exec(line) ?? []
-    if (hex === '' || inetNtop(6, Buffer.from(hex, 'hex')) !== address) return []
-    return { name, index: Number(index), users: Number(users) }
-  })
-}
-
-const lines = (file: string): string[] =>
-  readFileSync(`/proc/net/${file}`, 'utf8').split('\n').filter(Boolean)
+const tables = {
+  IPv4: new Table('/proc/net/igmp', function* (text) {
+    let device = { name: '', index: 0 }
+    for (const line of text.split('\n')) {
+      // The groups of an interface stand behind it, indented, each as the kernel's integer in hex.
+      const [, index, name] = /^(\d+)\t([^\s:]+)/.exec(line) ?? []
+      if (index !== undefined && name !== undefined) device = { name, index: Number(index) }
+      const [, hex = '', users] = /^\s+([0-9A-F]{8})\s+(\d+)/.exec(line) ?? []
+      if (users === undefined) continue
+      const bytes = Buffer.from(hex, 'hex')
+      if (endianness() === 'LE') bytes.reverse()
+      yield { ...device, address: inetNtop(4, bytes), users: Number(users) }
+    }
+  }),
+  IPv6: new Table('/proc/net/igmp6', function* (text) {
+    for (const line of text.split('\n')) {
+      const [, index, name = '', hex = '', users] =
+        /^(\d+)\s+(\S+)\s+(\w{32})\s+(\d+)/.exec(line) ?? []
+      if (hex === '') continue
+      const address = inetNtop(6, Buffer.from(hex, 'hex'))
+      yield { name, index: Number(index), address, users: Number(users) }
+    }
+  }),
+} as const

@@ -2,9 +2,14 @@ export { bytes, type Codec, json, text } from './codec.js'
 export type { CreateSocket, DatagramSocket, DatagramSocketOptions } from './datagram.js'
 export type { MulticastStats } from './endpoint.js'
 export { MulticastError, type MulticastErrorCode } from './errors.js'
-export type { MulticastEmitter, MulticastEvents } from './events.js'
+export type {
+  MembershipChange,
+  MulticastEmitter,
+  MulticastEvents,
+  MulticastReceiverEvents,
+} from './events.js'
 export type { Received } from './inbox.js'
-export type { NetworkInterfaces } from './interfaces.js'
+export type { NetworkInterfaces, WatchInterfaces } from './interfaces.js'
 export type { Membership } from './member-socket.js'
 export type {
   Carrier,

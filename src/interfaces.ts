@@ -7,6 +7,9 @@ import { isFunction, wrongValue } from './rules.js'
 /** What `os.networkInterfaces()` returns: each interface's addresses, by its name. */
 export type NetworkInterfaces = NodeJS.Dict<NetworkInterfaceInfo[]>
 
+/** Calls back at each change of the interfaces, and returns what ends that. */
+export type WatchInterfaces = (onChange: (lost: readonly string[]) => void) => () => void
+
 /** One network interface, seen from a group's family. */
 export interface Interface {
   readonly name: string
@@ -14,6 +17,8 @@ export interface Interface {
   readonly handle: string
   /** What stands behind the `%` of an IPv6 address: a name, on Windows a number. */
   readonly zone: string
+  /** The system's number of it, where the table tells: a new one of the same name has another. */
+  readonly index?: number
   /** The address of the family that was asked for, if it was not the name: what it is sent from too. */
   readonly given?: string
   /** The other interfaces that have the IPv4 address of `handle` too: only the system knows which is meant. */
@@ -32,6 +37,10 @@ export interface Lookup {
 /** Lists the interfaces anew at each call. */
 export interface Lister {
   (): NetworkInterfaces
+  /** What lists them, as it was given. */
+  readonly list: () => NetworkInterfaces
+  /** Whether it is listing them at this moment. */
+  readonly isReading: boolean
   /** The first time, what was listed last, if it was: opening follows at once on the options' check. */
   again(): NetworkInterfaces
 }
@@ -42,6 +51,7 @@ export function interfaceLister(value: unknown, option: string): Lister {
   let last: NetworkInterfaces | undefined
   let isOpening = true
   const lister = (): NetworkInterfaces => {
+    state.isReading = true
     try {
       const table = list()
       if (typeof table !== 'object' || table === null) {
@@ -52,6 +62,8 @@ export function interfaceLister(value: unknown, option: string): Lister {
     } catch (cause) {
       const why = `The network interfaces could not be listed: ${reasonOf(cause)}`
       throw new MulticastError('ERR_MULTICAST_INTERFACE', why, { cause })
+    } finally {
+      state.isReading = false
     }
   }
   const again = (): NetworkInterfaces => {
@@ -60,16 +72,45 @@ export function interfaceLister(value: unknown, option: string): Lister {
     last = undefined
     return table
   }
-  return Object.assign(lister, { again })
+  const state = Object.assign(lister, { again, list, isReading: false })
+  return state
 }
 
-/** What the option `interfaces`, or a membership's `interface`, asks for. All that it names has to be there. */
-export function parseInterfaces(value: unknown, option: string, lookup: Lookup): Wanted {
+/**
+ * What the option `interfaces`, or a membership's `interface`, asks for. All that it names has to be there,
+ * unless it is waited for.
+ */
+export function parseInterfaces(
+  value: unknown,
+  option: string,
+  lookup: Lookup,
+  isWaitedFor = false,
+): Wanted {
   const wanted = parseWanted(value, option)
   const { zone } = lookup.group
-  if (typeof wanted === 'string') return zone === undefined ? wanted : [checkedZone(lookup, zone)]
-  wantedInterfaces(lookup, wanted, option)
+  if (typeof wanted === 'string') {
+    if (zone === undefined) return wanted
+    return [isWaitedFor ? zone : checkedZone(lookup, zone)]
+  }
+  const wrong = wanted.find((one) => typeof one !== 'string' || one === '')
+  if (isWaitedFor && wrong !== undefined) {
+    throw wrongValue('ERR_MULTICAST_INTERFACE', option, 'a name or an address', wrong)
+  }
+  if (isWaitedFor) checkThere(lookup, wanted, option)
+  else wantedInterfaces(lookup, wanted, option)
   return wanted
+}
+
+/** Refuses what is there on another interface than the group's zone: no waiting mends that. */
+function checkThere(
+  { group, networkInterfaces }: Lookup,
+  wanted: readonly string[],
+  option: string,
+): void {
+  const table = networkInterfaces()
+  if (group.zone === undefined || found(table, group, group.zone) === undefined) return
+  const there = wanted.flatMap((one) => found(table, group, one) ?? [])
+  inZone(group, there, table, option)
 }
 
 function parseWanted(value: unknown, option: string): Wanted {
@@ -176,6 +217,36 @@ export function findInterface(
   )
 }
 
+/** The interface of that name, label or address, if it is there, can be used and is in the group's zone. */
+export function foundInterface(
+  table: NetworkInterfaces,
+  group: Group,
+  wanted: string,
+): Interface | undefined {
+  const on = found(table, group, wanted)
+  if (group.zone === undefined || on === undefined) return on
+  return found(table, group, group.zone)?.name === on.name ? on : undefined
+}
+
+/** The same in whichever zone. */
+function found(table: NetworkInterfaces, group: Group, wanted: string): Interface | undefined {
+  try {
+    return findInterface(table, group, wanted, 'interfaces')
+  } catch {
+    return undefined
+  }
+}
+
+/** Why {@link foundInterface} does not find it, with what there is. */
+export function whyNotFound(table: NetworkInterfaces, group: Group, wanted: string): string {
+  try {
+    wantedInterfaces({ group, networkInterfaces: () => table }, [wanted])
+  } catch (error) {
+    return reasonOf(error)
+  }
+  return `${wanted} is there`
+}
+
 /** The address of an interface to bind to where a socket for each has to have the same port. */
 export function addressOn(table: NetworkInterfaces, group: Group, on: Interface): string {
   if (group.family === 'IPv4') return on.handle
@@ -241,7 +312,13 @@ function interfaceOf(
     const zone =
       process.platform === 'win32' && index?.family === 'IPv6' ? String(index.scopeid) : name
     const asked = given !== undefined && isLinkScope(given) ? `${given}%${zone}` : given
-    return { name, handle: `::%${zone}`, zone, ...(asked === undefined ? {} : { given: asked }) }
+    return {
+      name,
+      handle: `::%${zone}`,
+      zone,
+      ...(index?.family === 'IPv6' ? { index: index.scopeid } : {}),
+      ...(asked === undefined ? {} : { given: asked }),
+    }
   }
   const candidates = own.map(({ label, info: { address } }) => {
     const others = [...names]

@@ -1,5 +1,6 @@
 import type { Debugger } from 'debug'
 import { MulticastError, type Reason } from './errors.js'
+import { raise } from './events.js'
 
 /** What happens to the parts of an endpoint as its life goes on, in this order. */
 export interface Handlers {
@@ -200,18 +201,4 @@ function deferred(): { promise: Promise<void>; resolve: () => void } {
     resolve = fulfil
   })
   return { promise, resolve }
-}
-
-// Taken before anybody puts a fake in its place.
-const { queueMicrotask } = globalThis
-
-/** Emits from inside a promise: what a listener throws is uncaught there too, not a rejection. */
-function raise(emission: () => void): void {
-  try {
-    emission()
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error
-    })
-  }
 }

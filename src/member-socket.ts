@@ -17,7 +17,16 @@ export function toMembership(name: string, source: string | undefined): Membersh
   return Object.freeze(source === undefined ? { interface: name } : { interface: name, source })
 }
 
-interface Joined {
+/** Where to join, and what the membership is called after. */
+export interface Target {
+  /** The interface, or undefined for the one that the system picks. */
+  readonly on: Interface | undefined
+  /** The name that the membership bears. */
+  readonly name: string
+}
+
+/** One membership that a socket has. */
+export interface Joined {
   /** The interface as it was looked up last. */
   on: Interface | undefined
   membership: Membership
@@ -30,9 +39,9 @@ interface Joined {
 /** A bound socket together with what it has joined, and so which senders it may hear. */
 export class MemberSocket {
   readonly socket: DatagramSocket
-  /** The zone that the socket is bound in, where that is one. */
-  readonly zone: string | undefined
-  /** Whether only a new socket can hear all that it has joined. */
+  /** The zone that the socket is bound in, where that is one. It changes as the interface is renamed. */
+  zone: string | undefined
+  /** Whether only a new socket can hear what it has joined. */
   isDeaf = false
   readonly #group: Group
   readonly #createSocket: CreateSocket
@@ -54,7 +63,7 @@ export class MemberSocket {
   }
 
   /** What is joined, and by which interface. */
-  get joined(): readonly Readonly<Joined>[] {
+  get joined(): readonly Joined[] {
     return this.#joined
   }
 
@@ -72,16 +81,29 @@ export class MemberSocket {
     // A link-local sender comes with its zone, which a source may leave out.
     (address.includes('%') && this.#sources.has(address.replace(/%.*/, '')))
 
+  /** The membership that is meant. By an address that interfaces share it was joined on whichever. */
+  find({ on, name }: Target, source: string | undefined): Joined | undefined {
+    return this.#joined.find(
+      (joined) =>
+        joined.membership.source === source &&
+        (on?.others
+          ? joined.on?.handle === on.handle
+          : joined.membership.interface === name &&
+            (name !== DEFAULT || joined.on?.name === on?.name)),
+    )
+  }
+
   /**
    * IP_ADD_MEMBERSHIP, with a source IP_ADD_SOURCE_MEMBERSHIP. Tells whether it is new, was joined all
    * the time, or had been lost by the kernel and is renewed. Throws a {@link SpentError} where the socket
    * has no room because of what it has lost.
    */
   join(
-    on: Interface | undefined,
+    target: Target,
     source: string | undefined,
-  ): { readonly how: 'new' | 'joined' | 'renewed'; readonly membership: Membership } {
-    const joined = this.#find(on, source)
+  ): { readonly how: 'new' | 'joined' | 'renewed'; readonly joined: Joined } {
+    const { on } = target
+    const joined = this.find(target, source)
     const before = on?.others && this.#count()
     try {
       this.#add(on, source)
@@ -89,29 +111,35 @@ export class MemberSocket {
       const code = errno(cause) ?? ''
       if (joined === undefined || !isAlready(code, source)) {
         if (full.has(code) && this.#spent > 0) throw new SpentError()
-        const name = on?.name ?? 'default'
-        const same = this.memberships.filter((membership) => membership.interface === name)
-        throw joinError(cause, this.#group, name, source, same)
+        const same = this.memberships.filter((membership) => membership.interface === target.name)
+        throw joinError(cause, this.#group, target.name, source, same)
       }
       joined.on = on
-      return { how: 'joined', membership: joined.membership }
+      return { how: 'joined', joined }
     }
     if (joined !== undefined) {
       // It may have another address now. What was lost still counts among the socket's memberships.
       this.#spent += 1
       Object.assign(joined, { on, by: on?.handle, index: undefined })
-      return { how: 'renewed', membership: joined.membership }
+      return { how: 'renewed', joined }
     }
-    const membership = toMembership(this.#nameOf(on, before), source)
-    this.#joined.push({ on, membership, by: on?.handle, index: undefined })
-    this.#readSources()
-    return { how: 'new', membership }
+    const membership = toMembership(this.#nameOf(target, before), source)
+    const added = { on, membership, by: on?.handle, index: undefined }
+    this.#take(added)
+    return { how: 'new', joined: added }
+  }
+
+  /** Joins what another socket had joined, whose record of it goes on here. */
+  adopt(joined: Joined, on: Interface | undefined): void {
+    this.#add(on, joined.membership.source)
+    this.#take(Object.assign(joined, { on, by: on?.handle, index: undefined }))
   }
 
   /** Keeps the numbers of the interfaces that are newly joined on, of which `counted` tells. */
   learn(counted: readonly Counted[]): void {
     for (const joined of this.#joined) {
-      joined.index ??= counted.find(({ name }) => name === joined.membership.interface)?.index
+      const own = kernelName(joined)
+      joined.index ??= counted.find(({ name }) => name === own)?.index
     }
   }
 
@@ -123,36 +151,54 @@ export class MemberSocket {
   }
 
   /**
-   * Renews what the kernel has lost because its interface was made anew, and strikes out what it has lost
-   * because the interface is gone. `counted` is where the host has joined, if the system tells; `find`
-   * tells what there is now of an interface. Returns what was lost. Where a renewal has no room, or what is
-   * bound in a zone would hear nothing, this is deaf.
+   * Strikes out what the kernel has lost, because its interface is gone or was made anew, and returns it.
+   * `lost` are the interfaces that the carrier says so of; else `counted` is where the host has joined, if
+   * the system tells. What is bound in a zone hears nothing from then on.
    */
-  sweep(
-    counted: readonly Counted[] | undefined,
-    find: (on: Interface) => Interface | undefined,
-  ): readonly Membership[] {
-    const lost = this.#joined.filter((joined) => this.#isLost(joined, counted))
+  sweep(counted: readonly Counted[] | undefined, lost?: readonly string[]): readonly Joined[] {
+    const gone = this.#joined.filter((joined) => this.#isLost(joined, counted, lost))
     // Several sources on one interface are one membership to the kernel.
-    for (const by of new Set(lost.map(({ by }) => by))) if (!this.#givenBack(by)) this.#spent += 1
-    const memberships = lost.map(({ membership }) => membership)
-    for (const joined of lost) {
-      const now = joined.on && find(joined.on)
-      if (now === undefined) this.#strike(joined)
-      else this.#renew(joined, now)
-    }
-    if (lost.length > 0 && this.zone !== undefined) this.isDeaf = true
-    return memberships
+    for (const by of new Set(gone.map(({ by }) => by))) if (!this.#givenBack(by)) this.#spent += 1
+    for (const joined of gone) this.#strike(joined)
+    if (gone.length > 0 && this.zone !== undefined) this.isDeaf = true
+    return gone
+  }
+
+  /**
+   * Leaves what is joined on these interfaces, to join it again when the function is called that this
+   * returns: so the system tells the network of it again. That strikes out what cannot be joined again,
+   * and returns it.
+   */
+  retell(
+    names: readonly string[],
+    find: (on: Interface) => Interface | undefined,
+  ): () => readonly Joined[] {
+    const told = this.#joined.flatMap((joined) => {
+      const { membership, on } = joined
+      if (on === undefined || !names.includes(on.name)) return []
+      const { handle } = find(on) ?? on
+      return this.#dropped(membership.source, handle) ? { joined, handle } : []
+    })
+    return () =>
+      told.flatMap(({ joined, handle }) => {
+        const { membership, on } = joined
+        try {
+          if (on !== undefined) this.#add({ ...on, handle }, membership.source)
+          joined.by = handle
+          return []
+        } catch {
+          this.#strike(joined)
+          return joined
+        }
+      })
   }
 
   /**
    * IP_DROP_MEMBERSHIP, with a source IP_DROP_SOURCE_MEMBERSHIP. `find` tells what there is now of the
    * interface, which may have got another address since it was joined on.
    */
-  leave(membership: Membership, find: () => Interface | undefined): void {
-    const joined = this.#joined.find((one) => one.membership === membership)
-    if (joined === undefined) return
-    const { source } = membership
+  leave(joined: Joined, find: () => Interface | undefined): void {
+    const { source } = joined.membership
     // Before the kernel is asked: what it still delivers is not asked for any more.
     this.#strike(joined)
     // Where the kernel has it no more, as when the interface was removed, it counts as left all the same.
@@ -182,30 +228,23 @@ export class MemberSocket {
     return this.#dropped(undefined, by)
   }
 
+  #take(joined: Joined): void {
+    this.#joined.push(joined)
+    this.#readSources()
+  }
+
   #strike(joined: Joined): void {
     this.#joined.splice(this.#joined.indexOf(joined), 1)
     this.#readSources()
   }
 
-  #renew(joined: Joined, now: Interface): void {
-    const { source } = joined.membership
-    const before = now.others && this.#count()
-    try {
-      this.#add(now, source)
-    } catch (cause) {
-      const code = errno(cause) ?? ''
-      if (full.has(code)) this.isDeaf = true
-      else if (!isAlready(code, source)) {
-        this.#strike(joined)
-        return
-      }
-    }
-    const membership = toMembership(this.#nameOf(now, before), source)
-    Object.assign(joined, { on: now, by: now.handle, index: undefined, membership })
-  }
-
-  #isLost(joined: Joined, counted: readonly Counted[] | undefined): boolean {
+  #isLost(
+    joined: Joined,
+    counted: readonly Counted[] | undefined,
+    lost: readonly string[] | undefined,
+  ): boolean {
     if (joined.on === undefined) return false
+    if (lost !== undefined) return lost.includes(joined.on.name)
     if (counted === undefined) return this.#isRefused(joined, joined.on)
     if (joined.on.name === LOOPBACK) return false
     const there = counted.find(({ index }) => index === joined.index)
@@ -215,23 +254,31 @@ export class MemberSocket {
 
   /** An interface keeps its memberships under a new name. */
   #rename(joined: Joined, name: string): void {
-    if (joined.on === undefined || joined.membership.interface === name) return
-    joined.on = { ...joined.on, name, zone: name }
-    joined.membership = toMembership(name, joined.membership.source)
+    const { on, membership } = joined
+    const own = kernelName(joined)
+    if (on === undefined || own === name) return
+    joined.on = {
+      ...on,
+      name,
+      zone: name,
+      ...(on.handle.includes('%') ? { handle: `::%${name}` } : {}),
+    }
+    if (membership.interface === own) joined.membership = toMembership(name, membership.source)
+    if (this.zone === own) this.zone = name
   }
 
   /** Where nothing else tells, it is asked for again: the refusal tells whether it is still joined. */
   #isRefused(joined: Joined, on: Interface): boolean {
+    const { source } = joined.membership
     try {
-      this.#add(on, joined.membership.source)
+      this.#add(on, source)
     } catch (cause) {
       // An interface that is down is still joined on, and one that is gone is not found.
       return errno(cause) === 'ENODEV'
     }
-    // It had been lost, and is there again.
-    this.#spent += 1
-    if (this.zone !== undefined) this.isDeaf = true
-    return false
+    // It had been lost, and is there again. It is joined again as all that was lost.
+    this.#dropped(source, on.handle)
+    return true
   }
 
   #readSources(): void {
@@ -241,16 +288,6 @@ export class MemberSocket {
       if (source === undefined) this.#anySource = true
       else this.#sources.add(source)
     }
-  }
-
-  /** The membership that is meant. By an address that interfaces share it was joined on whichever. */
-  #find(on: Interface | undefined, source: string | undefined): Joined | undefined {
-    const name = on?.name ?? 'default'
-    return this.#joined.find(
-      (joined) =>
-        joined.membership.source === source &&
-        (on?.others ? joined.on?.handle === on.handle : joined.membership.interface === name),
-    )
   }
 
   #add(on: Interface | undefined, source: string | undefined): void {
@@ -263,8 +300,7 @@ export class MemberSocket {
   }
 
   /** The interface that was joined on: where several have the address, the one that has one user more. */
-  #nameOf(on: Interface | undefined, before: readonly Counted[] | undefined): string {
-    const name = on?.name ?? 'default'
+  #nameOf({ name }: Target, before: readonly Counted[] | undefined): string {
     if (before === undefined) return name
     const grown = this.#count()?.find(
       ({ index, users }) => users > (before.find((one) => one.index === index)?.users ?? 0),
@@ -275,6 +311,15 @@ export class MemberSocket {
 
 /** Linux's name for it, which is never that of another interface. */
 const LOOPBACK = 'lo'
+
+/** The interface as the kernel counts it: of several that share an address the membership bears its name. */
+function kernelName({ on, membership }: Joined): string {
+  const isOwn = membership.interface !== DEFAULT
+  return isOwn ? membership.interface : (on?.name ?? DEFAULT)
+}
+
+/** What the membership is called that is where the system's route leads. */
+export const DEFAULT = 'default'
 
 /** No room is left in a socket, but would be in a new one. */
 export class SpentError extends Error {}

@@ -1,23 +1,51 @@
 import type { RemoteInfo } from 'node:dgram'
-import { isDeepStrictEqual } from 'node:util'
 import type { Debugger } from 'debug'
 import { type Group, groupAddress } from './address.js'
 import type { Sockets } from './binding.js'
 import type { DatagramSocket } from './datagram.js'
-import { MulticastError, type MulticastErrorCode, reasonOf, shown } from './errors.js'
-import { joinedOn } from './igmp.js'
+import { isOfChange, MulticastError, type MulticastErrorCode, reasonOf, shown } from './errors.js'
+import type { MembershipChange } from './events.js'
+import { type Counted, joinedOn } from './igmp.js'
 import type { Hear } from './inbox.js'
 import {
   findInterface,
+  foundInterface,
   type Interface,
   listInterfaces,
   type NetworkInterfaces,
   type Wanted,
   wantedInterfaces,
+  whyNotFound,
 } from './interfaces.js'
-import { MemberSocket, type Membership, SpentError, toMembership } from './member-socket.js'
+import {
+  DEFAULT,
+  type Joined,
+  MemberSocket,
+  type Membership,
+  SpentError,
+  type Target,
+  toMembership,
+} from './member-socket.js'
 import type { ReceiverSettings } from './options.js'
 import type { Recipient, Way } from './outbox.js'
+import type { Sight } from './watch.js'
+
+/** One thing that is to be joined wherever it is. */
+interface Ask {
+  readonly wanted: 'all' | 'default' | (string & {})
+  readonly source: string | undefined
+  /** What it is joined as, where that is one membership. */
+  joined?: Joined | undefined
+  /** Why it is not joined, as it was told last. */
+  told?: string | undefined
+}
+
+/** What `'all'` does not mean any more, since it was left by hand. */
+interface Exception {
+  readonly name: string
+  /** Every source, where there is none. */
+  readonly source: string | undefined
+}
 
 /** What is joined: it plans what to join and to leave, and keeps the sockets that it is joined by. */
 export class Memberships {
@@ -25,40 +53,54 @@ export class Memberships {
   readonly #debug: Debugger
   readonly #sockets: Sockets
   readonly #hear: Hear
-  /** By the address that each is bound to: one socket, or one for each zone of the group. */
-  readonly #members = new Map<string, MemberSocket>()
+  readonly #onChange: (change: MembershipChange, membership: Membership) => void
+  /** One socket, or one for each zone of the group. */
+  #members: readonly MemberSocket[] = []
   /** With a socket for each zone: the zone that a message came in, which its address may not tell. */
   readonly #zones = new WeakMap<object, string>()
+  /** What it is kept true to, and what of that it is not. */
+  #asks: readonly Ask[] = []
+  #exceptions: readonly Exception[] = []
+  /** Whether something that is asked for could not be joined. */
+  #isUnsettled = false
   #hasToldAlone = false
   #port: number
   /** Settles when no socket is being replaced. */
   #replacing: Promise<unknown> = Promise.resolve()
 
-  constructor(settings: ReceiverSettings, debug: Debugger, sockets: Sockets, hear: Hear) {
+  constructor(
+    settings: ReceiverSettings,
+    debug: Debugger,
+    sockets: Sockets,
+    hear: Hear,
+    onChange: (change: MembershipChange, membership: Membership) => void,
+  ) {
     this.#settings = settings
     this.#port = settings.port
     this.#debug = debug
     this.#sockets = sockets
     this.#hear = hear
+    this.#onChange = onChange
   }
 
   /** What is joined now. */
   get all(): readonly Membership[] {
-    return [...this.#members.values()].flatMap(({ memberships }) => memberships)
+    return this.#members.flatMap(({ memberships }) => memberships)
   }
 
-  /** The socket that was opened first. */
-  get first(): DatagramSocket {
-    const [first] = this.#members.values()
-    return (first as MemberSocket).socket
+  /** The socket that was opened first, if there is one. */
+  get first(): DatagramSocket | undefined {
+    return this.#members[0]?.socket
   }
 
   /** The way to send to somebody else than the group. */
   waysTo(to: Recipient): readonly Way[] {
-    const sockets = [...this.#members.values()]
     // A socket that is bound in a zone reaches no other.
-    const inZone = sockets.find(({ zone }) => zone !== undefined && to.address.endsWith(`%${zone}`))
+    const inZone = this.#members.find(
+      ({ zone }) => zone !== undefined && to.address.endsWith(`%${zone}`),
+    )
     const socket = inZone?.socket ?? this.first
+    if (socket === undefined) return []
     const heal = async (): Promise<Way | undefined> => {
       await this.#replacing
       const [now] = this.waysTo(to)
@@ -73,26 +115,38 @@ export class Memberships {
     return zone === undefined ? remote.address : `${remote.address}%${zone}`
   }
 
+  /** Joins what the options ask for; where it is followed, what of that is there. */
+  async open(): Promise<void> {
+    const { interfaces, sources, followInterfaces } = this.#settings
+    if (!followInterfaces) return this.join(interfaces, sources)
+    this.#ask(interfaces, sources)
+    const failures = (await this.#keep()).filter((error) => !this.#isPassing(error))
+    if (failures.length > 0 && (interfaces !== 'all' || this.all.length === 0)) throw failures[0]
+    if (interfaces === 'all' && this.all.length > 0) this.#tellIfAlone()
+  }
+
   /** Joins all of it, or nothing; of `'all'` what can be joined, if that is anything. */
   async join(
     wanted: Wanted,
     sources: readonly (string | undefined)[] = [undefined],
   ): Promise<void> {
-    if (this.#members.size > 0) await this.#sweep()
-    const planned = this.#targets(wanted).flatMap((on) => sources.map((source) => ({ on, source })))
+    if (this.#members.length > 0) await this.#renew()
+    const targets = await this.#targets(wanted)
+    const planned = targets.flatMap((target) => sources.map((source) => ({ target, source })))
     this.#checkSources(
-      [...this.all, ...planned.map(({ on, source }) => toMembership(nameOf(on), source))],
+      [...this.all, ...planned.map(({ target, source }) => toMembership(target.name, source))],
       'ERR_MULTICAST_JOIN',
     )
-    const added: Membership[] = []
-    let joined = 0
+    const added: Joined[] = []
+    let count = 0
     let failure: unknown
-    for (const { on, source } of planned) {
+    for (const { target, source } of planned) {
       try {
-        this.#debug('joining on %s, source %s', nameOf(on), source ?? 'any')
-        const { how, membership } = await this.#joinOne(on, source)
-        if (how === 'new') added.push(membership)
-        joined += 1
+        const { how, joined } = await this.#joinOne(target, source)
+        if (how === 'renewed') this.#tell('lost', joined)
+        if (how === 'renewed') this.#tell('joined', joined)
+        if (how === 'new') added.push(joined)
+        count += 1
       } catch (error) {
         failure ??= error
         this.#debug('not joined: %s', reasonOf(error))
@@ -103,97 +157,291 @@ export class Memberships {
     }
     this.#learn()
     this.#closeUnused()
-    if (joined === 0) throw failure ?? noInterface(this.#settings.group)
+    if (count === 0) throw failure ?? noInterface(this.#settings.group)
+    if (this.#settings.followInterfaces) this.#ask(wanted, sources)
+    for (const joined of added) this.#tell('joined', joined)
     if (wanted === 'all') this.#tellIfAlone()
   }
 
   /** Leaves what is joined on an interface, for a source, or both; with neither all of it. */
   async leave(name: string | undefined, source: string | undefined): Promise<void> {
     const on = name === undefined ? undefined : this.#nameOf(name)
-    const leaving = this.all.filter(
-      (joined) =>
-        (on === undefined || joined.interface === on) &&
-        (source === undefined || joined.source === source),
-    )
-    if (leaving.length === 0 && (name !== undefined || source !== undefined)) {
+    const isMeant = (membership: Membership): boolean =>
+      (on === undefined || membership.interface === on) &&
+      (source === undefined || membership.source === source)
+    const joined = this.#joined
+    const leaving = joined.filter(({ membership }) => isMeant(membership))
+    const staying = joined.filter(({ membership }) => !isMeant(membership))
+    const isWaiting = this.#asks.some((ask) => this.#isOf(ask, name, on, source))
+    if (leaving.length === 0 && !isWaiting && (name !== undefined || source !== undefined)) {
       throw new MulticastError(
         'ERR_MULTICAST_LEAVE',
         `Nothing joined is like ${shown({ interface: name, source })}: the memberships are ${JSON.stringify(this.all)}`,
       )
     }
-    const staying = this.all.filter((joined) => !leaving.includes(joined))
-    this.#checkSources(staying, 'ERR_MULTICAST_LEAVE')
-    for (const joined of leaving) this.#debug('leaving %o', joined)
+    this.#checkSources(
+      staying.map(({ membership }) => membership),
+      'ERR_MULTICAST_LEAVE',
+    )
+    this.#asks = this.#asks.filter((ask) => !this.#isOf(ask, name, on, source))
+    if (on !== undefined && this.#asks.some(({ wanted }) => wanted === 'all')) {
+      this.#exceptions = [...this.#exceptions, { name: on, source }]
+    }
+    for (const { membership } of leaving) this.#debug('leaving %o', membership)
     this.#drop(leaving)
+    for (const one of leaving) this.#tell('left', one)
     // It has left all the same, where what stays cannot be renewed.
-    await this.#sweep().catch((error) => this.#debug('not renewed: %s', reasonOf(error)))
+    await this.#renew().catch((error) => this.#debug('not renewed: %s', reasonOf(error)))
     this.#closeUnused()
+  }
+
+  /**
+   * Strikes out what the system has lost, and lets the networks know anew of what is joined where that may
+   * have been missed. Returns what is to be called when every endpoint has done so.
+   */
+  notice({ lost, returned, isNew, isCounted }: Sight): () => void {
+    const { group, createSocket } = this.#settings
+    const counted = isCounted ? joinedOn(group, createSocket, 'last') : undefined
+    // To ask for all again is dear, and done only where there is a reason.
+    if (lost !== undefined || counted !== undefined || isNew) this.#strike(counted, lost)
+    if (returned.length === 0) return () => {}
+    const find = this.#finder()
+    const again = this.#members.map((member) => member.retell(returned, find))
+    return () => {
+      const gone = again.flatMap((join) => join())
+      for (const joined of gone) this.#tell('lost', joined)
+      if (gone.length > 0) this.#isUnsettled = true
+    }
+  }
+
+  /** Whether {@link follow} has something to do after a look. */
+  mustFollow({ isNew }: Sight): boolean {
+    return isNew || this.#isUnsettled || this.#asks.some(({ wanted }) => wanted === 'default')
+  }
+
+  /** Joins what is asked for and is there now, and leaves what has moved elsewhere. */
+  async follow(): Promise<void> {
+    await this.#keep()
+    this.#closeUnused()
+  }
+
+  get #joined(): readonly Joined[] {
+    return this.#members.flatMap(({ joined }) => joined)
+  }
+
+  /** From now on that is kept true. */
+  #ask(wanted: Wanted, sources: readonly (string | undefined)[] = [undefined]): void {
+    const names = typeof wanted === 'string' ? [wanted] : wanted
+    const asked = names.flatMap((name) => sources.map((source) => ({ wanted: name, source })))
+    const isNew = ({ wanted, source }: Ask) =>
+      !this.#asks.some((ask) => ask.wanted === wanted && ask.source === source)
+    this.#asks = [...this.#asks, ...asked.filter(isNew)]
+    const table = this.#finder()
+    this.#exceptions = this.#exceptions.filter(
+      ({ name, source }) =>
+        !asked.some(
+          (ask) =>
+            (ask.wanted === 'all' || ask.wanted === name || table.named(ask.wanted) === name) &&
+            (source === undefined || ask.source === source),
+        ),
+    )
+  }
+
+  /** Whether leaving that withdraws what was asked for. */
+  #isOf(
+    { wanted, source: own, joined }: Ask,
+    name: string | undefined,
+    on: string | undefined,
+    source: string | undefined,
+  ): boolean {
+    if (source !== undefined && own !== source) return false
+    if (name === undefined) return true
+    return wanted !== 'all' && [wanted, joined?.membership.interface].includes(on ?? name)
+  }
+
+  /** Joins what is asked for and is there, leaves what is elsewhere now. Returns what was refused. */
+  async #keep(): Promise<readonly unknown[]> {
+    const failures: unknown[] = []
+    const list = this.#settings.networkInterfaces
+    const table = this.#members.length === 0 ? list.again() : list()
+    for (const ask of this.#asks) {
+      try {
+        const targets = await this.#where(ask.wanted, table)
+        const held = ask.joined
+        if (targets.length === 0) this.#tellOf(ask, this.#whyNot(ask, table))
+        for (const target of targets) await this.#keepOn(ask, target, failures)
+        if (held !== undefined && ask.joined !== held) this.#moved(held)
+      } catch (error) {
+        failures.push(error)
+        this.#tellOf(ask, reasonOf(error))
+      }
+    }
+    this.#isUnsettled = failures.length > 0
+    this.#learn()
+    return failures
+  }
+
+  async #keepOn(ask: Ask, target: Target, failures: unknown[]): Promise<void> {
+    const { source } = ask
+    const isOne = ask.wanted !== 'all'
+    if (!isOne && this.#isLeft(target.name, source)) return
+    const [held] = this.#members.flatMap((member) => member.find(target, source) ?? [])
+    if (held !== undefined) {
+      held.on = target.on
+      if (isOne) ask.joined = held
+      return
+    }
+    // What was joined by the system's route is left first: it bears the same name.
+    const before = ask.joined
+    if (target.name === DEFAULT && before !== undefined) {
+      ask.joined = undefined
+      this.#moved(before)
+    }
+    try {
+      this.#checkSources([...this.all, toMembership(target.name, source)], 'ERR_MULTICAST_JOIN')
+      const { joined } = await this.#joinOne(target, source)
+      if (isOne) ask.joined = joined
+      ask.told = undefined
+      this.#tell('joined', joined)
+    } catch (error) {
+      failures.push(error)
+      this.#tellOf(ask, reasonOf(error))
+    }
+  }
+
+  /** Leaves what was asked for elsewhere, unless something else asks for it there. */
+  #moved(joined: Joined): void {
+    const isHeld = this.#joined.includes(joined)
+    if (!isHeld || this.#asks.some((ask) => ask.joined === joined)) return
+    this.#debug('leaving %o, which is elsewhere now', joined.membership)
+    this.#drop([joined])
+    this.#tell('left', joined)
+  }
+
+  #isLeft(name: string, source: string | undefined): boolean {
+    return this.#exceptions.some(
+      (one) => one.name === name && (one.source === undefined || one.source === source),
+    )
+  }
+
+  /** Where that is to be joined now. */
+  async #where(wanted: Ask['wanted'], table: NetworkInterfaces): Promise<readonly Target[]> {
+    const { group } = this.#settings
+    if (wanted === 'all') return listInterfaces(table, group).map(named)
+    const at = wanted === 'default' ? await this.#routed() : wanted
+    const on = at && foundInterface(table, group, at)
+    if (!on) return []
+    return [wanted === 'default' ? { on, name: DEFAULT } : named(on)]
+  }
+
+  /** The address that the system would send to the group from, which tells where it would join. */
+  #routed(): Promise<string | undefined> {
+    const { group } = this.#settings
+    // The group of a wider scope has the same route, and needs no zone.
+    const address = group.scoped ? group.address.replace(/^(ff.)[12]:/, '$1e:') : group.address
+    return this.#sockets.sourceTo(9, address, undefined).catch(() => undefined)
+  }
+
+  /** Why that is nowhere to be joined now. */
+  #whyNot({ wanted }: Ask, table: NetworkInterfaces): string {
+    const { group } = this.#settings
+    if (wanted === 'all') return noInterface(group).message
+    if (wanted === 'default') return `there is no route to ${group.address}`
+    return whyNotFound(table, group, wanted)
+  }
+
+  /** Tells DEBUG once why that is not joined. */
+  #tellOf(ask: Ask, why: string): void {
+    if (ask.told !== why) this.#debug('not joined, and waiting: %s', why)
+    ask.told = why
+  }
+
+  #tell(change: MembershipChange, { membership }: Joined): void {
+    this.#onChange(change, membership)
   }
 
   /** Joins by the socket that it takes, or by a new one where only that can. */
   async #joinOne(
-    on: Interface | undefined,
+    target: Target,
     source: string | undefined,
   ): Promise<ReturnType<MemberSocket['join']>> {
-    const member = await this.#socketFor(on)
-    checkMix(this.#settings.group, member.memberships, toMembership(nameOf(on), source))
+    this.#debug('joining on %s, source %s', target.on?.name ?? target.name, source ?? 'any')
+    const member = await this.#socketFor(target.on)
+    checkMix(this.#settings.group, member.memberships, toMembership(target.name, source))
     try {
-      const joined = member.join(on, source)
+      const result = member.join(target, source)
       // It was bound on an interface that is another one now, whose datagrams do not reach it.
-      if (joined.how === 'renewed' && this.#hasZones) {
-        return (await this.#replace(member)).join(on, source)
+      if (result.how === 'renewed' && this.#hasZones) {
+        ;(await this.#replace(member)).join(target, source)
       }
-      return joined
+      return result
     } catch (error) {
       if (!(error instanceof SpentError)) throw error
-      return (await this.#replace(member)).join(on, source)
+      return (await this.#replace(member)).join(target, source)
     }
   }
 
+  /** Strikes out what the system has lost, and returns it. */
+  #strike(counted: readonly Counted[] | undefined, lost?: readonly string[]): readonly Joined[] {
+    const before = this.#joined.map((joined) => ({ joined, membership: joined.membership }))
+    const gone = this.#members.flatMap((member) => member.sweep(counted, lost))
+    for (const { membership } of gone) this.#debug('lost by the system: %o', membership)
+    for (const { joined, membership } of before) {
+      const isRenamed = joined.membership !== membership
+      if (gone.includes(joined) || isRenamed) this.#onChange('lost', membership)
+      if (!gone.includes(joined) && isRenamed) this.#tell('joined', joined)
+    }
+    if (gone.length > 0) this.#isUnsettled = true
+    return gone
+  }
+
   /** Renews what the system has lost, as far as the interfaces are there, and strikes out the rest. */
-  async #sweep(): Promise<void> {
-    const members = [...this.#members.values()]
-    if (members.length === 0) return
+  async #renew(): Promise<void> {
     const { group, createSocket } = this.#settings
-    const counted = joinedOn(group, createSocket)
+    const gone = this.#strike(joinedOn(group, createSocket))
     const find = this.#finder()
-    for (const member of members) {
-      for (const lost of member.sweep(counted, find)) this.#debug('lost by the system: %o', lost)
-      if (member.isDeaf && member.memberships.length > 0) await this.#replace(member)
+    for (const { on, membership } of gone) {
+      const now = on && find(on)
+      if (now === undefined) continue
+      try {
+        const { joined } = await this.#joinOne(named(now), membership.source)
+        this.#tell('joined', joined)
+      } catch (error) {
+        this.#debug('not renewed: %s', reasonOf(error))
+      }
     }
     this.#learn()
   }
 
   /** Finds what there is now of an interface; the table is read at the first call. */
-  #finder(): (on: Interface) => Interface | undefined {
+  #finder(): ((on: Interface) => Interface | undefined) & {
+    named(wanted: string): string | undefined
+  } {
     const { group, networkInterfaces } = this.#settings
     let table: NetworkInterfaces | undefined
-    return (on) => {
+    const find = (wanted: string): Interface | undefined => {
       table ??= networkInterfaces()
-      try {
-        return findInterface(table, group, on.given ?? on.name, 'interfaces')
-      } catch {
-        return undefined
-      }
+      return foundInterface(table, group, wanted)
     }
+    return Object.assign((on: Interface) => find(on.given ?? on.name), {
+      named: (wanted: string) => find(wanted)?.name,
+    })
   }
 
   /** Notes which interfaces the new memberships are on, as the system numbers them. */
   #learn(): void {
-    const members = [...this.#members.values()].filter(({ isUnlearned }) => isUnlearned)
+    const members = this.#members.filter(({ isUnlearned }) => isUnlearned)
     if (members.length === 0) return
     const counted = joinedOn(this.#settings.group, this.#settings.createSocket) ?? []
     for (const member of members) member.learn(counted)
   }
 
   /** Leaves these, and closes what they alone have needed. */
-  #drop(memberships: readonly Membership[]): void {
+  #drop(leaving: readonly Joined[]): void {
     const find = this.#finder()
-    for (const member of this.#members.values()) {
-      for (const { on, membership } of [...member.joined]) {
-        if (memberships.some((one) => isDeepStrictEqual(one, membership))) {
-          member.leave(membership, () => on && find(on))
-        }
+    for (const member of this.#members) {
+      for (const joined of member.joined.filter((one) => leaving.includes(one))) {
+        member.leave(joined, () => joined.on && find(joined.on))
       }
     }
     this.#closeUnused()
@@ -202,9 +450,9 @@ export class Memberships {
   /** Closes the sockets of zones in which nothing is joined; the last one tells the address, and stays. */
   #closeUnused(): void {
     if (!this.#hasZones) return
-    for (const [address, member] of this.#members) {
-      if (member.memberships.length > 0 || this.#members.size === 1) continue
-      this.#members.delete(address)
+    for (const member of this.#members) {
+      if (member.memberships.length > 0 || this.#members.length === 1) continue
+      this.#members = this.#members.filter((other) => other !== member)
       this.#sockets.close(member.socket)
     }
   }
@@ -232,8 +480,9 @@ export class Memberships {
   }
 
   async #replaced(old: MemberSocket): Promise<MemberSocket> {
-    const { reuseAddr } = this.#settings
-    const [address = ''] = [...this.#members].find(([, member]) => member === old) ?? []
+    const { reuseAddr, group, bindAddress } = this.#settings
+    const { zone } = old
+    const address = bindAddress ?? groupAddress(group, zone === undefined ? zone : { zone })
     this.#debug('replacing the socket on %s', address)
     // Until there is another, which may fail.
     old.isDeaf = true
@@ -244,27 +493,49 @@ export class Memberships {
     const isDeafened = await deafening
     if (reuseAddr && !isDeafened) await this.#sockets.close(old.socket)
     const socket = await opening
-    const member = this.#member(socket, address, old.zone)
+    const member = this.#member(socket, zone, old)
     const find = this.#finder()
-    for (const { on, membership } of old.joined) {
+    for (const joined of [...old.joined]) {
+      const { on } = joined
       try {
-        member.join(on && (find(on) ?? on), membership.source)
+        member.adopt(joined, on && (find(on) ?? on))
       } catch (error) {
         this.#debug('not joined again: %s', reasonOf(error))
+        this.#isUnsettled = true
+        this.#tell('lost', joined)
       }
     }
     if (isDeafened) afterReading(old.socket, () => this.#sockets.close(old.socket))
     return member
   }
 
-  /** The interfaces to join on; `undefined` is the one that the system picks. */
-  #targets(wanted: Wanted): readonly (Interface | undefined)[] {
-    const { group, networkInterfaces: list } = this.#settings
-    if (wanted === 'default') return [undefined]
-    const networkInterfaces = this.#members.size === 0 ? list.again : list
-    return wanted === 'all'
-      ? listInterfaces(networkInterfaces(), group)
-      : wantedInterfaces({ group, networkInterfaces }, wanted)
+  /** Where to join; by what the system picks it is found out only where that is followed. */
+  async #targets(wanted: Wanted): Promise<readonly Target[]> {
+    const { group, networkInterfaces: list, followInterfaces } = this.#settings
+    if (wanted === 'default') {
+      if (!followInterfaces) return [{ on: undefined, name: DEFAULT }]
+      const targets = await this.#where('default', list())
+      if (targets.length > 0) return targets
+      const why = `There is no route to ${group.address}, which 'default' would join by: add one, or name an interface`
+      throw new MulticastError('ERR_MULTICAST_INTERFACE', why)
+    }
+    const networkInterfaces = this.#members.length === 0 ? list.again : list
+    const on =
+      wanted === 'all'
+        ? listInterfaces(networkInterfaces(), group)
+        : wantedInterfaces({ group, networkInterfaces }, wanted)
+    return on.map(named)
+  }
+
+  /** Whether that is how joining is refused while the network changes, and not for ever. */
+  #isPassing(error: unknown): boolean {
+    const { code, cause } = error as MulticastError
+    if (code === 'ERR_MULTICAST_INTERFACE') return true
+    // No system comes to bind to a group that does not. An address may come, and is waited for where something
+    // was named that is: with 'all' nobody has asked for it.
+    const { bindAddress, interfaces } = this.#settings
+    const isForGood = bindAddress === undefined ? !this.#hasZones : interfaces === 'all'
+    return isOfChange(cause) && !(code === 'ERR_MULTICAST_BIND' && isForGood)
   }
 
   /** Whether there is a socket for each interface: the group is bound, and only with a zone. */
@@ -275,21 +546,26 @@ export class Memberships {
   /** The socket that joins on that interface, opened if it is not yet. */
   async #socketFor(on: Interface | undefined): Promise<MemberSocket> {
     const { group, bindAddress, reuseAddr } = this.#settings
-    const address = bindAddress ?? groupAddress(group, on)
-    const open = this.#members.get(address)
+    const zone = this.#hasZones ? on?.zone : undefined
+    const open = this.#members.find((member) => member.zone === zone)
     if (open?.isDeaf) return this.#replace(open)
     if (open !== undefined) return open
+    const address = bindAddress ?? groupAddress(group, on)
     const socket = await this.#sockets.open({ address, port: this.#port, reuseAddr })
     // With port 0 the first socket picks it, and the others follow.
     this.#port = socket.address().port
-    return this.#member(socket, address, this.#hasZones ? on?.zone : undefined)
+    return this.#member(socket, zone)
   }
 
-  #member(socket: DatagramSocket, address: string, zone: string | undefined): MemberSocket {
+  /** Has a socket's datagrams heard, which may take the place of another's. */
+  #member(socket: DatagramSocket, zone: string | undefined, old?: MemberSocket): MemberSocket {
     const member = new MemberSocket(socket, this.#settings, zone)
-    this.#members.set(address, member)
+    this.#members =
+      old === undefined
+        ? [...this.#members, member]
+        : this.#members.map((other) => (other === old ? member : other))
     this.#hear(socket, (remote) => {
-      if (zone !== undefined) this.#zones.set(remote, zone)
+      if (member.zone !== undefined) this.#zones.set(remote, member.zone)
       return member.admits(remote)
     })
     return member
@@ -314,18 +590,20 @@ export class Memberships {
   }
 
   #nameOf(wanted: string): string {
+    const isKnown = this.all.some((membership) => membership.interface === wanted)
+    if (isKnown || this.#asks.some((ask) => ask.wanted === wanted)) {
+      return this.#asks.find((ask) => ask.wanted === wanted)?.joined?.membership.interface ?? wanted
+    }
     if (wanted === 'default') return wanted
-    if (this.all.some((membership) => membership.interface === wanted)) return wanted
     // By an address that interfaces share, the system has joined on whichever it found.
-    const members = [...this.#members.values()].flatMap(({ joined }) => joined)
-    const by = members.find(({ on }) => on?.handle === wanted)
+    const by = this.#joined.find(({ on }) => on?.handle === wanted)
     if (by !== undefined) return by.membership.interface
     const { networkInterfaces, group } = this.#settings
     return findInterface(networkInterfaces(), group, wanted, 'interface').name
   }
 }
 
-const nameOf = (on: Interface | undefined): string => on?.name ?? 'default'
+const named = (on: Interface): Target => ({ on, name: on.name })
 
 /**
  * Connected to its own group and port, a socket is delivered nothing more; what it holds is still read.

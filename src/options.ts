@@ -9,6 +9,7 @@ import {
   type Lookup,
   type NetworkInterfaces,
   parseInterfaces,
+  type WatchInterfaces,
   wantedInterfaces,
 } from './interfaces.js'
 import {
@@ -36,6 +37,13 @@ export interface Carrier {
   createSocket?: CreateSocket | undefined
   /** Lists the interfaces. Default: node:os's `networkInterfaces`. Only together with `createSocket`. */
   networkInterfaces?: (() => NetworkInterfaces) | undefined
+  /**
+   * Tells of changes of the interfaces, for those that follow them, in place of a look every two seconds.
+   * It is given a function to call after each change, with the names of the interfaces on which what was
+   * joined is gone (removed, or made anew), and returns one that ends it. Default: none, they are looked
+   * at. Only together with `createSocket`.
+   */
+  watchInterfaces?: WatchInterfaces | undefined
 }
 
 /** The options that a sender and a receiver share. `undefined` always means the default. */
@@ -65,6 +73,12 @@ export interface MulticastOptions extends Carrier {
   queueLimit?: number | undefined
   /** Aborting it closes, and rejects what is pending with its reason. Default: none. */
   signal?: AbortSignal | undefined
+  /**
+   * Whether it stays true to `interfaces` while interfaces come, go, change address or are made anew: what
+   * appears is joined, or sent through, within about two seconds, and what is not there yet is waited for
+   * instead of refused. Default: true where `interfaces` is `'all'`, else false.
+   */
+  followInterfaces?: boolean | undefined
 }
 
 /** The options of a sender, beside its codecs. */
@@ -146,7 +160,21 @@ const shared = {
   signal: rule({ check: optional(isSignal) }),
   createSocket: rule({ default: createSocket, check: isFunction<CreateSocket> }),
   networkInterfaces: rule({ default: networkInterfaces, check: interfaceLister }),
+  watchInterfaces: rule({ check: optional(isFunction<WatchInterfaces>) }),
 } satisfies Rules
+
+/** What to use, and whether to stay true to it. */
+function following(fallback: 'all' | 'default') {
+  return {
+    // What was given, if it was: what it is else depends on `interfaces` (see {@link followed}).
+    followInterfaces: rule({ check: optional(isBoolean) }),
+    interfaces: rule({
+      default: fallback,
+      check: (value, option, settled: Lookup & { followInterfaces: boolean | undefined }) =>
+        parseInterfaces(value, option, settled, settled.followInterfaces === true),
+    }),
+  } satisfies Rules
+}
 
 const senderRules = {
   group,
@@ -167,14 +195,14 @@ const senderRules = {
     check: isBoolean,
     set: (socket, loopback) => socket.setMulticastLoopback(loopback),
   }),
-  interfaces: rule({ default: 'default', check: parseInterfaces }),
+  ...following('default'),
 } satisfies Rules
 
 const receiverRules = {
   group,
   port: rule({ check: integer(0, 65535, 'ERR_MULTICAST_PORT') }),
   ...shared,
-  interfaces: rule({ default: 'all', check: parseInterfaces }),
+  ...following('all'),
   sources: rule({
     check: optional((value, option, { group }: Lookup) => {
       const sources = isList(
@@ -196,15 +224,33 @@ const receiverRules = {
   reuseAddr: rule({ default: true, check: isBoolean }),
 } satisfies Rules
 
-export type SenderSettings = Settings<typeof senderRules>
-export type ReceiverSettings = Settings<typeof receiverRules>
+export type SenderSettings = Followed<Settings<typeof senderRules>>
+export type ReceiverSettings = Followed<Settings<typeof receiverRules>>
+
+type Followed<Checked> = Omit<Checked, 'followInterfaces'> & { readonly followInterfaces: boolean }
+
+/** Where it was not said whether the interfaces are followed, they are if it is all of them. */
+function followed<Checked extends { readonly followInterfaces: boolean | undefined }>(
+  settings: Checked,
+  options: unknown,
+  fallback: 'all' | 'default',
+): Followed<Checked> {
+  // As it was given: with a zone all of them are the one of the zone.
+  const { interfaces = fallback } = options as MulticastOptions & { interfaces?: unknown }
+  const followInterfaces = settings.followInterfaces ?? interfaces === 'all'
+  return Object.freeze({ ...settings, followInterfaces })
+}
 
 export function senderSettings(options: unknown): SenderSettings {
-  const settings = resolve(senderRules, options, { MulticastReceiver: receiverRules })
+  const settings = followed(
+    resolve(senderRules, options, { MulticastReceiver: receiverRules }),
+    options,
+    'default',
+  )
   checkCarrier(options)
   const { interfaces, localAddress, group } = settings
   if (localAddress === wildcard(group) || interfaces === 'default') return settings
-  if (interfaces === 'all' || wantedInterfaces(settings, interfaces).length > 1) {
+  if (isSeveral(settings)) {
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
       `localAddress is ${shown(localAddress)}, and interfaces asks for several: each has an address of its own. Leave localAddress out`,
@@ -214,7 +260,11 @@ export function senderSettings(options: unknown): SenderSettings {
 }
 
 export function receiverSettings(options: unknown): ReceiverSettings {
-  const settings = resolve(receiverRules, options, { MulticastSender: senderRules })
+  const settings = followed(
+    resolve(receiverRules, options, { MulticastSender: senderRules }),
+    options,
+    'all',
+  )
   checkCarrier(options)
   const { interfaces, group, bindAddress } = settings
   if (interfaces === 'default' && group.scoped && bindAddress === undefined) {
@@ -226,13 +276,23 @@ export function receiverSettings(options: unknown): ReceiverSettings {
   return settings
 }
 
+/** Whether a sender is to send through several interfaces, now or later. */
+export function isSeveral(settings: SenderSettings): boolean {
+  const { interfaces, followInterfaces } = settings
+  if (interfaces === 'default') return false
+  if (interfaces === 'all') return true
+  return (followInterfaces ? interfaces : wantedInterfaces(settings, interfaces)).length > 1
+}
+
 /** Other interfaces than the system's are those of other sockets than node:dgram's. */
 function checkCarrier(options: unknown): void {
-  const { createSocket, networkInterfaces } = options as Carrier
-  if (networkInterfaces === undefined || createSocket !== undefined) return
+  const { createSocket, networkInterfaces, watchInterfaces } = options as Carrier
+  if (createSocket !== undefined) return
+  const given = (networkInterfaces && 'networkInterfaces') ?? (watchInterfaces && 'watchInterfaces')
+  if (given === undefined) return
   throw new MulticastError(
     'ERR_MULTICAST_OPTION',
-    "networkInterfaces is given without createSocket: node:dgram's sockets know the system's interfaces alone. Give both, or neither",
+    `${given} is given without createSocket: node:dgram's sockets know the system's interfaces alone. Give both, or neither`,
   )
 }
 

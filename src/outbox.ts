@@ -18,7 +18,7 @@ export interface Way {
 /** To whom a datagram is, if not to the group. */
 export type Recipient = Readonly<Pick<RemoteInfo, 'address' | 'port'>>
 
-/** The ways that a datagram goes out, at least one, once there are any. */
+/** The ways that a datagram goes out; none while there is no interface for it. */
 type Route = (to: Recipient | undefined) => readonly Way[]
 
 interface Waiting {
@@ -121,6 +121,10 @@ export class Outbox {
     reject: (reason: unknown) => void,
     mayRefuse: boolean,
   ): void {
+    if (ways.length === 0) {
+      reject(noWay(data.byteLength))
+      return
+    }
     let left = ways.length
     const failed = (failure: unknown, { name }: Way): void => {
       left -= 1
@@ -227,6 +231,19 @@ export class Outbox {
       { cause },
     )
   }
+}
+
+/** The error where there is nothing to send through; its cause is the one that the system would give. */
+function noWay(byteLength: number): MulticastError {
+  const cause = Object.assign(new Error('send ENETUNREACH'), {
+    code: 'ENETUNREACH',
+    syscall: 'send',
+  })
+  return new MulticastError(
+    'ERR_MULTICAST_SEND',
+    `Could not send ${byteLength} bytes: no interface that it is to use is there. Sends go out once there is one`,
+    { cause },
+  )
 }
 
 /**

@@ -1,18 +1,33 @@
+import { isIP } from 'node:net'
 import type { Debugger } from 'debug'
-import { type Group, groupAddress, wildcard } from './address.js'
+import { type Group, groupAddress, splitZone, wildcard } from './address.js'
 import type { Place, Sockets } from './binding.js'
 import type { DatagramSocket } from './datagram.js'
-import { errno, MulticastError, reasonOf, shown } from './errors.js'
+import { errno, isOfChange, MulticastError, reasonOf, shown } from './errors.js'
 import type { Hear } from './inbox.js'
 import {
   addressOn,
   findInterface,
+  foundInterface,
   type Interface,
   outwardInterfaces,
   wantedInterfaces,
+  whyNotFound,
 } from './interfaces.js'
-import type { SenderSettings } from './options.js'
+import { isSeveral, type SenderSettings } from './options.js'
 import type { Way } from './outbox.js'
+import type { Sight } from './watch.js'
+
+/** A way through an interface, as it is now. */
+interface OwnWay extends Way {
+  readonly heal: () => Promise<OwnWay | string>
+  /** The interface as it was looked up last. */
+  readonly on: Interface
+  /** What was asked for that it is: the name or the address that was given, or of `'all'` its name. */
+  readonly asked: string
+  /** What the socket is bound to, where that is an address of the interface. */
+  readonly bound: Place | undefined
+}
 
 /**
  * What a sender sends through: a socket for each interface, since the outgoing interface of one cannot be
@@ -24,12 +39,25 @@ export class Outgoing {
   readonly #sockets: Sockets
   readonly #hear: Hear
   /** In the order of the interfaces. */
-  #ways: readonly Way[] = []
+  #ways: readonly OwnWay[] = []
+  /** The one way of `'default'`. */
+  #default: Way | undefined
+  /** What was named and is away: its socket waits, so that it keeps its port and what comes to that. */
+  #parked: readonly OwnWay[] = []
   #isSeveral = false
   /** What is being looked up anew, by the way that has failed. */
-  readonly #healing = new Map<Way, Promise<Way | string>>()
+  readonly #healing = new Map<OwnWay, Promise<OwnWay | string>>()
   /** What has taken the place of a way. */
-  readonly #mended = new WeakMap<Way, Way>()
+  readonly #mended = new WeakMap<OwnWay, OwnWay>()
+  /** Whether something that is there could not be opened. */
+  #isUnsettled = false
+  #isOpen = false
+  /** Whether a look at the interfaces has found something that is not seen to yet. */
+  #isNews = false
+  /** Settles when it is. */
+  #following: Promise<void> | undefined
+  /** Why something is not sent through, as it was told last. */
+  readonly #told = new Map<string, string>()
 
   constructor(settings: SenderSettings, debug: Debugger, sockets: Sockets, hear: Hear) {
     this.#settings = settings
@@ -40,39 +68,154 @@ export class Outgoing {
 
   /** Where a datagram to the group goes out, once it is open. */
   get ways(): readonly Way[] {
-    return this.#ways
+    return this.#default === undefined ? this.#ways : [this.#default]
+  }
+
+  /** The socket of the first one, if there is one. */
+  get first(): DatagramSocket | undefined {
+    return (this.ways[0] ?? this.#parked[0])?.socket
   }
 
   /** The names of the interfaces, `'default'` for the system's route. */
   get interfaces(): readonly string[] {
-    return this.#ways.map(({ name }) => name ?? 'default')
+    return this.ways.map(({ name }) => name ?? 'default')
   }
 
-  /** Opens all; of `'all'` those that can be, if that is any. */
+  /** Opens all; of `'all'` those that can be, if that is any; where it is followed, those that are there. */
   async open(): Promise<void> {
-    const { interfaces, group, networkInterfaces } = this.#settings
+    const { interfaces, followInterfaces } = this.#settings
     if (interfaces === 'default') {
-      this.#ways = [await this.#openDefault()]
+      this.#default = await this.#openDefault()
       return
     }
-    const on =
-      interfaces === 'all'
-        ? this.#outward()
-        : wantedInterfaces({ group, networkInterfaces: networkInterfaces.again }, interfaces)
-    this.#isSeveral = on.length > 1
-    const ways: Way[] = []
+    if (followInterfaces) return this.#openThere(interfaces)
+    const wanted = this.#wanted(interfaces)
+    this.#isSeveral = wanted.size > 1
     let failure: unknown
-    for (const one of on) {
+    for (const [asked, on] of wanted) {
       try {
-        ways.push(await this.#openOn(one))
+        this.#ways = [...this.#ways, await this.#openOn(asked, on)]
       } catch (error) {
         failure ??= error
-        this.#debug('not sending through %s: %s', one.name, reasonOf(error))
+        this.#debug('not sending through %s: %s', on.name, reasonOf(error))
         if (interfaces !== 'all') throw error
       }
     }
-    if (ways.length === 0) throw failure
-    this.#ways = ways
+    if (this.#ways.length === 0) throw failure
+  }
+
+  /** Opens what there is, and fails only where that is refused for a reason that does not pass. */
+  async #openThere(interfaces: 'all' | readonly string[]): Promise<void> {
+    this.#isSeveral = isSeveral(this.#settings)
+    const failures = await this.#keep()
+    const lasting = failures.filter(({ cause }) => !isOfChange(cause))
+    if (lasting.length > 0 && (interfaces !== 'all' || this.#ways.length === 0)) throw lasting[0]
+    this.#isOpen = true
+    if (this.#isNews) this.#following = this.#caughtUp()
+  }
+
+  /** What is asked for and is to be there: by what was asked, once each. */
+  #wanted(interfaces: 'all' | readonly string[]): ReadonlyMap<string, Interface> {
+    const { group, networkInterfaces } = this.#settings
+    if (interfaces === 'all') return new Map(this.#outward().map((on) => [on.name, on]))
+    const on = wantedInterfaces({ group, networkInterfaces: networkInterfaces.again }, interfaces)
+    return new Map(on.map((one) => [one.given ?? one.name, one]))
+  }
+
+  /** What of it is there now. */
+  #there(): ReadonlyMap<string, Interface> {
+    const { interfaces, group, networkInterfaces } = this.#settings
+    const table = networkInterfaces()
+    if (interfaces === 'all') {
+      const on = outwardInterfaces(table, group)
+      if (on.length === 0)
+        this.#tellOf('all', `there is no interface with an ${group.family} address`)
+      for (const name of this.#told.keys())
+        if (on.length > 0 && !table[name]) this.#told.delete(name)
+      return new Map(on.map((one) => [one.name, one]))
+    }
+    const there = new Map<string, Interface>()
+    for (const asked of interfaces) {
+      const on = foundInterface(table, group, asked)
+      if (on === undefined) this.#tellOf(asked, whyNotFound(table, group, asked))
+      else if (![...there.values()].some(({ name }) => name === on.name)) there.set(asked, on)
+    }
+    return there
+  }
+
+  /** Sends through what is asked for and is there from now on, whatever has changed. */
+  follow({ isNew }: Sight): void {
+    if (this.#settings.interfaces === 'default' || !(isNew || this.#isUnsettled)) return
+    this.#isNews = true
+    if (this.#isOpen) this.#following ??= this.#caughtUp()
+  }
+
+  async #caughtUp(): Promise<void> {
+    while (this.#isNews) {
+      this.#isNews = false
+      await this.#keep().catch((error) => this.#debug('not followed: %s', reasonOf(error)))
+    }
+    this.#following = undefined
+  }
+
+  /** Opens what has come, mends what has changed, and puts aside what has gone. Returns what was refused. */
+  async #keep(): Promise<readonly MulticastError[]> {
+    const there = this.#there()
+    const failures: MulticastError[] = []
+    for (const way of this.#ways.filter(({ asked }) => !there.has(asked))) this.#putAside(way)
+    for (const [asked, on] of there) {
+      try {
+        const way = [...this.#ways, ...this.#parked].find((one) => one.asked === asked)
+        if (way === undefined) this.#ways = [...this.#ways, await this.#openOn(asked, on)]
+        else await this.#keptOn(way, on)
+        this.#told.delete(asked)
+      } catch (error) {
+        failures.push(error as MulticastError)
+        this.#tellOf(asked, reasonOf(error))
+      }
+    }
+    const open = this.#ways
+    this.#ways = [...there.keys()].flatMap((key) => open.find(({ asked }) => asked === key) ?? [])
+    this.#isUnsettled = failures.length > 0
+    return failures
+  }
+
+  /** What was named keeps its socket; of `'all'` it may never come again. */
+  #putAside(way: OwnWay): void {
+    this.#debug('not sending through %s any more: it is gone', way.name)
+    this.#ways = this.#ways.filter((other) => other !== way)
+    if (this.#settings.interfaces === 'all') this.#sockets.close(way.socket)
+    else this.#parked = [...this.#parked, way]
+  }
+
+  /** Has a way go through its interface as that is now. */
+  async #keptOn(way: OwnWay, on: Interface): Promise<void> {
+    const isOther =
+      way.bound !== undefined && (way.on.index !== on.index || !this.#isBoundTo(way, on))
+    const address = this.#addressFor(on)
+    const socket = isOther ? await this.#setAnew(way.socket, on, address, way.bound) : way.socket
+    // An address may be on another interface now, by the same socket.
+    const isSame = !isOther && way.name === on.name
+    const kept = isSame ? way : this.#wayOn(way.asked, on, socket, address)
+    // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
+    kept.socket.setMulticastInterface(on.handle)
+    const isUsed = this.#ways.includes(way)
+    this.#parked = this.#parked.filter((other) => other !== way)
+    this.#ways = isUsed
+      ? this.#ways.map((other) => (other === way ? kept : other))
+      : [...this.#ways, kept]
+    if (kept !== way) this.#mended.set(way, kept)
+    if (kept !== way || !isUsed) await this.#tell(on, address)
+  }
+
+  #isBoundTo({ bound }: OwnWay, on: Interface): boolean {
+    return bound?.address === this.#addressFor(on)
+  }
+
+  /** Tells DEBUG once why something is not sent through. */
+  #tellOf(asked: string, why: string): void {
+    if (this.#told.get(asked) !== why) this.#debug('not sending through %s: %s', asked, why)
+    this.#told.set(asked, why)
   }
 
   #outward(): readonly Interface[] {
@@ -93,11 +236,11 @@ export class Outgoing {
     return { socket, port, address: group.address }
   }
 
-  async #openOn(on: Interface): Promise<Way> {
+  async #openOn(asked: string, on: Interface): Promise<OwnWay> {
     const address = this.#addressFor(on)
     const socket = await this.#openSet(on, address, this.#settings.localPort)
     await this.#tell(on, address)
-    return this.#wayOn(on, socket, address)
+    return this.#wayOn(asked, on, socket, address)
   }
 
   /** Opens a socket that sends through the interface, or none. */
@@ -127,12 +270,15 @@ export class Outgoing {
     return addressOn(networkInterfaces(), group, on)
   }
 
-  #wayOn(on: Interface, socket: DatagramSocket, address: string): Way {
+  #wayOn(asked: string, on: Interface, socket: DatagramSocket, address: string): OwnWay {
     const { group, port } = this.#settings
     const isBound = address !== wildcard(group)
     // Asked now: once the interface is gone that a socket is bound on, the system does not tell it.
     const bound = isBound ? place(address, socket.address().port) : undefined
-    const way: Way = {
+    const way: OwnWay = {
+      asked,
+      on,
+      bound,
       socket,
       port,
       // To a zone the system would send although the socket is bound in one that is gone, deaf to replies:
@@ -140,7 +286,7 @@ export class Outgoing {
       address: isBound ? group.address : groupAddress(group, on),
       name: on.name,
       heal: () => {
-        const healing = this.#healing.get(way) ?? this.#healed(way, on, bound)
+        const healing = this.#healing.get(way) ?? this.#healed(way)
         this.#healing.set(way, healing)
         return healing.finally(() => this.#healing.delete(way))
       },
@@ -152,20 +298,25 @@ export class Outgoing {
    * Looks the interface up anew, which may have got another address or have been made anew. Resolves with
    * the way that takes the place of this one, or with what keeps it from being mended.
    */
-  async #healed(way: Way, on: Interface, bound: Place | undefined): Promise<Way | string> {
+  async #healed(way: OwnWay): Promise<OwnWay | string> {
+    const { on, bound } = way
+    // A look at the interfaces may be mending it.
+    await this.#following
     // Another send may have mended it meanwhile.
     let now = way
     for (let next = this.#mended.get(now); next; next = this.#mended.get(now)) now = next
     if (now !== way) return now
-    let why = lostInterface(on, this.#settings.group)
+    let why = lostInterface(on.given ?? on.name, this.#settings.group)
     try {
       const { group, networkInterfaces } = this.#settings
       const found = findInterface(networkInterfaces(), group, on.given ?? on.name, 'interfaces')
       const address = this.#addressFor(found)
       if (bound !== undefined) why = lostAddress(address)
       const socket = await this.#setAnew(way.socket, found, address, bound)
-      const healed = this.#wayOn(found, socket, address)
-      this.#ways = this.#ways.map((other) => (other === way ? healed : other))
+      const healed = this.#wayOn(way.asked, found, socket, address)
+      const replaced = (other: OwnWay): OwnWay => (other === way ? healed : other)
+      this.#ways = this.#ways.map(replaced)
+      this.#parked = this.#parked.map(replaced)
       this.#mended.set(way, healed)
       await this.#tell(found, address)
       return healed
@@ -204,7 +355,9 @@ export class Outgoing {
     const { group, port } = this.#settings
     const source =
       bound === wildcard(group)
-        ? await this.#sockets.sourceTo(port, groupAddress(group, on), on?.handle)
+        ? await this.#sockets
+            .sourceTo(port, groupAddress(group, on), on?.handle)
+            .catch((error) => `no address: ${reasonOf(error)}`)
         : bound
     this.#debug('sending through %s from %s', on?.name ?? "the system's route", source)
   }
@@ -215,9 +368,9 @@ function place(address: string, port: number): Place {
   return { address, port, reuseAddr: false }
 }
 
-function lostInterface({ name, given }: Interface, { family }: Group): string {
-  if (given !== undefined) return lostAddress(given)
-  return `${name} is down or gone, or has no ${family} address: sends go out again once that is over`
+function lostInterface(asked: string, { family }: Group): string {
+  if (isIP(splitZone(asked)[0]) > 0) return lostAddress(asked)
+  return `${asked} is down or gone, or has no ${family} address: sends go out again once that is over`
 }
 
 function lostAddress(address: string): string {

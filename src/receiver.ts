@@ -4,6 +4,7 @@ import { type Group, parseSource, parseUnicast } from './address.js'
 import { type Codec, type Codecs, type Decoder, encode } from './codec.js'
 import { Endpoint } from './endpoint.js'
 import { MulticastError, reasonOf } from './errors.js'
+import { emit, type MulticastReceiverEvents, raise } from './events.js'
 import { parseInterfaces } from './interfaces.js'
 import type { Membership } from './member-socket.js'
 import { Memberships } from './memberships.js'
@@ -17,6 +18,7 @@ import {
 } from './options.js'
 import type { Recipient } from './outbox.js'
 import { integer, wrongValue } from './rules.js'
+import type { Sight } from './watch.js'
 
 const debug = createDebug('typed-multicast:receiver')
 
@@ -29,15 +31,17 @@ const debug = createDebug('typed-multicast:receiver')
  * `Message` is what comes, as `codec` decodes it: a `Buffer` by default. `Reply` is what {@link reply}
  * takes, as `replyCodec` encodes it, or else `codec`: a string or bytes by default.
  */
-export class MulticastReceiver<
-  Message = Buffer,
-  in Reply = string | Uint8Array,
-> extends Endpoint<Message> {
+export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array> extends Endpoint<
+  Message,
+  MulticastReceiverEvents<Message>
+> {
   readonly #settings: ReceiverSettings
   readonly #replyCodec: Codec<Reply, unknown>
   readonly #memberships: Memberships
   /** Settles when the last join or leave that was asked for is done: they take turns. */
   #turn: Promise<void> = Promise.resolve()
+  /** Whether the interfaces are going to be looked at for what was asked. */
+  #isFollowing = false
 
   /** `codec` carries the messages, or without it they are bytes; `replyCodec` carries the replies. */
   constructor(
@@ -57,17 +61,33 @@ export class MulticastReceiver<
       binding: 'bind',
       silentFrom: 'listening',
       configure: (socket) => applySettings('receiver', socket, settings),
-      open: () => memberships.join(settings.interfaces, settings.sources),
+      open: () => memberships.open(),
       route: (to) => memberships.waysTo(to as Recipient),
       first: () => memberships.first,
+      follow: (sight) => this.#follow(sight),
     })
-    const memberships = new Memberships(settings, debug, this.core.sockets, this.core.inbox.hear)
+    const { sockets, inbox, lifecycle } = this.core
+    const memberships = new Memberships(
+      settings,
+      debug,
+      sockets,
+      inbox.hear,
+      (change, membership) => {
+        if (lifecycle.state !== 'listening') return
+        debug('%s: %o', change, membership)
+        raise(() => emit(this, 'membership', change, membership))
+      },
+    )
     this.#memberships = memberships
     this.#settings = settings
     this.#replyCodec = (settings.replyCodec ?? settings.codec) as Codec<Reply, unknown>
   }
 
-  /** What is joined now. Interfaces of `'all'` that could not be joined are missing. */
+  /**
+   * What is joined now. Interfaces of `'all'` that could not be joined are missing, and what is waited for. Where
+   * interfaces are followed it is true as of the last look at them, two seconds ago at most, and the event
+   * `membership` tells of changes; otherwise as of the last {@link join} or {@link leave}.
+   */
   get memberships(): readonly Membership[] {
     if (this.core.lifecycle.state === 'closed') return []
     return this.#memberships.all
@@ -90,7 +110,8 @@ export class MulticastReceiver<
    * `listening` first. What is left out is as in the receiver's options, with the interfaces of
    * `'all'` listed anew. Joining what is joined already changes nothing, but renews what the system has
    * lost because its interface was deleted and created again. If one of several cannot be
-   * joined, none is (of `'all'`, only if none can).
+   * joined, none is (of `'all'`, only if none can). What is named has to be there now; where interfaces are
+   * followed it is followed from then on.
    */
   async join(membership: MembershipOptions = {}): Promise<void> {
     const { interface: name, source } = membershipSettings(membership)
@@ -105,7 +126,8 @@ export class MulticastReceiver<
 
   /**
    * Leaves what `membership` names: an interface, a source, both, or with neither all that is joined.
-   * Rejects with `ERR_MULTICAST_LEAVE` if nothing joined is like it. After the last membership is left
+   * Rejects with `ERR_MULTICAST_LEAVE` if nothing joined is like it, nor waited for. What has been left is not
+   * joined again by following, until {@link join} asks for it. After the last membership is left
    * the receiver stays open, and drops and counts what still comes.
    */
   async leave(membership: MembershipOptions = {}): Promise<void> {
@@ -136,6 +158,21 @@ export class MulticastReceiver<
     })
     this.#turn = turn.catch(() => {})
     return turn
+  }
+
+  /** Sees to it that what was asked for is joined where it is now; looks that come meanwhile are one. */
+  #follow(sight: Sight): () => void {
+    const finish = this.#memberships.notice(sight)
+    return () => {
+      finish()
+      const isOver = ['closing', 'closed'].includes(this.core.lifecycle.state)
+      if (isOver || this.#isFollowing || !this.#memberships.mustFollow(sight)) return
+      this.#isFollowing = true
+      this.#inTurn(() => {
+        this.#isFollowing = false
+        return this.#memberships.follow()
+      }).catch((error) => debug('not followed: %s', reasonOf(error)))
+    }
   }
 
   async #reply(message: Reply, remote: Pick<RemoteInfo, 'address' | 'port'>): Promise<number> {

@@ -10,7 +10,6 @@ import {
   type SenderSettings,
   senderSettings,
 } from './options.js'
-import type { Way } from './outbox.js'
 import { Outgoing } from './outgoing.js'
 import { Queue } from './queue.js'
 import { Silence } from './silence.js'
@@ -54,7 +53,11 @@ export class MulticastSender<
       configure: (socket) => applySettings('sender', socket, settings),
       open: () => outgoing.open(),
       route: () => outgoing.ways,
-      first: () => (outgoing.ways[0] as Way).socket,
+      first: () => outgoing.first,
+      follow: (sight) => {
+        outgoing.follow(sight)
+        return () => {}
+      },
     })
     const outgoing = new Outgoing(settings, debug, this.core.sockets, this.core.inbox.hear)
     this.#outgoing = outgoing
@@ -64,7 +67,8 @@ export class MulticastSender<
 
   /**
    * The names of the interfaces that it sends through now, `['default']` for the system's route. None
-   * before `listening` and after `close`.
+   * before `listening` and after `close`. Where interfaces are followed it is true as of the last look at
+   * them, two seconds ago at most; otherwise one that is away stays listed.
    */
   get interfaces(): readonly string[] {
     return this.core.lifecycle.state === 'listening' ? this.#outgoing.interfaces : []
@@ -74,8 +78,9 @@ export class MulticastSender<
    * Sends a message to the group, one datagram out of each of its interfaces; waits for `listening`
    * first. Resolves with its bytes once the kernel has taken them for one interface at least, which says
    * nothing of who hears it; a program on this host hears one copy for each interface. Rejects if no
-   * interface takes it. An interface that has got another address or was made anew is looked up again
-   * and tried once more.
+   * interface takes it, and where interfaces are followed if none is there now (ENETUNREACH is the code of
+   * the `cause`). An interface that has got another address or was made anew is looked up again and
+   * tried once more.
    */
   send(message: Message): Promise<number> {
     let data: Uint8Array

@@ -4,6 +4,7 @@ import { parseGroup } from '../src/address.js'
 import {
   addressOn,
   findInterface,
+  foundInterface,
   interfaceLister,
   listInterfaces,
   type NetworkInterfaces,
@@ -431,4 +432,24 @@ test('opening takes the table that the check of the options has listed, once', (
   assert.deepEqual([name(lister.again()), name(lister.again())], ['eth2', 'eth3'])
   lister()
   assert.equal(name(lister.again()), 'eth5')
+})
+
+test("what is waited for is in the group's zone", () => {
+  const lookup = (zone: string) => ({
+    group: parseGroup(`ff02::1%${zone}`),
+    networkInterfaces: interfaceLister(() => table, 'networkInterfaces'),
+  })
+  const waitFor = (interfaces: string, zone: string) =>
+    parseInterfaces(interfaces, 'interfaces', lookup(zone), true)
+  // What is there contradicts another zone that is there, and waiting does not mend it.
+  assert.throws(() => waitFor('lo', 'eth0'), {
+    code: 'ERR_MULTICAST_INTERFACE',
+    message: /zone is %eth0, but interfaces asks for lo/,
+  })
+  assert.deepEqual(waitFor('eth0', 'eth0'), ['eth0'])
+  assert.deepEqual(waitFor('eth9', 'eth0'), ['eth9'])
+  // An interface is not used for a zone that may be another one, once that comes.
+  assert.deepEqual(waitFor('eth0', 'eth9'), ['eth0'])
+  assert.equal(foundInterface(table, lookup('eth9').group, 'eth0'), undefined)
+  assert.equal(foundInterface(table, lookup('eth0').group, 'eth0')?.name, 'eth0')
 })

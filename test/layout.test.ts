@@ -33,9 +33,11 @@ const order = [
   'igmp',
   'interfaces',
   'sockopt',
+  'member-socket',
+  'events',
+  'watch',
   'codec',
   'options',
-  'events',
   'queue',
   'inbox',
   'silence',
@@ -43,7 +45,6 @@ const order = [
   'binding',
   'lifecycle',
   'endpoint',
-  'member-socket',
   'memberships',
   'outgoing',
   'sender',
@@ -141,6 +142,7 @@ test('what is not in src or in Node is imported in one place each', async () => 
   }
   assert.deepEqual(foreign, {
     debug: [
+      'watch',
       'inbox',
       'outbox',
       'binding',

@@ -3,6 +3,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { afterEach } from 'node:test'
 import {
   type CreateSocket,
+  type MulticastEmitter,
   MulticastReceiver,
   MulticastSender,
   type ReceiverOptions,
@@ -86,9 +87,7 @@ export function spied(): { sockets: Socket[]; createSocket: CreateSocket } {
 }
 
 /** The events of an endpoint by name, in their order. */
-export function record(
-  endpoint: MulticastSender<string, string> | MulticastReceiver<string, string>,
-): string[] {
+export function record(endpoint: MulticastEmitter<string>): string[] {
   const events: string[] = []
   for (const name of ['listening', 'message', 'timeout', 'malformed', 'error', 'close'] as const) {
     endpoint.on(name, () => events.push(name))

@@ -10,9 +10,11 @@ import {
   type Received,
   text,
 } from '../src/index.js'
+import { MockNetwork } from '../src/testing/index.js'
 import { group, keep, makeReceiver, makeSender } from './loopback.js'
+import { told } from './told.js'
 
-// Everything here is pinned to 127.0.0.1.
+// Everything here is pinned to 127.0.0.1, or on a mock network.
 const pin = { interfaces: '127.0.0.1' }
 
 afterEach(() => mock.timers.reset())
@@ -365,4 +367,35 @@ test('a loop that leaves a request leaves nothing behind', async () => {
     break
   }
   assert.equal(added.mock.callCount(), removed.mock.callCount())
+})
+
+test('DEBUG tells what a sender and a receiver wait for, and which interfaces there are', async (t) => {
+  const lines = told(t)
+  const host = new MockNetwork().host()
+  const options = { group: '239.1.2.3', port: 10_000, interfaces: 'eht0', ...host }
+  await using sender = new MulticastSender({ ...options, followInterfaces: true })
+  await using receiver = new MulticastReceiver({ ...options, followInterfaces: true })
+  await Promise.all([sender.ready(), receiver.ready()])
+  for (const start of [':sender not sending through eht0', ':receiver not joined']) {
+    const [line = '', ...others] = lines.filter((line) => line.includes(start))
+    assert.match(line, /'eht0', which is no interface here\. With IPv4 there are: lo .*, eth0 /)
+    assert.deepEqual(others, [])
+  }
+})
+
+test('an address that moves is sent from, and told of, on its other interface', async () => {
+  const network = new MockNetwork()
+  const host = network.host({
+    interfaces: { eth0: { addresses: ['10.0.0.1/24', '10.0.0.7/24'] }, eth1: 'elsewhere' },
+  })
+  const options = { group: '239.1.2.3', port: 10_000, interfaces: '10.0.0.7', ...host }
+  await using sender = await new MulticastSender({ ...options, followInterfaces: true }).ready()
+  const { port } = sender.address()
+  host.readdress('eth0', ['10.0.0.1/24'])
+  host.readdress('eth1', ['10.0.1.1/24', '10.0.0.7/24'])
+  await network.settled()
+  assert.deepEqual(sender.interfaces, ['eth1'])
+  await sender.send('moved')
+  const [entry] = network.journal
+  assert.deepEqual([entry?.interface, entry?.from], ['eth1', `10.0.0.7:${port}`])
 })

@@ -184,7 +184,7 @@ export async function program(remote: RemoteInfo): Promise<void> {
   // The mock network.
   const network = new MockNetwork({ loss: 0.1, rule: ({ to }) => ({ lost: to.host === 'b' }) })
   const host = network.host({ interfaces: { a: 'lan', b: { addresses: ['192.0.2.1/24'] } } })
-  is<Equal<keyof typeof spread, 'createSocket' | 'networkInterfaces'>>()
+  is<Equal<keyof typeof spread, 'createSocket' | 'networkInterfaces' | 'watchInterfaces'>>()
   const spread = { ...host }
   const mocked = new MulticastReceiver({ ...where, codec: text, ...host })
   is<Equal<typeof mocked, MulticastReceiver<string, string>>>()

@@ -1,5 +1,5 @@
 import { MulticastError, shown } from '../errors.js'
-import type { NetworkInterfaces } from '../interfaces.js'
+import type { NetworkInterfaces, WatchInterfaces } from '../interfaces.js'
 import { integer, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
 import { describe, type Link } from './link.js'
 import { type MockAddress, parseAddresses } from './link-address.js'
@@ -89,14 +89,17 @@ export interface Home {
  *
  *     new MulticastReceiver({ group, port, ...host })
  *
- * Only `createSocket` and `networkInterfaces` are its own properties, and so spread.
+ * Only `createSocket`, `networkInterfaces` and `watchInterfaces` are its own properties, and so spread.
  */
 export class MockHost {
   /** Makes a socket on this host, as node:dgram's `createSocket` does. */
   readonly createSocket: (options: MockSocketOptions) => MockSocket
   /** Lists the host's interfaces that are up, as node:os does. */
   readonly networkInterfaces: () => NetworkInterfaces
+  /** Tells at once of each change that {@link down}, {@link up} and the others make. */
+  readonly watchInterfaces: WatchInterfaces
 
+  readonly #watchers = new Set<{ readonly onChange: (lost: readonly string[]) => void }>()
   readonly #home: Home
   #links = 0
   /** What each interface is like, or was when it was removed. */
@@ -113,6 +116,11 @@ export class MockHost {
     const socketHome = { stack, schedule, sockets, nextFailure: () => this.#nextFailure() }
     this.createSocket = (options) => new MockSocket(socketHome, options)
     this.networkInterfaces = () => describe(stack.routing.links.values(), number)
+    this.watchInterfaces = (onChange) => {
+      const watcher = { onChange }
+      this.#watchers.add(watcher)
+      return () => this.#watchers.delete(watcher)
+    }
     this.#plug('lo', undefined, ['127.0.0.1/8', '::1/128'])
     for (const [name, options] of Object.entries(interfaces)) this.add(name, options)
   }
@@ -150,11 +158,13 @@ export class MockHost {
    */
   down(name: string): void {
     this.#link(name).isUp = false
+    this.#changed()
   }
 
   /** Brings an interface up again. Throws as {@link down} does. */
   up(name: string): void {
     this.#link(name).isUp = true
+    this.#changed()
   }
 
   /**
@@ -171,6 +181,7 @@ export class MockHost {
       )
     }
     this.#home.stack.routing.links.delete(name)
+    this.#changed(name)
   }
 
   /**
@@ -194,6 +205,7 @@ export class MockHost {
     // An address belongs to its segment: plugged in elsewhere it gets others.
     const kept = segment === before?.segment ? before.addresses : undefined
     this.#plug(name, segment, given.addresses ?? kept ?? this.#home.addressesOn(segment))
+    this.#changed()
   }
 
   /**
@@ -204,6 +216,7 @@ export class MockHost {
     const link = this.#link(name)
     link.addresses = parseAddresses(isAddresses(addresses, 'addresses'), link.addresses)
     this.#plugs.set(name, { segment: link.segment, addresses: [...addresses] })
+    this.#changed()
   }
 
   /**
@@ -223,6 +236,11 @@ export class MockHost {
     }
     if (count !== Number.POSITIVE_INFINITY) checkCount(count, 'count')
     this.#failure = { code, left: count }
+  }
+
+  /** Tells who watches; `lost` are the interfaces with which what was joined on them has gone. */
+  #changed(...lost: string[]): void {
+    for (const { onChange } of [...this.#watchers]) onChange(lost)
   }
 
   #nextFailure(): string | undefined {

@@ -6,6 +6,8 @@ import {
   bytes,
   type Codec,
   json,
+  type Membership,
+  type MembershipChange,
   type MulticastError,
   MulticastReceiver,
   MulticastSender,
@@ -14,23 +16,27 @@ import {
 
 // The types of the public face: one that is renamed or lost does not compile.
 export type {
+  Carrier,
   Codec,
   CreateSocket,
   DatagramSocket,
   DatagramSocketOptions,
   Membership,
+  MembershipChange,
   MembershipOptions,
   MembershipRequest,
   MulticastEmitter,
   MulticastErrorCode,
   MulticastEvents,
   MulticastOptions,
+  MulticastReceiverEvents,
   MulticastStats,
   NetworkInterfaces,
   Received,
   ReceiverOptions,
   RequestOptions,
   SenderOptions,
+  WatchInterfaces,
 } from 'typed-multicast'
 
 import { calcsize, pack, Struct, StructError, unpack } from 'typed-multicast/struct'
@@ -119,6 +125,10 @@ export function listeners() {
     holds<Same<typeof data, Buffer>>()
     holds<Same<typeof remote, RemoteInfo>>()
   })
+  plainReceiver().on('membership', (change, membership) => {
+    holds<Same<typeof change, MembershipChange>>()
+    holds<Same<typeof membership, Membership>>()
+  })
   plainSender().on('error', (error) => holds<Same<typeof error, MulticastError>>())
   plainSender().on('listening', () => {})
   plainSender().on('timeout', () => {})
@@ -158,6 +168,10 @@ export function mistakes(remote: RemoteInfo) {
   sender.on('mesage', () => {})
   // @ts-expect-error: the same on a receiver
   receiver.once('mesage', () => {})
+  // @ts-expect-error: an event of a receiver
+  sender.on('membership', () => {})
+  // @ts-expect-error: a change that does not exist
+  receiver.on('membership', (change: 'moved') => change)
   // @ts-expect-error: the replies are numbers
   sender.on('message', (reply: string) => reply)
   // @ts-expect-error: the messages are strings
@@ -213,6 +227,8 @@ export function mistakes(remote: RemoteInfo) {
   new MulticastReceiver({ ...address, ttl: 2 })
   // @ts-expect-error: an option of the wrong type
   new MulticastSender({ ...address, ttl: '2' })
+  // @ts-expect-error: the same of one that both have
+  new MulticastReceiver({ ...address, followInterfaces: 'all' })
   // @ts-expect-error: a codec that cannot decode
   new MulticastReceiver({ ...address, codec: { encode: (value: string) => Buffer.from(value) } })
   // @ts-expect-error: a codec that does not encode to bytes

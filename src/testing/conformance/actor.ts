@@ -9,6 +9,7 @@ import {
   lookup,
 } from '../../datagram.js'
 import { errno } from '../../errors.js'
+import type { MulticastEmitter } from '../../events.js'
 import type { NetworkInterfaces } from '../../interfaces.js'
 import type { Carrier, RequestOptions } from '../../options.js'
 import { MulticastReceiver } from '../../receiver.js'
@@ -105,11 +106,12 @@ export class Actor {
       const receiver = endpoint as MulticastReceiver
       receiver.on('message', (message, remote) => void receiver.reply(answer + message, remote))
     }
-    endpoint.on('message', (...args) => tell('message', ...args))
-    endpoint.on('error', (error) => tell('error', error))
-    endpoint.on('malformed', (...args) => tell('malformed', ...args))
-    endpoint.on('timeout', () => tell('timeout'))
-    endpoint.on('close', () => tell('close'))
+    const emitter: MulticastEmitter<Buffer> = endpoint
+    emitter.on('message', (...args) => tell('message', ...args))
+    emitter.on('error', (error) => tell('error', error))
+    emitter.on('malformed', (...args) => tell('malformed', ...args))
+    emitter.on('timeout', () => tell('timeout'))
+    emitter.on('close', () => tell('close'))
     await endpoint.ready()
   }
 
