@@ -19,6 +19,11 @@ export interface Place {
   readonly reuseAddr: boolean
 }
 
+/** A port that may be 0 until a socket has picked one, which the others then share. */
+export interface Port {
+  number: number
+}
+
 /** What is the same for all the sockets of an endpoint. */
 interface Common {
   readonly group: Group
@@ -71,13 +76,19 @@ export class Sockets {
     const socket = await boundSocket({ ...this.#common, configure: () => {} }, place)
     try {
       if (handle !== undefined) socket.setMulticastInterface(handle)
-      await new Promise<void>((resolve, reject) => {
-        socket.connect(port, address, (error) => (error ? reject(error) : resolve()))
-      })
+      await connected(socket, port, address)
       return socket.address().address
     } finally {
       await gone(socket)
     }
+  }
+
+  /** The address that the system would send to the group from, if there is a route. */
+  route(): Promise<string | undefined> {
+    const { address, scoped } = this.#common.group
+    // The group of a wider scope has the same route, and needs no zone. Any port will do.
+    const routed = scoped ? address.replace(/^(ff.)[12]:/, '$1e:') : address
+    return this.sourceTo(9, routed, undefined).catch(() => undefined)
   }
 
   /** Closes one; resolves when it is gone. */
@@ -158,6 +169,13 @@ async function boundSocket(common: Common, place: Place): Promise<DatagramSocket
     throw error
   }
   return socket
+}
+
+/** Connects a socket; rejects if there is no way. */
+export function connected(socket: DatagramSocket, port: number, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.connect(port, address, (error) => (error ? reject(error) : resolve()))
+  })
 }
 
 /** Closes the socket; resolves when it is gone, also if somebody else has closed it. */

@@ -10,7 +10,7 @@ import { Lifecycle } from './lifecycle.js'
 import type { ReceiverSettings, SenderSettings } from './options.js'
 import { Outbox, type Recipient, type Way } from './outbox.js'
 import { Silence } from './silence.js'
-import { type Follower, watch } from './watch.js'
+import { type Follower, type Sight, watch } from './watch.js'
 
 /** What an endpoint has counted since it was made. */
 export interface MulticastStats {
@@ -51,8 +51,12 @@ interface Nature {
   route(to: Recipient | undefined): readonly Way[]
   /** The socket whose address is the endpoint's, where there is one. */
   first(): DatagramSocket | undefined
-  /** Told of each look at the interfaces, where they are followed. */
-  readonly follow: Follower
+  /** Strikes out what a look has found lost; returns what comes when every endpoint has done so. */
+  notice?(sight: Sight): () => void
+  /** Whether there is something to {@link follow} after a look. */
+  mustFollow(sight: Sight): boolean
+  /** Is true to what was asked for, as the network is now. */
+  follow(): Promise<void>
 }
 
 /**
@@ -104,12 +108,28 @@ export abstract class Endpoint<
         emit(emitter, 'error', new MulticastError('ERR_MULTICAST_SOCKET', why, { cause }))
       },
     })
+    // The looks that come while it waits for its turn are one.
+    let isFollowing = false
+    const follower: Follower = (sight) => {
+      const finish = nature.notice?.(sight)
+      return () => {
+        finish?.()
+        const isOver = lifecycle.state === 'closing' || lifecycle.state === 'closed'
+        if (isOver || isFollowing || !nature.mustFollow(sight)) return
+        isFollowing = true
+        const follow = (): Promise<void> => {
+          isFollowing = false
+          return nature.follow()
+        }
+        lifecycle.inTurn(follow).catch((error) => debug('not followed: %s', reasonOf(error)))
+      }
+    }
     let unfollow = (): void => {}
     const lifecycle = new Lifecycle<unknown>(this, noun, settings.signal, debug, {
       isNeeded: () => !outbox.isEmpty,
       async open() {
         // First, or a change would be missed that comes while it opens.
-        if (settings.followInterfaces) unfollow = watch(settings, debug, nature.follow)
+        if (settings.followInterfaces) unfollow = watch(settings, debug, follower)
         await nature.open()
         sockets.holdEmpty()
       },

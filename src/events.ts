@@ -4,16 +4,25 @@ import type * as typed from 'typed-emitter'
 import type { MulticastError } from './errors.js'
 import type { Membership } from './member-socket.js'
 
+/** Whom a datagram came from: node:dgram's `RemoteInfo`, and where it came in, if that is known. */
+export interface Remote extends RemoteInfo {
+  /**
+   * The name of the interface that it came in by. Known of what comes to a link-local IPv6 group, for which
+   * there is a socket on each interface; else absent.
+   */
+  interface?: string
+}
+
 /** The events of a sender (whose messages are the replies) and of a receiver. */
 export type MulticastEvents<Message> = {
   /** The socket is bound and, in a receiver, has joined. Once. */
   listening: () => void
-  /** A datagram came. `remote` is node:dgram's: address, family, port and size in bytes. */
-  message: (message: Message, remote: RemoteInfo) => void
+  /** A datagram came. `remote` is whom it is from: address, family, port and size in bytes. */
+  message: (message: Message, remote: Remote) => void
   /** `timeout` ms passed without a message. Once, until traffic arms it again. */
   timeout: () => void
   /** A datagram came that the codec could not decode: `data` are its bytes. */
-  malformed: (error: MulticastError, data: Buffer, remote: RemoteInfo) => void
+  malformed: (error: MulticastError, data: Buffer, remote: Remote) => void
   /** Opening failed, or the system reported an error on the open socket. */
   error: (error: MulticastError) => void
   /** The socket is gone. Once, and the last event. */
@@ -52,14 +61,14 @@ export function emit<Message>(
   emitter: MulticastEmitter<Message>,
   event: 'message',
   message: Message,
-  remote: RemoteInfo,
+  remote: Remote,
 ): void
 export function emit<Message>(
   emitter: MulticastEmitter<Message>,
   event: 'malformed',
   error: MulticastError,
   data: Buffer,
-  remote: RemoteInfo,
+  remote: Remote,
 ): void
 export function emit<Message>(
   emitter: MulticastEmitter<Message>,

@@ -1,20 +1,19 @@
-import type { RemoteInfo } from 'node:dgram'
 import type { Debugger } from 'debug'
 import type { Codec } from './codec.js'
 import type { DatagramSocket } from './datagram.js'
 import { MulticastError, type Reason, reasonOf } from './errors.js'
-import { emit, type MulticastEmitter } from './events.js'
+import { emit, type MulticastEmitter, type Remote } from './events.js'
 import { Queue } from './queue.js'
 
 /** A message together with where it came from. */
 export interface Received<Message> {
   readonly message: Message
-  /** node:dgram's: address, family, port and size in bytes. */
-  readonly remote: RemoteInfo
+  /** Whom it is from: address, family, port and size in bytes. */
+  readonly remote: Remote
 }
 
 /** {@link Inbox.hear}. */
-export type Hear = (socket: DatagramSocket, admits: (remote: RemoteInfo) => boolean) => void
+export type Hear = (socket: DatagramSocket, admits: (remote: Remote) => boolean) => void
 
 /**
  * What comes in: it is admitted, counted, decoded, and handed on to the readers and as an event.
@@ -105,7 +104,7 @@ export class Inbox<Incoming> {
     return isRead
   }
 
-  #receive(data: Buffer, remote: RemoteInfo, admits: (remote: RemoteInfo) => boolean): void {
+  #receive(data: Buffer, remote: Remote, admits: (remote: Remote) => boolean): void {
     if (!this.#isOpen) return
     if (!admits(remote)) {
       this.dropped += 1
@@ -143,7 +142,7 @@ export class Inbox<Incoming> {
   }
 }
 
-function decodeError(cause: unknown, { address, port, size }: RemoteInfo): MulticastError {
+function decodeError(cause: unknown, { address, port, size }: Remote): MulticastError {
   return new MulticastError(
     'ERR_MULTICAST_DECODE',
     `The codec could not decode the ${size} bytes from ${address} port ${port}: ${reasonOf(cause)}`,

@@ -56,6 +56,8 @@ export class Lifecycle<Self> {
   readonly #ending = deferred()
   readonly #closed = deferred()
   #state: State<Self> = { name: 'opening', waiters: [] }
+  /** Settles when the last task is done: they take turns. */
+  #turn: Promise<void> = Promise.resolve()
 
   /** Begins it: opening on a later tick. `noun` is what messages call `self`. */
   constructor(
@@ -93,6 +95,23 @@ export class Lifecycle<Self> {
     if (state.name === 'listening') return Promise.resolve()
     if (state.name !== 'opening') return Promise.reject(state.reason())
     return new Promise((resolve, reject) => state.waiters.push({ resolve, reject }))
+  }
+
+  /** Does it when it is listening and what was asked for before is done. Rejects where it ends before. */
+  async inTurn(task: () => Promise<void>): Promise<void> {
+    await this.whenListening()
+    const turn = this.#turn.then(async () => {
+      this.throwIfEnded()
+      await task().catch((error: unknown) => {
+        // What the closing of the socket has made impossible failed for that reason.
+        this.throwIfEnded()
+        throw error
+      })
+      // Overtaken, so that nothing is done after all.
+      this.throwIfEnded()
+    })
+    this.#turn = turn.catch(() => {})
+    return turn
   }
 
   /** Throws the reason why it ends or has ended, if so. */

@@ -141,6 +141,16 @@ export interface ReceiverOptions extends MulticastOptions {
   reuseAddr?: boolean | undefined
 }
 
+/** The options of a peer, beside its codecs: those of both, but for the sender's `localAddress` and `localPort`. */
+export interface PeerOptions extends ReceiverOptions, Pick<SenderOptions, 'ttl' | 'loopback'> {
+  /**
+   * IP_MULTICAST_TTL, for IPv6 IPV6_MULTICAST_HOPS: how many networks a message may cross, 0 to 255. One
+   * of 1 or more that is given holds for replies too (IP_TTL, IPV6_UNICAST_HOPS). Default: 1, and for
+   * replies the system's, as a rule 64.
+   */
+  ttl?: number | undefined
+}
+
 const group = rule({ check: (value) => parseGroup(value) })
 
 const shared = {
@@ -224,6 +234,20 @@ const receiverRules = {
   reuseAddr: rule({ default: true, check: isBoolean }),
 } satisfies Rules
 
+const peerRules = {
+  ...receiverRules,
+  loopback: senderRules.loopback,
+  ttl: rule({
+    check: optional(integer(0, 255, 'ERR_MULTICAST_TTL')),
+    set: (socket, ttl: number) => {
+      socket.setMulticastTTL(ttl)
+      // None can be sent to a single host with 0.
+      if (ttl > 0) socket.setTTL(ttl)
+    },
+  }),
+} satisfies Rules
+
+export type PeerSettings = Followed<Settings<typeof peerRules>>
 export type SenderSettings = Followed<Settings<typeof senderRules>>
 export type ReceiverSettings = Followed<Settings<typeof receiverRules>>
 
@@ -256,7 +280,22 @@ export function senderSettings(options: unknown): SenderSettings {
 }
 
 export function receiverSettings(options: unknown): ReceiverSettings {
-  const settings = followed(resolve(receiverRules, options), options, 'all')
+  return checkBound(followed(resolve(receiverRules, options), options, 'all'), options)
+}
+
+export function peerSettings(options: unknown): PeerSettings {
+  const settings = checkBound(followed(resolve(peerRules, options), options, 'all'), options)
+  if (settings.reuseAddr || settings.bindAddress === undefined) return settings
+  throw new MulticastError(
+    'ERR_MULTICAST_OPTION',
+    `reuseAddr is false, and bindAddress ${shown(settings.bindAddress)}: a peer sends from sockets of its own on the same port. Leave one of the two out`,
+  )
+}
+
+function checkBound<Checked extends ReceiverSettings>(
+  settings: Checked,
+  options: unknown,
+): Checked {
   checkCarrier(options)
   const { interfaces, group, bindAddress } = settings
   if (interfaces === 'default' && group.scoped && bindAddress === undefined) {
@@ -269,7 +308,7 @@ export function receiverSettings(options: unknown): ReceiverSettings {
 }
 
 /** Whether a sender is to send through several interfaces, now or later. */
-export function isSeveral(settings: SenderSettings): boolean {
+function isSeveral(settings: SenderSettings): boolean {
   const { interfaces, followInterfaces } = settings
   if (interfaces === 'default') return false
   if (interfaces === 'all') return true
@@ -290,11 +329,11 @@ function checkCarrier(options: unknown): void {
 
 /** Sets on an open socket what the settings ask for; the kernel's refusal names the option. */
 export function applySettings(
-  kind: 'sender' | 'receiver',
+  kind: 'sender' | 'receiver' | 'peer',
   socket: DatagramSocket,
-  settings: SenderSettings | ReceiverSettings,
+  settings: SenderSettings | ReceiverSettings | PeerSettings,
 ): void {
-  const rules: Rules = kind === 'sender' ? senderRules : receiverRules
+  const rules: Rules = { sender: senderRules, receiver: receiverRules, peer: peerRules }[kind]
   for (const [option, value] of Object.entries(settings)) {
     if (value === undefined) continue
     try {
@@ -338,6 +377,30 @@ export function requestSettings(
     )
   }
   return { ...settings, timeout: end }
+}
+
+/** The options of one reply, beside its message and whom it is to. */
+export interface ReplyOptions {
+  /**
+   * The milliseconds within which it goes out, at a random time, so that not all who hear a question answer
+   * it at once: 0 to 2147483647. Default: 0, at once. As RFC 6762 (mDNS) asks for, CoAP's leisure, SSDP's MX.
+   */
+  within?: number | undefined
+}
+
+const replyRules = {
+  within: rule({
+    default: 0,
+    check: (value, option): number => {
+      if (typeof value === 'number' && value >= 0 && value <= 2 ** 31 - 1) return value
+      const wanted = 'a number of milliseconds from 0 to 2147483647'
+      throw wrongValue('ERR_MULTICAST_OPTION', option, wanted, value)
+    },
+  }),
+} satisfies Rules
+
+export function replySettings(options: unknown): Settings<typeof replyRules> {
+  return resolve(replyRules, options)
 }
 
 /** What to join or to leave. `MulticastReceiver` tells what each means where it is left out. */

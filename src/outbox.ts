@@ -9,6 +9,8 @@ export interface Way {
   readonly socket: DatagramSocket
   readonly port: number
   readonly address: string
+  /** Whether the socket is connected to there. */
+  readonly isConnected?: boolean
   /** The interface that it leaves by, where the socket is set to one. */
   readonly name?: string
   /** Mends a way that is refused: the mended one, or why that cannot be, where that is known. */
@@ -28,6 +30,11 @@ interface Waiting {
   readonly reject: (reason: unknown) => void
 }
 
+interface Timed {
+  readonly timer: ReturnType<typeof setTimeout>
+  readonly reject: (reason: unknown) => void
+}
+
 /**
  * What goes out. Before {@link open} sends wait here; afterwards the kernel takes them. It ends
  * gently with {@link shut}, which lets accepted sends go out, or at once with {@link cut}.
@@ -44,6 +51,8 @@ export class Outbox {
   #route: Route | undefined
   #waiting: Waiting[] = []
   #waitingBytes = 0
+  /** What waits for its time. */
+  readonly #timed = new Set<Timed>()
   #handed = 0
   #handedBytes = 0
   /** Why nothing more is accepted. */
@@ -77,6 +86,22 @@ export class Outbox {
     })
   }
 
+  /** The same after so many milliseconds, by the global timer; rejects at once where it is shut before. */
+  sendLater(milliseconds: number, data: Uint8Array, to: Recipient): Promise<number> {
+    return new Promise((resolve, reject) => {
+      if (this.#shut !== undefined) {
+        reject(this.#shut())
+        return
+      }
+      const timed = { reject, timer: setTimeout(() => later(), milliseconds) }
+      const later = (): void => {
+        this.#timed.delete(timed)
+        resolve(this.send(data, to))
+      }
+      this.#timed.add(timed)
+    })
+  }
+
   /** Hands over what waits, in its order, and from now on everything at once. */
   open(route: Route): void {
     this.#route = route
@@ -86,9 +111,14 @@ export class Outbox {
     }
   }
 
-  /** Accepts nothing more. */
+  /** Accepts nothing more, and gives up what waits for its time. */
   shut(reason: Reason): void {
     this.#shut ??= reason
+    for (const { timer, reject } of this.#timed) {
+      clearTimeout(timer)
+      reject(reason())
+    }
+    this.#timed.clear()
   }
 
   /** Gives up what was accepted too; returns how many sends learn of it at once. */
@@ -148,7 +178,7 @@ export class Outbox {
     heal: Way['heal'],
   ): void {
     const { byteLength } = data
-    const { socket, port, address, name } = way
+    const { socket, port, address, name, isConnected } = way
     const settle = (cause: unknown, why?: string): void => {
       this.#handed -= 1
       this.#handedBytes -= byteLength
@@ -188,7 +218,8 @@ export class Outbox {
       )
     }
     try {
-      socket.send(data, port, address, done)
+      if (isConnected) socket.send(data, done)
+      else socket.send(data, port, address, done)
     } catch (cause) {
       done(cause)
     }

@@ -1,7 +1,9 @@
 import createDebug from 'debug'
+import { wildcard } from './address.js'
 import { type Codec, type Codecs, type Decoder, encode } from './codec.js'
 import { Endpoint } from './endpoint.js'
 import type { Received } from './inbox.js'
+import { addressOn, type Interface } from './interfaces.js'
 import {
   applySettings,
   type RequestOptions,
@@ -10,7 +12,7 @@ import {
   type SenderSettings,
   senderSettings,
 } from './options.js'
-import { Outgoing } from './outgoing.js'
+import { type Manner, Outgoing } from './outgoing.js'
 import { Queue } from './queue.js'
 import { Silence } from './silence.js'
 
@@ -54,12 +56,17 @@ export class MulticastSender<
       open: () => outgoing.open(),
       route: () => outgoing.ways,
       first: () => outgoing.first,
-      follow: (sight) => {
-        outgoing.follow(sight)
-        return () => {}
-      },
+      mustFollow: (sight) => outgoing.mustFollow(sight),
+      follow: () => outgoing.follow(),
     })
-    const outgoing = new Outgoing(settings, debug, this.core.sockets, this.core.inbox.hear)
+    const outgoing = new Outgoing(
+      settings,
+      { number: settings.port },
+      senderManner(settings),
+      debug,
+      this.core.sockets,
+      this.core.inbox.hear,
+    )
     this.#outgoing = outgoing
     this.#settings = settings
     this.#codec = settings.codec as Codec<Message, unknown>
@@ -132,5 +139,26 @@ export class MulticastSender<
       },
     })
     return replies
+  }
+}
+
+/** How a sender binds, and so what it hears replies on. */
+function senderManner(settings: SenderSettings): Manner {
+  const { group, localAddress, localPort, networkInterfaces } = settings
+  const addressFor = (on: Interface | undefined, isSeveral: boolean): string => {
+    // IP_MULTICAST_IF fixes the source address of IPv4; IPv6 sends from a given one if it is bound to it.
+    const isGiven = on?.given !== undefined && group.family === 'IPv6'
+    const isShared = isSeveral && localPort !== 0
+    if (on === undefined || localAddress !== wildcard(group)) return localAddress
+    return isGiven || isShared ? addressOn(networkInterfaces(), group, on) : localAddress
+  }
+  return {
+    isConnected: false,
+    // Without SO_REUSEADDR, or another program could take the port that the replies come to.
+    place: (on, isSeveral) => ({
+      address: addressFor(on, isSeveral),
+      port: localPort,
+      reuseAddr: false,
+    }),
   }
 }
