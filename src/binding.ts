@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net'
 import { MessageChannel } from 'node:worker_threads'
 import type { Debugger } from 'debug'
 import { type Group, wildcard } from './address.js'
@@ -116,6 +117,24 @@ export class Sockets {
     await Promise.all([...this.#open].map(gone))
   }
 
+  /** What each is bound to. */
+  get bound(): readonly AddressInfo[] {
+    return [...this.#open].flatMap((socket) => {
+      try {
+        return socket.address()
+      } catch {
+        // Of one that is bound on an interface that is gone.
+        return []
+      }
+    })
+  }
+
+  /** The bytes of buffer that were granted to the one that has the least, in the unit that is asked for. */
+  granted(buffer: 'recvBufferSize' | 'sendBufferSize'): number | undefined {
+    const sizes = [...this.#open].map((socket) => grantedTo(socket, buffer))
+    return sizes.length === 0 ? undefined : Math.min(...sizes)
+  }
+
   /** Whether they keep the process alive. */
   hold(held: boolean): void {
     this.#held = held
@@ -169,6 +188,15 @@ async function boundSocket(common: Common, place: Place): Promise<DatagramSocket
     throw error
   }
   return socket
+}
+
+/** The bytes of buffer that a socket was granted. Linux tells twice that, for what it needs itself. */
+export function grantedTo(
+  socket: DatagramSocket,
+  buffer: 'recvBufferSize' | 'sendBufferSize',
+): number {
+  const told = buffer === 'recvBufferSize' ? socket.getRecvBufferSize() : socket.getSendBufferSize()
+  return process.platform === 'linux' ? told / 2 : told
 }
 
 /** Connects a socket; rejects if there is no way. */

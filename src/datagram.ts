@@ -37,6 +37,9 @@ export interface DatagramSocket {
   setTTL(ttl: number): unknown
   setRecvBufferSize(size: number): unknown
   setSendBufferSize(size: number): unknown
+  /** The bytes that the kernel has granted: on Linux twice what was asked for. */
+  getRecvBufferSize(): number
+  getSendBufferSize(): number
   /** The bytes that the kernel has refused so far and that wait to be sent. */
   getSendQueueSize(): number
   ref(): unknown

@@ -51,45 +51,45 @@ export const Emitter: new <Events extends typed.EventMap>() => typed.default<Eve
 
 /**
  * Emits for a class that is itself generic in `Message`. It cannot call typed-emitter's `emit`:
- * TypeScript leaves `Parameters<MulticastEvents<Message>['message']>` unresolved there.
+ * TypeScript leaves `Parameters<MulticastEvents<Message>['message']>` unresolved there. Returns whether anybody listens.
  */
 export function emit<Message>(
   emitter: MulticastEmitter<Message>,
   event: 'listening' | 'timeout' | 'close',
-): void
+): boolean
 export function emit<Message>(
   emitter: MulticastEmitter<Message>,
   event: 'message',
   message: Message,
   remote: Remote,
-): void
+): boolean
 export function emit<Message>(
   emitter: MulticastEmitter<Message>,
   event: 'malformed',
   error: MulticastError,
   data: Buffer,
   remote: Remote,
-): void
+): boolean
 export function emit<Message>(
   emitter: MulticastEmitter<Message>,
   event: 'error',
   error: MulticastError,
-): void
+): boolean
 export function emit<Message>(
   emitter: typed.default<MulticastReceiverEvents<Message>>,
   event: 'membership',
   change: MembershipChange,
   membership: Membership,
-): void
-export function emit(emitter: unknown, event: string, ...args: unknown[]): void {
-  ;(emitter as EventEmitter).emit(event, ...args)
+): boolean
+export function emit(emitter: unknown, event: string, ...args: unknown[]): boolean {
+  return (emitter as EventEmitter).emit(event, ...args)
 }
 
 // Taken before anybody puts a fake in its place.
 const { queueMicrotask } = globalThis
 
 /** Emits from inside a promise: what a listener throws is uncaught there too, not a rejection. */
-export function raise(emission: () => void): void {
+export function raise(emission: () => unknown): void {
   try {
     emission()
   } catch (error) {

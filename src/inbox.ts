@@ -1,9 +1,9 @@
 import type { Debugger } from 'debug'
-import type { Codec } from './codec.js'
+import { type Codec, isThenable } from './codec.js'
 import type { DatagramSocket } from './datagram.js'
 import { MulticastError, type Reason, reasonOf } from './errors.js'
 import { emit, type MulticastEmitter, type Remote } from './events.js'
-import { Queue } from './queue.js'
+import { type Bounds, Queue } from './queue.js'
 
 /** A message together with where it came from. */
 export interface Received<Message> {
@@ -25,13 +25,16 @@ export class Inbox<Incoming> {
   bytesReceived = 0
   /** Datagrams that the codec could not decode. */
   malformed = 0
-  /** Datagrams that were not admitted, and messages that a slow reader has lost. */
+  /** Datagrams that were not admitted or accepted, and messages that a slow reader has lost. */
   dropped = 0
+  /** Messages that nobody listened to, iterated over or had requested. */
+  unheard = 0
 
   readonly #emitter: MulticastEmitter<Incoming>
   readonly #debug: Debugger
   readonly #decode: (data: Buffer) => Incoming
-  readonly #queueLimit: number
+  readonly #bounds: Bounds
+  readonly #accept: ((remote: Remote) => unknown) | undefined
   readonly #onMessage: () => void
   /** Who reads the messages, and what an abort does to the reader. */
   readonly #queues = new Map<Queue<Received<Incoming>>, 'end' | 'fail'>()
@@ -43,14 +46,15 @@ export class Inbox<Incoming> {
   constructor(
     emitter: MulticastEmitter<Incoming>,
     codec: Codec<never, unknown>,
-    queueLimit: number,
+    settings: Bounds & { readonly accept: ((remote: Remote) => unknown) | undefined },
     debug: Debugger,
     onMessage: () => void,
   ) {
     this.#emitter = emitter
     // The constructors' signatures tie the codec to the type.
     this.#decode = (data) => codec.decode(data) as Incoming
-    this.#queueLimit = queueLimit
+    this.#bounds = settings
+    this.#accept = settings.accept
     this.#debug = debug
     this.#onMessage = onMessage
   }
@@ -62,7 +66,7 @@ export class Inbox<Incoming> {
 
   /** The messages from now on. */
   subscribe(): Queue<Received<Incoming>> {
-    const queue = new Queue<Received<Incoming>>(this.#queueLimit, {
+    const queue = new Queue<Received<Incoming>>(this.#bounds, {
       onEnd: () => this.unfeed(queue),
     })
     this.feed(queue, 'end')
@@ -111,6 +115,11 @@ export class Inbox<Incoming> {
       this.#debug('dropped: nothing joined asks for %s', remote.address)
       return
     }
+    if (this.#accept !== undefined && !this.#accept(remote)) {
+      this.dropped += 1
+      this.#debug('dropped: %s is not accepted', remote.address)
+      return
+    }
     this.received += 1
     this.bytesReceived += data.byteLength
     if (this.#debug.enabled) {
@@ -119,9 +128,9 @@ export class Inbox<Incoming> {
     let message: Incoming
     try {
       message = this.#decode(data)
-      if (message instanceof Promise) {
+      if (isThenable(message)) {
         // It may reject because of what a stranger has sent: that must not end the process.
-        message.catch(() => {})
+        message.then(undefined, () => {})
         throw new TypeError('decode() returned a promise, and has to return the message itself')
       }
     } catch (cause) {
@@ -135,10 +144,9 @@ export class Inbox<Incoming> {
     // The codec may have closed it.
     if (!this.#isOpen) return
     this.#onMessage()
-    for (const queue of this.#queues.keys()) {
-      if (queue.push({ message, remote })) this.dropped += 1
-    }
-    emit(this.#emitter, 'message', message, remote)
+    const isRead = this.#queues.size > 0
+    for (const queue of this.#queues.keys()) this.dropped += queue.push({ message, remote })
+    if (!emit(this.#emitter, 'message', message, remote) && !isRead) this.unheard += 1
   }
 }
 

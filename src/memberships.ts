@@ -86,6 +86,11 @@ export class Memberships {
     return this.#members.flatMap(({ memberships }) => memberships)
   }
 
+  /** The port that it is bound to, once it is. */
+  get port(): number {
+    return this.#port.number
+  }
+
   /** The socket that was opened first, if there is one. */
   get first(): DatagramSocket | undefined {
     return this.#members[0]?.socket

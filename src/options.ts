@@ -4,6 +4,7 @@ import { parseGroup, parseSource, parseUnicast, wildcard } from './address.js'
 import { bytes, type Codec } from './codec.js'
 import type { CreateSocket, DatagramSocket } from './datagram.js'
 import { MulticastError, reasonOf, shown } from './errors.js'
+import type { Remote } from './events.js'
 import {
   interfaceLister,
   type Lookup,
@@ -69,8 +70,22 @@ export interface MulticastOptions extends Carrier {
    * all of them. Past it a send rejects, because node:dgram's own queue has no bound. Default: 1 MiB.
    */
   maxQueuedBytes?: number | undefined
-  /** The messages that an async iterator holds for a slow loop; it drops the oldest. Default: 1024. */
+  /**
+   * The messages that an async iterator or a request holds for a slow loop; it drops the oldest. One that was
+   * left without its `return()`, as by hand, holds them until `close()`. Default: 1024.
+   */
   queueLimit?: number | undefined
+  /**
+   * The bytes that they hold, as they came; one message is held however large. Default: 1 MiB. A message
+   * parsed from JSON can take 20 times its bytes of memory.
+   */
+  queueBytes?: number | undefined
+  /**
+   * Whether to take a datagram in, by whom it is from, before it is decoded. What is refused is counted in
+   * `stats.dropped`. It holds for a sender's replies too. Default: everyone is accepted. What it throws is
+   * uncaught, as in a listener.
+   */
+  accept?: ((remote: Remote) => boolean) | undefined
   /** Aborting it closes, and rejects what is pending with its reason. Default: none. */
   signal?: AbortSignal | undefined
   /**
@@ -111,6 +126,11 @@ export interface SenderOptions extends MulticastOptions {
    * socket is bound to its interface's address and to this port.
    */
   localPort?: number | undefined
+  /**
+   * Whether it hears replies. Without, its socket is connected to the group, which makes sending faster;
+   * `request` and `gather` throw, and `timeout` is refused. Default: true.
+   */
+  replies?: boolean | undefined
 }
 
 /** The options of a receiver, beside its codecs. Its port may be 0: a free one, see `address()`. */
@@ -167,6 +187,8 @@ const shared = {
   }),
   maxQueuedBytes: rule({ default: 2 ** 20, check: integer(1, Number.MAX_SAFE_INTEGER) }),
   queueLimit: rule({ default: 1024, check: integer(1, Number.MAX_SAFE_INTEGER) }),
+  queueBytes: rule({ default: 2 ** 20, check: integer(1, Number.MAX_SAFE_INTEGER) }),
+  accept: rule({ check: optional(isFunction<(remote: Remote) => boolean>) }),
   signal: rule({ check: optional(isSignal) }),
   createSocket: rule({ default: createSocket, check: isFunction<CreateSocket> }),
   networkInterfaces: rule({ default: networkInterfaces, check: interfaceLister }),
@@ -206,6 +228,7 @@ const senderRules = {
     set: (socket, loopback) => socket.setMulticastLoopback(loopback),
   }),
   ...following('default'),
+  replies: rule({ default: true, check: isBoolean }),
 } satisfies Rules
 
 const receiverRules = {
@@ -260,7 +283,7 @@ function followed<Checked extends { readonly followInterfaces: boolean | undefin
   fallback: 'all' | 'default',
 ): Followed<Checked> {
   // As it was given: with a zone all of them are the one of the zone.
-  const { interfaces = fallback } = options as MulticastOptions & { interfaces?: unknown }
+  const interfaces = own(options, 'interfaces') ?? fallback
   const followInterfaces = settings.followInterfaces ?? interfaces === 'all'
   return Object.freeze({ ...settings, followInterfaces })
 }
@@ -268,7 +291,13 @@ function followed<Checked extends { readonly followInterfaces: boolean | undefin
 export function senderSettings(options: unknown): SenderSettings {
   const settings = followed(resolve(senderRules, options), options, 'default')
   checkCarrier(options)
-  const { interfaces, localAddress, group } = settings
+  const { interfaces, localAddress, group, replies, timeout } = settings
+  if (!replies && timeout !== undefined) {
+    throw new MulticastError(
+      'ERR_MULTICAST_OPTION',
+      `timeout is ${timeout}, and replies false: nothing comes that it could wait for. Leave one of the two out`,
+    )
+  }
   if (localAddress === wildcard(group) || interfaces === 'default') return settings
   if (isSeveral(settings)) {
     throw new MulticastError(
@@ -305,6 +334,13 @@ function checkBound<Checked extends ReceiverSettings>(
     )
   }
   return settings
+}
+
+/** An option as it was given. */
+function own(options: unknown, name: string): unknown {
+  return Object.hasOwn(options as object, name)
+    ? (options as Record<string, unknown>)[name]
+    : undefined
 }
 
 /** Whether a sender is to send through several interfaces, now or later. */
@@ -356,6 +392,15 @@ export interface RequestOptions {
   limit?: number | undefined
   /** Aborting it ends the request with the signal's reason. Default: none. */
   signal?: AbortSignal | undefined
+}
+
+/** Refuses to ask where no replies are heard. */
+export function checkReplies(replies: boolean): void {
+  if (replies) return
+  throw new MulticastError(
+    'ERR_MULTICAST_OPTION',
+    'The sender has replies: false, and hears none: ask with another one',
+  )
 }
 
 const requestRules = {

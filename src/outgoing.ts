@@ -111,7 +111,7 @@ export class Outgoing {
   /** Opens all; of `'all'` those that can be, if that is any; where it is followed, those that are there. */
   async open(): Promise<void> {
     const { interfaces } = this.#settings
-    if (this.#isFollowed) return this.#openThere()
+    if (this.#settings.followInterfaces && this.#isFollowed) return this.#openThere()
     const wanted = await this.#wanted()
     this.#isSeveral = wanted.size > 1
     let failure: unknown
@@ -140,7 +140,7 @@ export class Outgoing {
   /** What is not connected goes by the system's route wherever that leads. */
   get #isFollowed(): boolean {
     const { interfaces, followInterfaces } = this.#settings
-    return followInterfaces && (interfaces !== DEFAULT || this.#manner.isConnected)
+    return interfaces === DEFAULT ? this.#manner.isConnected : followInterfaces
   }
 
   /** What is asked for and is to be there: by what was asked, once each. */
@@ -155,10 +155,10 @@ export class Outgoing {
   }
 
   /** What of it is there now. */
-  async #there(): Promise<ReadonlyMap<string, Interface>> {
-    const { interfaces, group, networkInterfaces } = this.#settings
+  async #there(): Promise<ReadonlyMap<string, Interface | undefined>> {
+    const { interfaces, group, networkInterfaces, followInterfaces } = this.#settings
     const table = networkInterfaces()
-    const there = new Map<string, Interface>()
+    const there = new Map<string, Interface | undefined>()
     if (interfaces === 'all') {
       for (const on of outwardInterfaces(table, group)) there.set(on.name, on)
       if (there.size === 0)
@@ -168,10 +168,11 @@ export class Outgoing {
       return there
     }
     for (const asked of interfaces === DEFAULT ? [DEFAULT] : interfaces) {
-      const at = asked === DEFAULT ? await this.#sockets.route() : asked
-      const on = at === undefined ? undefined : foundInterface(table, group, at)
+      const on = asked === DEFAULT ? await this.#routed() : foundInterface(table, group, asked)
       if (on === undefined) this.#tellOf(asked, lostInterface(asked, group))
-      else if (![...there.values()].some(({ name }) => name === on.name)) there.set(asked, on)
+      // Without a route it sends all the same, not connected: there may be one at any time.
+      if (on === undefined && followInterfaces) continue
+      if (![...there.values()].some((other) => other?.name === on?.name)) there.set(asked, on)
     }
     return there
   }
@@ -222,16 +223,17 @@ export class Outgoing {
   }
 
   /** Has a way go through its interface as that is now. */
-  async #keptOn(way: OwnWay, on: Interface): Promise<void> {
+  async #keptOn(way: OwnWay, on: Interface | undefined): Promise<void> {
     const { bound } = way
     const isOther =
-      bound !== undefined &&
-      (way.on?.index !== on.index ||
-        way.on?.handle !== on.handle ||
-        bound.address !== this.#placeFor(on).address)
+      this.#mustConnect(on) !== (way.isConnected ?? false) ||
+      (bound !== undefined &&
+        (way.on?.index !== on?.index ||
+          way.on?.handle !== on?.handle ||
+          bound.address !== this.#placeFor(on).address))
     const kept = isOther ? await this.#renewed(way, on) : way
     // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
-    kept.socket.setMulticastInterface(on.handle)
+    if (on !== undefined) kept.socket.setMulticastInterface(on.handle)
     const isUsed = this.#ways.includes(way)
     this.#parked = this.#parked.filter((other) => other !== way)
     this.#ways = isUsed
@@ -240,22 +242,27 @@ export class Outgoing {
     if (kept !== way || !isUsed) await this.#tell(on)
   }
 
+  /** Without a route there is nothing to connect to. */
+  #mustConnect(on: Interface | undefined): boolean {
+    return this.#manner.isConnected && on !== undefined
+  }
+
   /** Tells DEBUG once why something is not sent through. */
   #tellOf(asked: string, why: string): void {
     if (this.#told.get(asked) !== why) this.#debug('not sending through %s: %s', asked, why)
     this.#told.set(asked, why)
   }
 
-  /** The interface that the system's route leads through. */
-  async #routed(): Promise<Interface> {
+  /** The interface that the system's route leads through, if there is one. */
+  async #routed(): Promise<Interface | undefined> {
     const { group, networkInterfaces } = this.#settings
     const address = await this.#sockets.route()
-    const on = address && foundInterface(networkInterfaces(), group, address)
-    if (on) return on
-    throw new MulticastError(
-      'ERR_MULTICAST_INTERFACE',
-      `interfaces is 'default', and ${lostInterface(DEFAULT, group)}`,
-    )
+    if (address === undefined) return undefined
+    const found = foundInterface(networkInterfaces(), group, address)
+    if (found === undefined) return undefined
+    // Nobody has asked for that very address.
+    const { given: _, ...on } = found
+    return on
   }
 
   #outward(): readonly Interface[] {
@@ -284,9 +291,10 @@ export class Outgoing {
     try {
       if (on !== undefined) socket.setMulticastInterface(on.handle)
       // Only then, or it would keep to the route's interface.
-      if (this.#manner.isConnected) {
+      if (this.#mustConnect(on)) {
         await connected(socket, this.#port.number, groupAddress(group, on))
-      } else this.#hear(socket, () => true)
+      }
+      if (!this.#manner.isConnected) this.#hear(socket, () => true)
       return socket
     } catch (cause) {
       await this.#sockets.close(socket)
@@ -311,7 +319,7 @@ export class Outgoing {
     { address, port, reuseAddr }: Place,
   ): OwnWay {
     const { group } = this.#settings
-    const { isConnected } = this.#manner
+    const isConnected = this.#mustConnect(on)
     const isBound = address !== wildcard(group)
     // Asked now: once the interface is gone that a socket is bound on, the system does not tell it.
     const bound =
@@ -329,7 +337,7 @@ export class Outgoing {
       address: isBound && !isConnected ? group.address : groupAddress(group, on),
       ...(isConnected ? { isConnected } : {}),
       ...(on === undefined ? {} : { name: on.name }),
-      ...(on === undefined && !isConnected
+      ...(on === undefined && !this.#manner.isConnected
         ? {}
         : {
             heal: () => {
@@ -379,15 +387,15 @@ export class Outgoing {
     const { bound, socket: before } = way
     const place = this.#placeFor(on)
     let socket = before
-    if (bound !== undefined) {
+    if (bound !== undefined || this.#mustConnect(on)) {
       try {
-        socket = await this.#openSet(on, { ...place, port: bound.port })
+        socket = await this.#openSet(on, { ...place, port: bound?.port ?? place.port })
         // Only now, so that there is one at every moment.
         await this.#sockets.close(before)
       } catch (error) {
         // By the socket itself, which then is still the right one.
         const isOurs =
-          place.address === bound.address && errno(error) === 'ERR_MULTICAST_PORT_IN_USE'
+          place.address === bound?.address && errno(error) === 'ERR_MULTICAST_PORT_IN_USE'
         if (!isOurs) throw error
       }
     }

@@ -1,12 +1,12 @@
 import type { RemoteInfo } from 'node:dgram'
 import createDebug, { type Debugger } from 'debug'
-import { type Group, parseSource, parseUnicast } from './address.js'
+import { parseSource, parseUnicast, wildcard } from './address.js'
 import type { Port } from './binding.js'
 import { type Codec, type Codecs, type Decoder, encode } from './codec.js'
 import { Endpoint } from './endpoint.js'
-import { reasonOf } from './errors.js'
+import { MulticastError, reasonOf } from './errors.js'
 import { emit, type MulticastReceiverEvents, type Remote, raise } from './events.js'
-import { parseInterfaces } from './interfaces.js'
+import { OwnAddresses, parseInterfaces } from './interfaces.js'
 import type { Membership } from './member-socket.js'
 import { Memberships } from './memberships.js'
 import {
@@ -71,6 +71,7 @@ export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array>
   readonly #replyCodec: Codec<Reply, unknown>
   readonly #memberships: Memberships
   readonly #debug: Debugger
+  readonly #own: OwnAddresses
 
   /** `codec` carries the messages, or without it they are bytes; `replyCodec` carries the replies. */
   constructor(
@@ -102,6 +103,11 @@ export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array>
       },
       route: (to) => (to === undefined ? (outgoing()?.ways ?? []) : memberships.waysTo(to)),
       first: () => memberships.first ?? outgoing()?.first,
+      isFollowed: settings.followInterfaces,
+      described: () => ({
+        interfaces: outgoing()?.interfaces ?? settings.interfaces,
+        memberships: this.memberships,
+      }),
       notice: (sight) => memberships.notice(sight),
       mustFollow: (sight) =>
         memberships.mustFollow(sight) || (outgoing()?.mustFollow(sight) ?? false),
@@ -125,6 +131,7 @@ export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array>
     this.#memberships = memberships
     this.#settings = settings
     this.#debug = debug
+    this.#own = new OwnAddresses(settings.networkInterfaces)
     this.#replyCodec = (settings.replyCodec ?? settings.codec) as Codec<Reply, unknown>
   }
 
@@ -141,11 +148,15 @@ export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array>
    * goes out at a random time in so many milliseconds; `close()` rejects it at once before that.
    */
   reply(message: Reply, remote: ReplyTo, options: ReplyOptions = {}): Promise<number> {
-    const sent = this.#reply(message, remote, options)
-    // Before listening nobody can have sent anything, so there such an error is no stranger's doing.
-    if (this.core.lifecycle.state !== 'opening') {
-      sent.catch((error: unknown) => this.#debug('not replied: %s', reasonOf(error)))
-    }
+    // Before listening nobody can have sent anything, so there an error is no stranger's doing.
+    const mayBeStrangers = this.core.lifecycle.state !== 'opening'
+    const sent: Promise<number> = this.#reply(message, remote, options).catch((error: unknown) => {
+      if (mayBeStrangers) {
+        this.#debug('not replied: %s', reasonOf(error))
+        sent.catch(() => {})
+      }
+      throw error
+    })
     return sent
   }
 
@@ -179,18 +190,27 @@ export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array>
   }
 
   async #reply(message: Reply, remote: ReplyTo, options: ReplyOptions): Promise<number> {
-    checkRemote(remote, this.#settings.group)
+    this.#checkRemote(remote)
     const { within } = replySettings(options)
     const data = encode(this.#replyCodec, message)
     const to = { address: this.#memberships.addressOf(remote), port: remote.port }
     const { outbox } = this.core
-    return within > 0 ? outbox.sendLater(Math.random() * within, data, to) : outbox.send(data, to)
+    if (within > 0) return await outbox.sendLater(Math.random() * within, data, to)
+    return await outbox.send(data, to)
   }
-}
 
-/** Whether that is somebody to reply to. */
-function checkRemote(remote: unknown, group: Group): void {
-  const { address, port } = (remote ?? {}) as Partial<RemoteInfo>
-  parseUnicast(address, group, 'remote.address')
-  integer(1, 65535, 'ERR_MULTICAST_PORT')(port, 'remote.port')
+  /** Refuses whom nobody can reply to: a stranger writes what he likes as the source of a datagram. */
+  #checkRemote(remote: unknown): void {
+    const { group } = this.#settings
+    const { address: given, port } = (remote ?? {}) as Partial<RemoteInfo>
+    const address = parseUnicast(given, group, 'remote.address')
+    integer(1, 65535, 'ERR_MULTICAST_PORT')(port, 'remote.port')
+    const isSelf = port === this.#memberships.port && this.#own.has(address)
+    if (!isSelf && address !== wildcard(group)) return
+    const what = isSelf ? 'this receiver itself, which would answer itself for ever' : 'nobody'
+    throw new MulticastError(
+      'ERR_MULTICAST_OPTION',
+      `remote is ${address} port ${port}, and that is ${what}: a sender can be forged`,
+    )
+  }
 }

@@ -6,6 +6,7 @@ import type { Received } from './inbox.js'
 import { addressOn, type Interface } from './interfaces.js'
 import {
   applySettings,
+  checkReplies,
   type RequestOptions,
   requestSettings,
   type SenderOptions,
@@ -56,6 +57,10 @@ export class MulticastSender<
       open: () => outgoing.open(),
       route: () => outgoing.ways,
       first: () => outgoing.first,
+      // What is connected by the system's route keeps to what that was.
+      isFollowed:
+        settings.followInterfaces || (!settings.replies && settings.interfaces === 'default'),
+      described: () => ({ interfaces: this.interfaces }),
       mustFollow: (sight) => outgoing.mustFollow(sight),
       follow: () => outgoing.follow(),
     })
@@ -102,6 +107,8 @@ export class MulticastSender<
    * until `limit` replies, or until `signal` aborts, which the loop throws. Throws at once if it has
    * none of them and the sender no timeout. Closing the sender ends it quietly.
    *
+   * Nothing is sent before it is iterated over: to await it is a mistake, for which there is {@link gather}.
+   *
    * UDP does not tell which message a reply answers: while requests overlap, each sees every reply.
    * They are `message` events as well.
    */
@@ -109,12 +116,13 @@ export class MulticastSender<
     message: Message,
     options: RequestOptions = {},
   ): AsyncIterableIterator<Received<Reply>, undefined, undefined> {
+    checkReplies(this.#settings.replies)
     const { timeout, limit, signal } = requestSettings(options, this.#settings.timeout)
     let isSent = false
     let left = limit ?? Number.POSITIVE_INFINITY
     const silence = timeout === undefined ? undefined : new Silence(timeout, () => replies.end())
     const abort = (): void => replies.fail(signal?.reason)
-    const replies = new Queue<Received<Reply>>(this.#settings.queueLimit, {
+    const replies = new Queue<Received<Reply>>(this.#settings, {
       onStart: () => {
         if (signal?.aborted) return abort()
         signal?.addEventListener('abort', abort)
@@ -127,8 +135,9 @@ export class MulticastSender<
           (error: unknown) => replies.fail(error),
         )
       },
-      onPush: () => {
-        left -= 1
+      onPush: (dropped) => {
+        // One that was dropped has not been given.
+        left += dropped - 1
         if (left === 0) replies.end()
         else if (isSent) silence?.restart()
       },
@@ -138,6 +147,16 @@ export class MulticastSender<
         silence?.stop()
       },
     })
+    return replies
+  }
+
+  /**
+   * The replies to a message, all at once: a {@link request} that is read to its end. Rejects as that
+   * throws.
+   */
+  async gather(message: Message, options: RequestOptions = {}): Promise<Received<Reply>[]> {
+    const replies: Received<Reply>[] = []
+    for await (const reply of this.request(message, options)) replies.push(reply)
     return replies
   }
 }
@@ -153,7 +172,7 @@ function senderManner(settings: SenderSettings): Manner {
     return isGiven || isShared ? addressOn(networkInterfaces(), group, on) : localAddress
   }
   return {
-    isConnected: false,
+    isConnected: !settings.replies,
     // Without SO_REUSEADDR, or another program could take the port that the replies come to.
     place: (on, isSeveral) => ({
       address: addressFor(on, isSeveral),
