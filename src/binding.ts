@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net'
 import { MessageChannel } from 'node:worker_threads'
 import type { Debugger } from 'debug'
 import { type Group, wildcard } from './address.js'
@@ -17,6 +18,11 @@ export interface Place {
   readonly address: string
   readonly port: number
   readonly reuseAddr: boolean
+}
+
+/** A port that may be 0 until a socket has picked one, which the others then share. */
+export interface Port {
+  number: number
 }
 
 /** What is the same for all the sockets of an endpoint. */
@@ -71,13 +77,19 @@ export class Sockets {
     const socket = await boundSocket({ ...this.#common, configure: () => {} }, place)
     try {
       if (handle !== undefined) socket.setMulticastInterface(handle)
-      await new Promise<void>((resolve, reject) => {
-        socket.connect(port, address, (error) => (error ? reject(error) : resolve()))
-      })
+      await connected(socket, port, address)
       return socket.address().address
     } finally {
       await gone(socket)
     }
+  }
+
+  /** The address that the system would send to the group from, if there is a route. */
+  route(): Promise<string | undefined> {
+    const { address, scoped } = this.#common.group
+    // The group of a wider scope has the same route, and needs no zone. Any port will do.
+    const routed = scoped ? address.replace(/^(ff.)[12]:/, '$1e:') : address
+    return this.sourceTo(9, routed, undefined).catch(() => undefined)
   }
 
   /** Closes one; resolves when it is gone. */
@@ -103,6 +115,24 @@ export class Sockets {
     this.holdEmpty()
     await this.#opening
     await Promise.all([...this.#open].map(gone))
+  }
+
+  /** What each is bound to. */
+  get bound(): readonly AddressInfo[] {
+    return [...this.#open].flatMap((socket) => {
+      try {
+        return socket.address()
+      } catch {
+        // Of one that is bound on an interface that is gone.
+        return []
+      }
+    })
+  }
+
+  /** The bytes of buffer that were granted to the one that has the least, in the unit that is asked for. */
+  granted(buffer: 'recvBufferSize' | 'sendBufferSize'): number | undefined {
+    const sizes = [...this.#open].map((socket) => grantedTo(socket, buffer))
+    return sizes.length === 0 ? undefined : Math.min(...sizes)
   }
 
   /** Whether they keep the process alive. */
@@ -158,6 +188,22 @@ async function boundSocket(common: Common, place: Place): Promise<DatagramSocket
     throw error
   }
   return socket
+}
+
+/** The bytes of buffer that a socket was granted. Linux tells twice that, for what it needs itself. */
+export function grantedTo(
+  socket: DatagramSocket,
+  buffer: 'recvBufferSize' | 'sendBufferSize',
+): number {
+  const told = buffer === 'recvBufferSize' ? socket.getRecvBufferSize() : socket.getSendBufferSize()
+  return process.platform === 'linux' ? told / 2 : told
+}
+
+/** Connects a socket; rejects if there is no way. */
+export function connected(socket: DatagramSocket, port: number, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.connect(port, address, (error) => (error ? reject(error) : resolve()))
+  })
 }
 
 /** Closes the socket; resolves when it is gone, also if somebody else has closed it. */

@@ -44,18 +44,79 @@ export const text: Codec<string> = {
 }
 
 /**
- * JSON as UTF-8. `T` is what you expect the peers to send: nothing checks it, so look at what comes
- * from a network that you do not trust.
+ * A Standard Schema (https://standardschema.dev), as zod, valibot and arktype make them: what it is given
+ * and what it makes of that.
  */
-export function json<T = unknown>(): Codec<T> {
+export interface Schema<Input, Output> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => unknown
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined
+  }
+}
+
+/**
+ * JSON as UTF-8. Without a check nothing looks at what comes: `T` is what you expect the peers to send, and
+ * anyone on the network can send something else, `null` too.
+ */
+export function json<T = unknown>(): Codec<T>
+/** JSON as UTF-8. What the schema has issues with is `malformed`; it has to answer at once. */
+export function json<Input, Output>(schema: Schema<Input, Output>): Codec<Input, Output>
+/** JSON as UTF-8. What `guard` says `false` to, or throws at, is `malformed`. */
+export function json<T>(guard: (value: unknown) => value is T): Codec<T>
+export function json(guard: (value: unknown) => boolean): Codec<unknown>
+/** JSON as UTF-8. The message is what `parse` makes of it; what that throws at is `malformed`. */
+export function json<T>(parse: (value: unknown) => T): Codec<T>
+export function json(
+  check?: Schema<unknown, unknown> | ((value: unknown) => unknown),
+): Codec<unknown> {
+  const checked = checker(check)
   return {
     encode(value) {
       const encoded: string | undefined = JSON.stringify(value)
       if (encoded === undefined) throw wrongType('a value that JSON can express', value)
       return Buffer.from(encoded)
     },
-    decode: (data) => JSON.parse(text.decode(data)) as T,
+    decode: (data) => checked(JSON.parse(text.decode(data))),
   }
+}
+
+function checker(check: unknown): (value: unknown) => unknown {
+  if (check === undefined) return (value) => value
+  // First, since some schemas are functions.
+  const standard = (check as Partial<Schema<unknown, unknown>> | null)?.['~standard']
+  if (typeof standard?.validate === 'function') return (value) => validated(standard, value)
+  if (typeof check !== 'function') {
+    throw new MulticastError(
+      'ERR_MULTICAST_OPTION',
+      `json() takes a Standard Schema or a function, but was given ${shown(check)}`,
+    )
+  }
+  return (value) => {
+    const result: unknown = check(value)
+    if (result === false) throw new TypeError('The check has refused the message')
+    return result === true ? value : result
+  }
+}
+
+function validated(standard: Schema<unknown, unknown>['~standard'], value: unknown): unknown {
+  const result = standard.validate(value) as
+    | { readonly value: unknown; readonly issues?: undefined }
+    | { readonly issues: readonly { readonly message: string }[] }
+  if (isThenable(result)) {
+    // It may reject because of what a stranger has sent: that must not end the process.
+    result.then(undefined, () => {})
+    throw new TypeError('The schema answers with a promise, and a message is decoded at once')
+  }
+  if (result.issues === undefined) return result.value
+  throw new TypeError(result.issues.map(({ message }) => message).join('; '))
+}
+
+/** Whether it is a promise, of whatever make. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function'
+  return isObject && typeof (value as Partial<PromiseLike<unknown>>).then === 'function'
 }
 
 /** The two options that are codecs. */

@@ -15,6 +15,8 @@ export interface DatagramSocket {
     address: string,
     callback: (error: Error | null) => void,
   ): unknown
+  /** Sends to what it is {@link connect}ed to. */
+  send(data: Uint8Array, callback: (error: Error | null) => void): unknown
   /**
    * Must call `callback` once, on a later tick, with the error if there is no way there; nothing is sent.
    * In it `address()` is the one that the system sends from. From then on the socket hears what comes
@@ -31,8 +33,13 @@ export interface DatagramSocket {
   setMulticastInterface(multicastInterface: string): unknown
   setMulticastLoopback(flag: boolean): unknown
   setMulticastTTL(ttl: number): unknown
+  /** The TTL of what is sent to one host, 1 to 255. */
+  setTTL(ttl: number): unknown
   setRecvBufferSize(size: number): unknown
   setSendBufferSize(size: number): unknown
+  /** The bytes that the kernel has granted: on Linux twice what was asked for. */
+  getRecvBufferSize(): number
+  getSendBufferSize(): number
   /** The bytes that the kernel has refused so far and that wait to be sent. */
   getSendQueueSize(): number
   ref(): unknown

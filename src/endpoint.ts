@@ -1,8 +1,11 @@
+import { createSocket } from 'node:dgram'
 import type { AddressInfo } from 'node:net'
+import type { InspectOptions } from 'node:util'
 import type { Debugger } from 'debug'
-import { Sockets } from './binding.js'
+import { grantedTo, Sockets } from './binding.js'
 import type { Codec } from './codec.js'
 import type { DatagramSocket } from './datagram.js'
+import { kernelDrops } from './drops.js'
 import { isOfChange, MulticastError, type Operation, reasonOf } from './errors.js'
 import { Emitter, emit, type MulticastEmitter, type MulticastEvents } from './events.js'
 import { Inbox, type Received } from './inbox.js'
@@ -10,7 +13,7 @@ import { Lifecycle } from './lifecycle.js'
 import type { ReceiverSettings, SenderSettings } from './options.js'
 import { Outbox, type Recipient, type Way } from './outbox.js'
 import { Silence } from './silence.js'
-import { type Follower, watch } from './watch.js'
+import { type Follower, type Sight, watch } from './watch.js'
 
 /** What an endpoint has counted since it was made. */
 export interface MulticastStats {
@@ -25,10 +28,17 @@ export interface MulticastStats {
   /** Datagrams that the codec could not decode. */
   readonly malformed: number
   /**
-   * Datagrams that came although no membership asks for them (they are not in `received`), and
-   * messages that an async iterator dropped because its loop was slow.
+   * Datagrams that came although no membership asks for them, or that `accept` has refused (neither are in
+   * `received`), and messages that an async iterator or a request dropped because its loop was slow.
    */
   readonly dropped: number
+  /**
+   * Datagrams, replies too, that the network refused after `listening`: those that failed with
+   * `ERR_MULTICAST_SEND`.
+   */
+  readonly failed: number
+  /** Messages that came while nobody listened, iterated or requested. */
+  readonly unheard: number
 }
 
 /** What makes an endpoint a sender or a receiver. */
@@ -51,8 +61,16 @@ interface Nature {
   route(to: Recipient | undefined): readonly Way[]
   /** The socket whose address is the endpoint's, where there is one. */
   first(): DatagramSocket | undefined
-  /** Told of each look at the interfaces, where they are followed. */
-  readonly follow: Follower
+  /** What an inspection shows beside what all have. */
+  described(): object
+  /** Whether looks at the interfaces are to be told to it. */
+  readonly isFollowed: boolean
+  /** Strikes out what a look has found lost; returns what comes when every endpoint has done so. */
+  notice?(sight: Sight): () => void
+  /** Whether there is something to {@link follow} after a look. */
+  mustFollow(sight: Sight): boolean
+  /** Is true to what was asked for, as the network is now. */
+  follow(): Promise<void>
 }
 
 /**
@@ -74,6 +92,8 @@ export abstract class Endpoint<
   readonly #core: Core<Incoming>
   readonly #silence: Silence | undefined
   readonly #first: () => DatagramSocket | undefined
+  readonly #isOfSystem: boolean
+  readonly #described: () => object
 
   /** @internal */
   protected constructor(nature: Nature) {
@@ -87,14 +107,17 @@ export abstract class Endpoint<
     const outbox = new Outbox(settings.maxQueuedBytes, settings.group, debug, () => {
       if (nature.silentFrom === 'sending' && lifecycle.state === 'listening') silence?.restart()
     })
-    const inbox = new Inbox<Incoming>(emitter, nature.incoming, settings.queueLimit, debug, () =>
+    const inbox = new Inbox<Incoming>(emitter, nature.incoming, settings, debug, () =>
       silence?.touch(),
     )
     const sockets = new Sockets({
       group: settings.group,
       createSocket: settings.createSocket,
       operation: nature.binding,
-      configure: nature.configure,
+      configure(socket) {
+        nature.configure(socket)
+        tellGranted(socket, settings, debug)
+      },
       debug,
       mayBeNone: settings.followInterfaces,
       onLost: () => lifecycle.close(`The socket of the ${noun} was closed by somebody else`),
@@ -104,12 +127,28 @@ export abstract class Endpoint<
         emit(emitter, 'error', new MulticastError('ERR_MULTICAST_SOCKET', why, { cause }))
       },
     })
+    // The looks that come while it waits for its turn are one.
+    let isFollowing = false
+    const follower: Follower = (sight) => {
+      const finish = nature.notice?.(sight)
+      return () => {
+        finish?.()
+        const isOver = lifecycle.state === 'closing' || lifecycle.state === 'closed'
+        if (isOver || isFollowing || !nature.mustFollow(sight)) return
+        isFollowing = true
+        const follow = (): Promise<void> => {
+          isFollowing = false
+          return nature.follow()
+        }
+        lifecycle.inTurn(follow).catch((error) => debug('not followed: %s', reasonOf(error)))
+      }
+    }
     let unfollow = (): void => {}
     const lifecycle = new Lifecycle<unknown>(this, noun, settings.signal, debug, {
       isNeeded: () => !outbox.isEmpty,
       async open() {
         // First, or a change would be missed that comes while it opens.
-        if (settings.followInterfaces) unfollow = watch(settings, debug, nature.follow)
+        if (nature.isFollowed) unfollow = watch(settings, debug, follower)
         await nature.open()
         sockets.holdEmpty()
       },
@@ -143,6 +182,12 @@ export abstract class Endpoint<
     this.#core = { lifecycle, inbox, outbox, sockets }
     this.#silence = silence
     this.#first = nature.first
+    this.#isOfSystem = settings.createSocket === createSocket
+    this.#described = () => ({
+      group: settings.group.address,
+      port: settings.port,
+      ...nature.described(),
+    })
   }
 
   /** @internal */
@@ -172,8 +217,8 @@ export abstract class Endpoint<
   }
 
   /**
-   * Yields each message with its sender, from now on until closed. Holds at most `queueLimit` messages
-   * for a slow loop, then drops the oldest and counts it in `stats`. Leaving the loop does not close.
+   * Yields each message with its sender, from now on until closed. Holds at most `queueLimit` messages and
+   * `queueBytes` for a slow loop, then drops the oldest and counts it in `stats`. Leaving the loop does not close.
    * Where opening fails, the loop throws that error.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Received<Incoming>, undefined, undefined> {
@@ -188,12 +233,7 @@ export abstract class Endpoint<
   address(): AddressInfo {
     this.#core.lifecycle.throwUnlessListening('an address')
     const first = this.#first()
-    if (first === undefined) {
-      throw new MulticastError(
-        'ERR_MULTICAST_NOT_LISTENING',
-        'It has no socket now, and so no address: it waits for an interface that it is to use',
-      )
-    }
+    if (first === undefined) throw noSocket()
     try {
       return first.address()
     } catch (cause) {
@@ -223,12 +263,78 @@ export abstract class Endpoint<
       bytesReceived: inbox.bytesReceived,
       malformed: inbox.malformed,
       dropped: inbox.dropped,
+      failed: outbox.failed,
+      unheard: inbox.unheard,
     }
+  }
+
+  /**
+   * SO_RCVBUF: the bytes that the kernel has granted for what waits to be read, in the unit that is asked
+   * for; of several sockets the smallest. Throws `ERR_MULTICAST_NOT_LISTENING` as {@link address} does.
+   */
+  get recvBufferSize(): number {
+    return this.#granted('recvBufferSize')
+  }
+
+  /** SO_SNDBUF: the same for what waits to be sent. */
+  get sendBufferSize(): number {
+    return this.#granted('sendBufferSize')
+  }
+
+  /**
+   * The datagrams that the kernel has dropped because they were not read in time, summed over this process's
+   * sockets on its address and port: a larger `recvBufferSize` helps. On Linux over node:dgram (by
+   * /proc/net/udp), else undefined.
+   */
+  async kernelDrops(): Promise<number | undefined> {
+    return this.#isOfSystem ? kernelDrops(this.#core.sockets.bound) : undefined
+  }
+
+  /** What `console.log` shows: the state, and what it is set to. */
+  [Symbol.for('nodejs.util.inspect.custom')](
+    depth: number,
+    options: InspectOptions,
+    inspect: (value: unknown, options: InspectOptions) => string,
+  ): string {
+    const { name } = this.constructor
+    if (depth < 0) return `[${name}]`
+    const deeper = typeof options.depth === 'number' ? options.depth - 1 : options.depth
+    const shown = { state: this.#core.lifecycle.state, ...this.#described(), stats: this.stats }
+    return `${name} ${inspect(shown, { ...options, depth: deeper ?? null })}`
+  }
+
+  #granted(buffer: 'recvBufferSize' | 'sendBufferSize'): number {
+    this.#core.lifecycle.throwUnlessListening(`a ${buffer}`)
+    const granted = this.#core.sockets.granted(buffer)
+    if (granted === undefined) throw noSocket()
+    return granted
   }
 
   #hold(held: boolean): this {
     this.#core.sockets.hold(held)
     this.#silence?.hold(held)
     return this
+  }
+}
+
+function noSocket(): MulticastError {
+  return new MulticastError(
+    'ERR_MULTICAST_NOT_LISTENING',
+    'It has no socket now: it waits for an interface that it is to use',
+  )
+}
+
+/** Tells DEBUG where the system has granted less of a buffer than was asked for, which it does in silence. */
+function tellGranted(
+  socket: DatagramSocket,
+  settings: Pick<SenderSettings, 'recvBufferSize' | 'sendBufferSize'>,
+  debug: Debugger,
+): void {
+  if (!debug.enabled) return
+  for (const buffer of ['recvBufferSize', 'sendBufferSize'] as const) {
+    const asked = settings[buffer]
+    if (asked === undefined) continue
+    const granted = grantedTo(socket, buffer)
+    if (granted < asked) debug('%s: asked for %d, the system grants %d', buffer, asked, granted)
   }
 }

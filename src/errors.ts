@@ -71,15 +71,20 @@ export type Reason = () => unknown
 /** What the system was asked for when it refused. */
 export type Operation = keyof typeof hints
 
+/** Of Node's permission model (`--permission`), from Node 26 on. */
+const denied = 'start Node with --allow-net'
+
 /** What to try, by what the system was asked for and by its errno. */
 const hints = {
   bind: {
+    ERR_ACCESS_DENIED: denied,
     EACCES: 'ports below 1024 need a privilege',
     EADDRINUSE:
       'end that program, or have both sides share the port (reuseAddr, SO_REUSEADDR), or take another',
     EADDRNOTAVAIL: 'it is no address of this host',
   },
   'bind for replies': {
+    ERR_ACCESS_DENIED: denied,
     EACCES: 'ports below 1024 need a privilege',
     EADDRINUSE: 'take another localPort, or leave it out for a free one',
     EADDRNOTAVAIL: 'it is no address of this host',
@@ -114,9 +119,18 @@ export function errno(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
-/** The text of a caught value, for the end of a longer message. */
+/** The text of a caught value, for the end of a longer message, with what a stranger wrote in it escaped. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : shown(error)
+  return error instanceof Error ? printable(error.message) : shown(error)
+}
+
+/** A text on one line, without what steers a terminal or turns the direction of writing. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    if (character === '\n') return '\\n'
+    const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase()
+    return code.length > 2 ? `\\u{${code}}` : `\\x${code.padStart(2, '0')}`
+  })
 }
 
 /** A given value as an error message shows it: short, on one line, and never running its code. */

@@ -4,6 +4,15 @@ import type * as typed from 'typed-emitter'
 import type { MulticastError } from './errors.js'
 import type { Membership } from './member-socket.js'
 
+/** Whom a datagram came from: node:dgram's `RemoteInfo`, and where it came in, if that is known. */
+export interface Remote extends RemoteInfo {
+  /**
+   * The name of the interface that it came in by. Known of what comes to a link-local IPv6 group, for which
+   * there is a socket on each interface; else absent.
+   */
+  interface?: string
+}
+
 /** The events of a sender (whose messages are the replies) and of a receiver. */
 export type MulticastEvents<Message> = {
   /**
@@ -11,12 +20,12 @@ export type MulticastEvents<Message> = {
    * which may be nothing yet. Once.
    */
   listening: () => void
-  /** A datagram came. `remote` is node:dgram's: address, family, port and size in bytes. */
-  message: (message: Message, remote: RemoteInfo) => void
+  /** A datagram came. `remote` is whom it is from: address, family, port and size in bytes. */
+  message: (message: Message, remote: Remote) => void
   /** `timeout` ms passed without a message. Once, until traffic arms it again. */
   timeout: () => void
   /** A datagram came that the codec could not decode: `data` are its bytes. */
-  malformed: (error: MulticastError, data: Buffer, remote: RemoteInfo) => void
+  malformed: (error: MulticastError, data: Buffer, remote: Remote) => void
   /** Opening failed, or the system reported an error on the open socket. */
   error: (error: MulticastError) => void
   /** The socket is gone. Once, and the last event. */
@@ -48,45 +57,45 @@ export const Emitter: new <Events extends typed.EventMap>() => typed.default<Eve
 
 /**
  * Emits for a class that is itself generic in `Message`. It cannot call typed-emitter's `emit`:
- * TypeScript leaves `Parameters<MulticastEvents<Message>['message']>` unresolved there.
+ * TypeScript leaves `Parameters<MulticastEvents<Message>['message']>` unresolved there. Returns whether anybody listens.
  */
 export function emit<Message>(
   emitter: MulticastEmitter<Message>,
   event: 'listening' | 'timeout' | 'close',
-): void
+): boolean
 export function emit<Message>(
   emitter: MulticastEmitter<Message>,
   event: 'message',
   message: Message,
-  remote: RemoteInfo,
-): void
+  remote: Remote,
+): boolean
 export function emit<Message>(
   emitter: MulticastEmitter<Message>,
   event: 'malformed',
   error: MulticastError,
   data: Buffer,
-  remote: RemoteInfo,
-): void
+  remote: Remote,
+): boolean
 export function emit<Message>(
   emitter: MulticastEmitter<Message>,
   event: 'error',
   error: MulticastError,
-): void
+): boolean
 export function emit<Message>(
   emitter: typed.default<MulticastReceiverEvents<Message>>,
   event: 'membership',
   change: MembershipChange,
   membership: Membership,
-): void
-export function emit(emitter: unknown, event: string, ...args: unknown[]): void {
-  ;(emitter as EventEmitter).emit(event, ...args)
+): boolean
+export function emit(emitter: unknown, event: string, ...args: unknown[]): boolean {
+  return (emitter as EventEmitter).emit(event, ...args)
 }
 
 // Taken before anybody puts a fake in its place.
 const { queueMicrotask } = globalThis
 
 /** Emits from inside a promise: what a listener throws is uncaught there too, not a rejection. */
-export function raise(emission: () => void): void {
+export function raise(emission: () => unknown): void {
   try {
     emission()
   } catch (error) {

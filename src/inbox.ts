@@ -1,20 +1,19 @@
-import type { RemoteInfo } from 'node:dgram'
 import type { Debugger } from 'debug'
-import type { Codec } from './codec.js'
+import { type Codec, isThenable } from './codec.js'
 import type { DatagramSocket } from './datagram.js'
 import { MulticastError, type Reason, reasonOf } from './errors.js'
-import { emit, type MulticastEmitter } from './events.js'
-import { Queue } from './queue.js'
+import { emit, type MulticastEmitter, type Remote } from './events.js'
+import { type Bounds, Queue } from './queue.js'
 
 /** A message together with where it came from. */
 export interface Received<Message> {
   readonly message: Message
-  /** node:dgram's: address, family, port and size in bytes. */
-  readonly remote: RemoteInfo
+  /** Whom it is from: address, family, port and size in bytes. */
+  readonly remote: Remote
 }
 
 /** {@link Inbox.hear}. */
-export type Hear = (socket: DatagramSocket, admits: (remote: RemoteInfo) => boolean) => void
+export type Hear = (socket: DatagramSocket, admits: (remote: Remote) => boolean) => void
 
 /**
  * What comes in: it is admitted, counted, decoded, and handed on to the readers and as an event.
@@ -26,13 +25,16 @@ export class Inbox<Incoming> {
   bytesReceived = 0
   /** Datagrams that the codec could not decode. */
   malformed = 0
-  /** Datagrams that were not admitted, and messages that a slow reader has lost. */
+  /** Datagrams that were not admitted or accepted, and messages that a slow reader has lost. */
   dropped = 0
+  /** Messages that nobody listened to, iterated over or had requested. */
+  unheard = 0
 
   readonly #emitter: MulticastEmitter<Incoming>
   readonly #debug: Debugger
   readonly #decode: (data: Buffer) => Incoming
-  readonly #queueLimit: number
+  readonly #bounds: Bounds
+  readonly #accept: ((remote: Remote) => unknown) | undefined
   readonly #onMessage: () => void
   /** Who reads the messages, and what an abort does to the reader. */
   readonly #queues = new Map<Queue<Received<Incoming>>, 'end' | 'fail'>()
@@ -44,14 +46,15 @@ export class Inbox<Incoming> {
   constructor(
     emitter: MulticastEmitter<Incoming>,
     codec: Codec<never, unknown>,
-    queueLimit: number,
+    settings: Bounds & { readonly accept: ((remote: Remote) => unknown) | undefined },
     debug: Debugger,
     onMessage: () => void,
   ) {
     this.#emitter = emitter
     // The constructors' signatures tie the codec to the type.
     this.#decode = (data) => codec.decode(data) as Incoming
-    this.#queueLimit = queueLimit
+    this.#bounds = settings
+    this.#accept = settings.accept
     this.#debug = debug
     this.#onMessage = onMessage
   }
@@ -63,7 +66,7 @@ export class Inbox<Incoming> {
 
   /** The messages from now on. */
   subscribe(): Queue<Received<Incoming>> {
-    const queue = new Queue<Received<Incoming>>(this.#queueLimit, {
+    const queue = new Queue<Received<Incoming>>(this.#bounds, {
       onEnd: () => this.unfeed(queue),
     })
     this.feed(queue, 'end')
@@ -105,11 +108,16 @@ export class Inbox<Incoming> {
     return isRead
   }
 
-  #receive(data: Buffer, remote: RemoteInfo, admits: (remote: RemoteInfo) => boolean): void {
+  #receive(data: Buffer, remote: Remote, admits: (remote: Remote) => boolean): void {
     if (!this.#isOpen) return
     if (!admits(remote)) {
       this.dropped += 1
       this.#debug('dropped: nothing joined asks for %s', remote.address)
+      return
+    }
+    if (this.#accept !== undefined && !this.#accept(remote)) {
+      this.dropped += 1
+      this.#debug('dropped: %s is not accepted', remote.address)
       return
     }
     this.received += 1
@@ -120,9 +128,9 @@ export class Inbox<Incoming> {
     let message: Incoming
     try {
       message = this.#decode(data)
-      if (message instanceof Promise) {
+      if (isThenable(message)) {
         // It may reject because of what a stranger has sent: that must not end the process.
-        message.catch(() => {})
+        message.then(undefined, () => {})
         throw new TypeError('decode() returned a promise, and has to return the message itself')
       }
     } catch (cause) {
@@ -136,14 +144,13 @@ export class Inbox<Incoming> {
     // The codec may have closed it.
     if (!this.#isOpen) return
     this.#onMessage()
-    for (const queue of this.#queues.keys()) {
-      if (queue.push({ message, remote })) this.dropped += 1
-    }
-    emit(this.#emitter, 'message', message, remote)
+    const isRead = this.#queues.size > 0
+    for (const queue of this.#queues.keys()) this.dropped += queue.push({ message, remote })
+    if (!emit(this.#emitter, 'message', message, remote) && !isRead) this.unheard += 1
   }
 }
 
-function decodeError(cause: unknown, { address, port, size }: RemoteInfo): MulticastError {
+function decodeError(cause: unknown, { address, port, size }: Remote): MulticastError {
   return new MulticastError(
     'ERR_MULTICAST_DECODE',
     `The codec could not decode the ${size} bytes from ${address} port ${port}: ${reasonOf(cause)}`,

@@ -7,6 +7,7 @@ export type {
   MulticastEmitter,
   MulticastEvents,
   MulticastReceiverEvents,
+  Remote,
 } from './events.js'
 export type { Received } from './inbox.js'
 export type { NetworkInterfaces, WatchInterfaces } from './interfaces.js'
@@ -15,10 +16,13 @@ export type {
   Carrier,
   MembershipOptions,
   MulticastOptions,
+  PeerOptions,
   ReceiverOptions,
+  ReplyOptions,
   RequestOptions,
   SenderOptions,
 } from './options.js'
+export { MulticastPeer } from './peer.js'
 export { MulticastReceiver } from './receiver.js'
 export { MulticastSender } from './sender.js'
 export { type MembershipRequest, packMembership, packTtl } from './sockopt.js'

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import type { NetworkInterfaceInfo } from 'node:os'
+import { performance } from 'node:perf_hooks'
 import { canonicalIPv6, type Group, splitZone } from './address.js'
 import { MulticastError, reasonOf, shown } from './errors.js'
 import { isFunction, wrongValue } from './rules.js'
@@ -261,6 +262,30 @@ export function addressOn(table: NetworkInterfaces, group: Group, on: Interface)
 interface Entry {
   readonly label: string
   readonly info: NetworkInterfaceInfo
+}
+
+/** The addresses of this host, read again once they are a second old: to read them is dear. */
+export class OwnAddresses {
+  readonly #list: () => NetworkInterfaces
+  #known: ReadonlySet<string> = new Set()
+  #readAt = Number.NEGATIVE_INFINITY
+
+  constructor(list: () => NetworkInterfaces) {
+    this.#list = list
+  }
+
+  /** Whether an address, with a zone or without, is one of them, or a loopback address. */
+  has(given: string): boolean {
+    const [address] = splitZone(given)
+    if (address.startsWith('127.') || address === '::1') return true
+    const now = performance.now()
+    if (now - this.#readAt > 1000) {
+      const entries = Object.values(this.#list()).flatMap((infos = []) => infos)
+      this.#known = new Set(entries.map((info) => info.address))
+      this.#readAt = now
+    }
+    return this.#known.has(address)
+  }
 }
 
 /** The addresses of each interface, in the system's order: those with a label of their own too. */

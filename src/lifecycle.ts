@@ -28,10 +28,8 @@ export interface Handlers {
   closed(): void
 }
 
-interface Waiter {
-  readonly resolve: () => void
-  readonly reject: (reason: unknown) => void
-}
+/** Told that it is listening, or why it never will; `isKnown`: who made it cannot be surprised by that. */
+type Waiter = (failure?: { readonly reason: Reason; readonly isKnown: boolean }) => void
 
 type State<Self> =
   | { readonly name: 'opening'; readonly waiters: Waiter[]; ready?: Promise<Self> }
@@ -56,6 +54,8 @@ export class Lifecycle<Self> {
   readonly #ending = deferred()
   readonly #closed = deferred()
   #state: State<Self> = { name: 'opening', waiters: [] }
+  /** Settles when the last task is done: they take turns. */
+  #turn: Promise<void> = Promise.resolve()
 
   /** Begins it: opening on a later tick. `noun` is what messages call `self`. */
   constructor(
@@ -81,18 +81,51 @@ export class Lifecycle<Self> {
 
   /** The same promise for all who ask while it is opening, so that an error is told once. */
   ready(): Promise<Self> {
-    const listening = (): Promise<Self> => this.whenListening().then(() => this.#self)
-    if (this.#state.name !== 'opening') return listening()
-    this.#state.ready ??= listening()
-    return this.#state.ready
+    const state = this.#state
+    if (state.name !== 'opening') return this.whenListening().then(() => this.#self)
+    if (state.ready !== undefined) return state.ready
+    const waiting = new Promise<Parameters<Waiter>[0]>((resolve) => state.waiters.push(resolve))
+    const ready: Promise<Self> = waiting.then((failure) => {
+      if (failure === undefined) return this.#self
+      // The error is made here, where its stack shows who awaits it, and only then is it one to be ignored.
+      const error = failure.reason()
+      if (failure.isKnown) ready.catch(() => {})
+      throw error
+    })
+    state.ready = ready
+    return ready
   }
 
   /** Resolves once it is listening, rejects with the reason why it never will. */
-  whenListening(): Promise<void> {
+  async whenListening(): Promise<void> {
     const state = this.#state
-    if (state.name === 'listening') return Promise.resolve()
-    if (state.name !== 'opening') return Promise.reject(state.reason())
-    return new Promise((resolve, reject) => state.waiters.push({ resolve, reject }))
+    if (state.name === 'listening') return
+    if (state.name !== 'opening') throw state.reason()
+    const failure = await new Promise<Parameters<Waiter>[0]>((resolve) =>
+      state.waiters.push(resolve),
+    )
+    if (failure !== undefined) throw failure.reason()
+  }
+
+  /** Does it when it is listening and what was asked for before is done. Rejects where it ends before. */
+  async inTurn(task: () => Promise<void>): Promise<void> {
+    await this.whenListening()
+    const before = this.#turn
+    const { promise, resolve } = deferred()
+    this.#turn = promise
+    await before
+    try {
+      this.throwIfEnded()
+      await task().catch((error: unknown) => {
+        // What the closing of the socket has made impossible failed for that reason.
+        this.throwIfEnded()
+        throw error
+      })
+      // Overtaken, so that nothing is done after all.
+      this.throwIfEnded()
+    } finally {
+      resolve()
+    }
   }
 
   /** Throws the reason why it ends or has ended, if so. */
@@ -147,7 +180,7 @@ export class Lifecycle<Self> {
     }
     this.#handlers.opened(isListening)
     if (!isListening) return
-    for (const { resolve } of state.waiters) resolve()
+    for (const tell of state.waiters) tell()
     raise(() => this.#handlers.listening())
   }
 
@@ -172,27 +205,30 @@ export class Lifecycle<Self> {
     if (failure === undefined) this.#debug('closed')
     else this.#debug('closed: %s', failure.message)
     this.#signal?.removeEventListener('abort', this.#abort)
-    const reason = 'reason' in before ? before.reason : () => failure
+    const reason = 'reason' in before ? before.reason : () => failure && anew(failure)
     this.#state = { name: 'closed', reason }
     if (failure === undefined) return
     const wasOpening = before.name === 'opening'
-    const isTold = this.#handlers.fail(() => failure, wasOpening)
+    const isTold = this.#handlers.fail(() => anew(failure), wasOpening)
     if (!wasOpening) return
     const isAwaited = isTold || before.waiters.length > 0
     const isWatched = this.#handlers.isWatched()
-    reject(before, () => failure, isWatched)
+    reject(before, () => anew(failure), isWatched)
     if (isWatched || !isAwaited) raise(() => this.#handlers.error(failure))
   }
 }
 
-/** `isKnown`: who made it cannot be surprised, so a ready() that nobody awaits may be ignored. */
 function reject(
-  { waiters, ready }: State<unknown> & { name: 'opening' },
+  { waiters }: State<unknown> & { name: 'opening' },
   reason: Reason,
   isKnown: boolean,
 ): void {
-  if (isKnown) ready?.catch(() => {})
-  for (const waiter of waiters) waiter.reject(reason())
+  for (const tell of waiters) tell({ reason, isKnown })
+}
+
+/** The same error once more, with the stack of where it is told. */
+function anew({ code, message, cause }: MulticastError): MulticastError {
+  return new MulticastError(code, message, cause === undefined ? undefined : { cause })
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {

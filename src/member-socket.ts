@@ -39,8 +39,8 @@ export interface Joined {
 /** A bound socket together with what it has joined, and so which senders it may hear. */
 export class MemberSocket {
   readonly socket: DatagramSocket
-  /** The zone that the socket is bound in, where that is one. It changes as the interface is renamed. */
-  zone: string | undefined
+  /** The interface that the socket is bound on, where that is one. It may be renamed. */
+  bound: Pick<Interface, 'name' | 'zone'> | undefined
   /** Whether only a new socket can hear what it has joined. */
   isDeaf = false
   readonly #group: Group
@@ -54,11 +54,11 @@ export class MemberSocket {
   constructor(
     socket: DatagramSocket,
     { group, createSocket }: { readonly group: Group; readonly createSocket: CreateSocket },
-    zone: string | undefined,
+    bound: Pick<Interface, 'name' | 'zone'> | undefined,
   ) {
     this.#createSocket = createSocket
     this.socket = socket
-    this.zone = zone
+    this.bound = bound
     this.#group = group
   }
 
@@ -160,7 +160,7 @@ export class MemberSocket {
     // Several sources on one interface are one membership to the kernel.
     for (const by of new Set(gone.map(({ by }) => by))) if (!this.#givenBack(by)) this.#spent += 1
     for (const joined of gone) this.#strike(joined)
-    if (gone.length > 0 && this.zone !== undefined) this.isDeaf = true
+    if (gone.length > 0 && this.bound !== undefined) this.isDeaf = true
     return gone
   }
 
@@ -264,7 +264,7 @@ export class MemberSocket {
       ...(on.handle.includes('%') ? { handle: `::%${name}` } : {}),
     }
     if (membership.interface === own) joined.membership = toMembership(name, membership.source)
-    if (this.zone === own) this.zone = name
+    if (this.bound?.name === own) this.bound = { name, zone: name }
   }
 
   /** Where nothing else tells, it is asked for again: the refusal tells whether it is still joined. */

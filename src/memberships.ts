@@ -1,10 +1,9 @@
-import type { RemoteInfo } from 'node:dgram'
 import type { Debugger } from 'debug'
 import { type Group, groupAddress } from './address.js'
-import type { Sockets } from './binding.js'
+import { connected, type Port, type Sockets } from './binding.js'
 import type { DatagramSocket } from './datagram.js'
 import { isOfChange, MulticastError, type MulticastErrorCode, reasonOf, shown } from './errors.js'
-import type { MembershipChange } from './events.js'
+import type { MembershipChange, Remote } from './events.js'
 import { type Counted, joinedOn } from './igmp.js'
 import type { Hear } from './inbox.js'
 import {
@@ -56,27 +55,27 @@ export class Memberships {
   readonly #onChange: (change: MembershipChange, membership: Membership) => void
   /** One socket, or one for each zone of the group. */
   #members: readonly MemberSocket[] = []
-  /** With a socket for each zone: the zone that a message came in, which its address may not tell. */
-  readonly #zones = new WeakMap<object, string>()
   /** What it is kept true to, and what of that it is not. */
   #asks: readonly Ask[] = []
   #exceptions: readonly Exception[] = []
   /** Whether something that is asked for could not be joined. */
   #isUnsettled = false
   #hasToldAlone = false
-  #port: number
+  /** The group's port; with port 0 the first socket picks it, and the others follow. */
+  readonly #port: Port
   /** Settles when no socket is being replaced. */
   #replacing: Promise<unknown> = Promise.resolve()
 
   constructor(
     settings: ReceiverSettings,
+    port: Port,
     debug: Debugger,
     sockets: Sockets,
     hear: Hear,
     onChange: (change: MembershipChange, membership: Membership) => void,
   ) {
     this.#settings = settings
-    this.#port = settings.port
+    this.#port = port
     this.#debug = debug
     this.#sockets = sockets
     this.#hear = hear
@@ -88,6 +87,11 @@ export class Memberships {
     return this.#members.flatMap(({ memberships }) => memberships)
   }
 
+  /** The port that it is bound to, once it is. */
+  get port(): number {
+    return this.#port.number
+  }
+
   /** The socket that was opened first, if there is one. */
   get first(): DatagramSocket | undefined {
     return this.#members[0]?.socket
@@ -97,7 +101,7 @@ export class Memberships {
   waysTo(to: Recipient): readonly Way[] {
     // A socket that is bound in a zone reaches no other.
     const inZone = this.#members.find(
-      ({ zone }) => zone !== undefined && to.address.endsWith(`%${zone}`),
+      ({ bound }) => bound !== undefined && to.address.endsWith(`%${bound.zone}`),
     )
     const socket = inZone?.socket ?? this.first
     if (socket === undefined) return []
@@ -109,10 +113,13 @@ export class Memberships {
     return [{ socket, port: to.port, address: to.address, heal }]
   }
 
-  /** The address to reply to, with the zone that the message came in. */
-  addressOf(remote: Pick<RemoteInfo, 'address'>): string {
-    const zone = remote.address.includes('%') ? undefined : this.#zones.get(remote)
-    return zone === undefined ? remote.address : `${remote.address}%${zone}`
+  /** The address to reply to, with the zone that the message came in, which the address may not tell. */
+  addressOf(remote: Pick<Remote, 'address' | 'interface'>): string {
+    const isZoned = !this.#hasZones || remote.address.includes('%')
+    const by = isZoned
+      ? undefined
+      : this.#members.find(({ bound }) => bound?.name === remote.interface)
+    return by?.bound === undefined ? remote.address : `${remote.address}%${by.bound.zone}`
   }
 
   /** Joins what the options ask for; where it is followed, what of that is there. */
@@ -328,18 +335,10 @@ export class Memberships {
   async #where(wanted: Ask['wanted'], table: NetworkInterfaces): Promise<readonly Target[]> {
     const { group } = this.#settings
     if (wanted === 'all') return listInterfaces(table, group).map(named)
-    const at = wanted === 'default' ? await this.#routed() : wanted
+    const at = wanted === 'default' ? await this.#sockets.route() : wanted
     const on = at && foundInterface(table, group, at)
     if (!on) return []
     return [wanted === 'default' ? { on, name: DEFAULT } : named(on)]
-  }
-
-  /** The address that the system would send to the group from, which tells where it would join. */
-  #routed(): Promise<string | undefined> {
-    const { group } = this.#settings
-    // The group of a wider scope has the same route, and needs no zone.
-    const address = group.scoped ? group.address.replace(/^(ff.)[12]:/, '$1e:') : group.address
-    return this.#sockets.sourceTo(9, address, undefined).catch(() => undefined)
   }
 
   /** Why that is nowhere to be joined now. */
@@ -481,19 +480,19 @@ export class Memberships {
 
   async #replaced(old: MemberSocket): Promise<MemberSocket> {
     const { reuseAddr, group, bindAddress } = this.#settings
-    const { zone } = old
-    const address = bindAddress ?? groupAddress(group, zone === undefined ? zone : { zone })
+    const { bound } = old
+    const address = bindAddress ?? groupAddress(group, bound)
     this.#debug('replacing the socket on %s', address)
     // Until there is another, which may fail.
     old.isDeaf = true
     if (!reuseAddr) await this.#sockets.close(old.socket)
     // In one turn, so that neither hears for as short as can be.
-    const deafening = reuseAddr ? deafened(old, this.#port, address) : Promise.resolve(false)
-    const opening = this.#sockets.open({ address, port: this.#port, reuseAddr })
+    const deafening = reuseAddr ? deafened(old, this.#port.number, address) : Promise.resolve(false)
+    const opening = this.#sockets.open({ address, port: this.#port.number, reuseAddr })
     const isDeafened = await deafening
     if (reuseAddr && !isDeafened) await this.#sockets.close(old.socket)
     const socket = await opening
-    const member = this.#member(socket, zone, old)
+    const member = this.#member(socket, bound, old)
     const find = this.#finder()
     for (const joined of [...old.joined]) {
       const { on } = joined
@@ -546,26 +545,25 @@ export class Memberships {
   /** The socket that joins on that interface, opened if it is not yet. */
   async #socketFor(on: Interface | undefined): Promise<MemberSocket> {
     const { group, bindAddress, reuseAddr } = this.#settings
-    const zone = this.#hasZones ? on?.zone : undefined
-    const open = this.#members.find((member) => member.zone === zone)
+    const bound = this.#hasZones ? on : undefined
+    const open = this.#members.find((member) => member.bound?.name === bound?.name)
     if (open?.isDeaf) return this.#replace(open)
     if (open !== undefined) return open
     const address = bindAddress ?? groupAddress(group, on)
-    const socket = await this.#sockets.open({ address, port: this.#port, reuseAddr })
-    // With port 0 the first socket picks it, and the others follow.
-    this.#port = socket.address().port
-    return this.#member(socket, zone)
+    const socket = await this.#sockets.open({ address, port: this.#port.number, reuseAddr })
+    this.#port.number = socket.address().port
+    return this.#member(socket, bound && { name: bound.name, zone: bound.zone })
   }
 
   /** Has a socket's datagrams heard, which may take the place of another's. */
-  #member(socket: DatagramSocket, zone: string | undefined, old?: MemberSocket): MemberSocket {
-    const member = new MemberSocket(socket, this.#settings, zone)
+  #member(socket: DatagramSocket, bound: MemberSocket['bound'], old?: MemberSocket): MemberSocket {
+    const member = new MemberSocket(socket, this.#settings, bound)
     this.#members =
       old === undefined
         ? [...this.#members, member]
         : this.#members.map((other) => (other === old ? member : other))
     this.#hear(socket, (remote) => {
-      if (member.zone !== undefined) this.#zones.set(remote, member.zone)
+      if (member.bound !== undefined) remote.interface = member.bound.name
       return member.admits(remote)
     })
     return member
@@ -621,11 +619,9 @@ function deafened(
       // Another one will do.
     }
   }
-  return new Promise((resolve) => {
-    // It throws where the socket is connected already, or closed: it was replaced in vain before.
-    socket.connect(port, address, (error) => resolve(error === undefined || error === null))
-  }).then(
-    (isDeaf) => isDeaf === true,
+  // It fails where the socket is connected already, or closed: it was replaced in vain before.
+  return connected(socket, port, address).then(
+    () => true,
     () => false,
   )
 }

@@ -4,6 +4,7 @@ import { parseGroup, parseSource, parseUnicast, wildcard } from './address.js'
 import { bytes, type Codec } from './codec.js'
 import type { CreateSocket, DatagramSocket } from './datagram.js'
 import { MulticastError, reasonOf, shown } from './errors.js'
+import type { Remote } from './events.js'
 import {
   interfaceLister,
   type Lookup,
@@ -69,8 +70,22 @@ export interface MulticastOptions extends Carrier {
    * all of them. Past it a send rejects, because node:dgram's own queue has no bound. Default: 1 MiB.
    */
   maxQueuedBytes?: number | undefined
-  /** The messages that an async iterator holds for a slow loop; it drops the oldest. Default: 1024. */
+  /**
+   * The messages that an async iterator or a request holds for a slow loop; it drops the oldest. One that was
+   * left without its `return()`, as by hand, holds them until `close()`. Default: 1024.
+   */
   queueLimit?: number | undefined
+  /**
+   * The bytes that they hold, as they came; one message is held however large. Default: 1 MiB. A message
+   * parsed from JSON can take 20 times its bytes of memory.
+   */
+  queueBytes?: number | undefined
+  /**
+   * Whether to take a datagram in, by whom it is from, before it is decoded. What is refused is counted in
+   * `stats.dropped`. It holds for a sender's replies too. Default: everyone is accepted. What it throws is
+   * uncaught, as in a listener.
+   */
+  accept?: ((remote: Remote) => boolean) | undefined
   /** Aborting it closes, and rejects what is pending with its reason. Default: none. */
   signal?: AbortSignal | undefined
   /**
@@ -111,6 +126,11 @@ export interface SenderOptions extends MulticastOptions {
    * socket is bound to its interface's address and to this port.
    */
   localPort?: number | undefined
+  /**
+   * Whether it hears replies. Without, its socket is connected to the group, which makes sending faster;
+   * `request` and `gather` throw, and `timeout` is refused. Default: true.
+   */
+  replies?: boolean | undefined
 }
 
 /** The options of a receiver, beside its codecs. Its port may be 0: a free one, see `address()`. */
@@ -141,6 +161,16 @@ export interface ReceiverOptions extends MulticastOptions {
   reuseAddr?: boolean | undefined
 }
 
+/** The options of a peer, beside its codecs: those of both, but for the sender's `localAddress` and `localPort`. */
+export interface PeerOptions extends ReceiverOptions, Pick<SenderOptions, 'ttl' | 'loopback'> {
+  /**
+   * IP_MULTICAST_TTL, for IPv6 IPV6_MULTICAST_HOPS: how many networks a message may cross, 0 to 255. One
+   * of 1 or more that is given holds for replies too (IP_TTL, IPV6_UNICAST_HOPS). Default: 1, and for
+   * replies the system's, as a rule 64.
+   */
+  ttl?: number | undefined
+}
+
 const group = rule({ check: (value) => parseGroup(value) })
 
 const shared = {
@@ -157,6 +187,8 @@ const shared = {
   }),
   maxQueuedBytes: rule({ default: 2 ** 20, check: integer(1, Number.MAX_SAFE_INTEGER) }),
   queueLimit: rule({ default: 1024, check: integer(1, Number.MAX_SAFE_INTEGER) }),
+  queueBytes: rule({ default: 2 ** 20, check: integer(1, Number.MAX_SAFE_INTEGER) }),
+  accept: rule({ check: optional(isFunction<(remote: Remote) => boolean>) }),
   signal: rule({ check: optional(isSignal) }),
   createSocket: rule({ default: createSocket, check: isFunction<CreateSocket> }),
   networkInterfaces: rule({ default: networkInterfaces, check: interfaceLister }),
@@ -196,6 +228,7 @@ const senderRules = {
     set: (socket, loopback) => socket.setMulticastLoopback(loopback),
   }),
   ...following('default'),
+  replies: rule({ default: true, check: isBoolean }),
 } satisfies Rules
 
 const receiverRules = {
@@ -224,6 +257,20 @@ const receiverRules = {
   reuseAddr: rule({ default: true, check: isBoolean }),
 } satisfies Rules
 
+const peerRules = {
+  ...receiverRules,
+  loopback: senderRules.loopback,
+  ttl: rule({
+    check: optional(integer(0, 255, 'ERR_MULTICAST_TTL')),
+    set: (socket, ttl: number) => {
+      socket.setMulticastTTL(ttl)
+      // None can be sent to a single host with 0.
+      if (ttl > 0) socket.setTTL(ttl)
+    },
+  }),
+} satisfies Rules
+
+export type PeerSettings = Followed<Settings<typeof peerRules>>
 export type SenderSettings = Followed<Settings<typeof senderRules>>
 export type ReceiverSettings = Followed<Settings<typeof receiverRules>>
 
@@ -236,7 +283,7 @@ function followed<Checked extends { readonly followInterfaces: boolean | undefin
   fallback: 'all' | 'default',
 ): Followed<Checked> {
   // As it was given: with a zone all of them are the one of the zone.
-  const { interfaces = fallback } = options as MulticastOptions & { interfaces?: unknown }
+  const interfaces = own(options, 'interfaces') ?? fallback
   const followInterfaces = settings.followInterfaces ?? interfaces === 'all'
   return Object.freeze({ ...settings, followInterfaces })
 }
@@ -248,7 +295,13 @@ export function senderSettings(options: unknown): SenderSettings {
     'default',
   )
   checkCarrier(options)
-  const { interfaces, localAddress, group } = settings
+  const { interfaces, localAddress, group, replies, timeout } = settings
+  if (!replies && timeout !== undefined) {
+    throw new MulticastError(
+      'ERR_MULTICAST_OPTION',
+      `timeout is ${timeout}, and replies false: nothing comes that it could wait for. Leave one of the two out`,
+    )
+  }
   if (localAddress === wildcard(group) || interfaces === 'default') return settings
   if (isSeveral(settings)) {
     throw new MulticastError(
@@ -260,11 +313,28 @@ export function senderSettings(options: unknown): SenderSettings {
 }
 
 export function receiverSettings(options: unknown): ReceiverSettings {
-  const settings = followed(
-    resolve(receiverRules, options, { MulticastSender: senderRules }),
+  return checkBound(
+    followed(resolve(receiverRules, options, { MulticastSender: senderRules }), options, 'all'),
     options,
-    'all',
   )
+}
+
+export function peerSettings(options: unknown): PeerSettings {
+  const settings = checkBound(
+    followed(resolve(peerRules, options, { MulticastSender: senderRules }), options, 'all'),
+    options,
+  )
+  if (settings.reuseAddr || settings.bindAddress === undefined) return settings
+  throw new MulticastError(
+    'ERR_MULTICAST_OPTION',
+    `reuseAddr is false, and bindAddress ${shown(settings.bindAddress)}: a peer sends from sockets of its own on the same port. Leave one of the two out`,
+  )
+}
+
+function checkBound<Checked extends ReceiverSettings>(
+  settings: Checked,
+  options: unknown,
+): Checked {
   checkCarrier(options)
   const { interfaces, group, bindAddress } = settings
   if (interfaces === 'default' && group.scoped && bindAddress === undefined) {
@@ -276,8 +346,15 @@ export function receiverSettings(options: unknown): ReceiverSettings {
   return settings
 }
 
+/** An option as it was given. */
+function own(options: unknown, name: string): unknown {
+  return Object.hasOwn(options as object, name)
+    ? (options as Record<string, unknown>)[name]
+    : undefined
+}
+
 /** Whether a sender is to send through several interfaces, now or later. */
-export function isSeveral(settings: SenderSettings): boolean {
+function isSeveral(settings: SenderSettings): boolean {
   const { interfaces, followInterfaces } = settings
   if (interfaces === 'default') return false
   if (interfaces === 'all') return true
@@ -298,11 +375,11 @@ function checkCarrier(options: unknown): void {
 
 /** Sets on an open socket what the settings ask for; the kernel's refusal names the option. */
 export function applySettings(
-  kind: 'sender' | 'receiver',
+  kind: 'sender' | 'receiver' | 'peer',
   socket: DatagramSocket,
-  settings: SenderSettings | ReceiverSettings,
+  settings: SenderSettings | ReceiverSettings | PeerSettings,
 ): void {
-  const rules: Rules = kind === 'sender' ? senderRules : receiverRules
+  const rules: Rules = { sender: senderRules, receiver: receiverRules, peer: peerRules }[kind]
   for (const [option, value] of Object.entries(settings)) {
     if (value === undefined) continue
     try {
@@ -327,6 +404,15 @@ export interface RequestOptions {
   signal?: AbortSignal | undefined
 }
 
+/** Refuses to ask where no replies are heard. */
+export function checkReplies(replies: boolean): void {
+  if (replies) return
+  throw new MulticastError(
+    'ERR_MULTICAST_OPTION',
+    'The sender has replies: false, and hears none: ask with another one',
+  )
+}
+
 const requestRules = {
   timeout: rule({ check: optional(milliseconds) }),
   limit: rule({ check: optional(integer(1, Number.MAX_SAFE_INTEGER)) }),
@@ -346,6 +432,30 @@ export function requestSettings(
     )
   }
   return { ...settings, timeout: end }
+}
+
+/** The options of one reply, beside its message and whom it is to. */
+export interface ReplyOptions {
+  /**
+   * The milliseconds within which it goes out, at a random time, so that not all who hear a question answer
+   * it at once: 0 to 2147483647. Default: 0, at once. As RFC 6762 (mDNS) asks for, CoAP's leisure, SSDP's MX.
+   */
+  within?: number | undefined
+}
+
+const replyRules = {
+  within: rule({
+    default: 0,
+    check: (value, option): number => {
+      if (typeof value === 'number' && value >= 0 && value <= 2 ** 31 - 1) return value
+      const wanted = 'a number of milliseconds from 0 to 2147483647'
+      throw wrongValue('ERR_MULTICAST_OPTION', option, wanted, value)
+    },
+  }),
+} satisfies Rules
+
+export function replySettings(options: unknown): Settings<typeof replyRules> {
+  return resolve(replyRules, options)
 }
 
 /** What to join or to leave. `MulticastReceiver` tells what each means where it is left out. */

@@ -9,6 +9,8 @@ export interface Way {
   readonly socket: DatagramSocket
   readonly port: number
   readonly address: string
+  /** Whether the socket is connected to there. */
+  readonly isConnected?: boolean
   /** The interface that it leaves by, where the socket is set to one. */
   readonly name?: string
   /** Mends a way that is refused: the mended one, or why that cannot be, where that is known. */
@@ -21,12 +23,22 @@ export type Recipient = Readonly<Pick<RemoteInfo, 'address' | 'port'>>
 /** The ways that a datagram goes out; none while there is no interface for it. */
 type Route = (to: Recipient | undefined) => readonly Way[]
 
+/** Told what has become of a send: its bytes, or why it was not. */
+type Settle = (outcome: number | Reason) => void
+
 interface Waiting {
   readonly data: Uint8Array
   readonly to: Recipient | undefined
-  readonly resolve: (bytes: number) => void
-  readonly reject: (reason: unknown) => void
+  readonly settle: Settle
 }
+
+interface Timed {
+  readonly timer: ReturnType<typeof setTimeout>
+  readonly settle: Settle
+}
+
+/** What a message that waits for opening takes beside its bytes, or empty ones would wait without a bound. */
+const OVERHEAD = 256
 
 /**
  * What goes out. Before {@link open} sends wait here; afterwards the kernel takes them. It ends
@@ -36,6 +48,8 @@ export class Outbox {
   /** Datagrams that the kernel has taken, and their bytes. */
   sent = 0
   bytesSent = 0
+  /** Datagrams that the network has refused. */
+  failed = 0
 
   readonly #limit: number
   readonly #maxPayload: number
@@ -44,6 +58,8 @@ export class Outbox {
   #route: Route | undefined
   #waiting: Waiting[] = []
   #waitingBytes = 0
+  /** What waits for its time. */
+  readonly #timed = new Set<Timed>()
   #handed = 0
   #handedBytes = 0
   /** Why nothing more is accepted. */
@@ -61,19 +77,36 @@ export class Outbox {
 
   /**
    * Resolves with the bytes once the kernel has taken them for one way at least; every failure is a
-   * rejection.
+   * rejection. That of the network, which loses datagrams anyway, may be left unhandled.
    */
   send(data: Uint8Array, to?: Recipient): Promise<number> {
-    return new Promise((resolve, reject) => {
-      if (this.#shut !== undefined) reject(this.#shut())
-      else if (data.byteLength > this.#maxPayload) reject(this.#tooLarge(data.byteLength))
-      else if (this.#route !== undefined) this.#hand(data, this.#route(to), resolve, reject, true)
-      else if (this.#waitingBytes + data.byteLength > this.#limit) {
-        reject(this.#full(this.#waitingBytes, data.byteLength))
+    return told((settle) => {
+      if (this.#shut !== undefined) settle(this.#shut)
+      else if (data.byteLength > this.#maxPayload) settle(() => this.#tooLarge(data.byteLength))
+      else if (this.#route !== undefined) this.#hand(data, this.#route(to), settle, true)
+      else if (this.#waitingBytes + data.byteLength + OVERHEAD > this.#limit) {
+        const waiting = this.#waitingBytes
+        settle(() => this.#full(waiting, data.byteLength, OVERHEAD))
       } else {
-        this.#waitingBytes += data.byteLength
-        this.#waiting.push({ data, to, resolve, reject })
+        this.#waitingBytes += data.byteLength + OVERHEAD
+        this.#waiting.push({ data, to, settle })
       }
+    })
+  }
+
+  /** The same after so many milliseconds, by the global timer; rejects at once where it is shut before. */
+  sendLater(milliseconds: number, data: Uint8Array, to: Recipient): Promise<number> {
+    return told((settle) => {
+      if (this.#shut !== undefined) {
+        settle(this.#shut)
+        return
+      }
+      const timer = setTimeout(() => {
+        this.#timed.delete(timed)
+        this.send(data, to).then(settle, (error: unknown) => settle(() => error))
+      }, milliseconds)
+      const timed = { timer, settle }
+      this.#timed.add(timed)
     })
   }
 
@@ -81,14 +114,19 @@ export class Outbox {
   open(route: Route): void {
     this.#route = route
     this.#waitingBytes = 0
-    for (const { data, to, resolve, reject } of this.#waiting.splice(0)) {
-      this.#hand(data, route(to), resolve, reject, false)
+    for (const { data, to, settle } of this.#waiting.splice(0)) {
+      this.#hand(data, route(to), settle, false)
     }
   }
 
-  /** Accepts nothing more. */
+  /** Accepts nothing more, and gives up what waits for its time. */
   shut(reason: Reason): void {
     this.#shut ??= reason
+    for (const { timer, settle } of this.#timed) {
+      clearTimeout(timer)
+      settle(reason)
+    }
+    this.#timed.clear()
   }
 
   /** Gives up what was accepted too; returns how many sends learn of it at once. */
@@ -96,7 +134,7 @@ export class Outbox {
     this.shut(reason)
     this.#cut ??= reason
     const waiting = this.#waiting.splice(0)
-    for (const { reject } of waiting) reject(reason())
+    for (const { settle } of waiting) settle(reason)
     this.#onDrained?.()
     return waiting.length
   }
@@ -114,41 +152,38 @@ export class Outbox {
   }
 
   /** Lets it go every way. A way whose queue is full is passed over, unless the send was accepted before. */
-  #hand(
-    data: Uint8Array,
-    ways: readonly Way[],
-    resolve: (bytes: number) => void,
-    reject: (reason: unknown) => void,
-    mayRefuse: boolean,
-  ): void {
+  #hand(data: Uint8Array, ways: readonly Way[], settle: Settle, mayRefuse: boolean): void {
     if (ways.length === 0) {
-      reject(noWay(data.byteLength))
+      this.failed += 1
+      settle(() => noWay(data.byteLength))
       return
     }
     let left = ways.length
-    const failed = (failure: unknown, { name }: Way): void => {
+    const failed = (failure: Reason, { name }: Way): void => {
       left -= 1
-      if (ways.length > 1) this.#debug('not sent through %s: %s', name, reasonOf(failure))
-      // Rejecting does nothing where another way has taken it.
-      if (left === 0) reject(failure)
+      if (ways.length > 1 && this.#debug.enabled) {
+        this.#debug('not sent through %s: %s', name, reasonOf(failure()))
+      }
+      // It changes nothing where another way has taken it.
+      if (left === 0) settle(failure)
     }
     for (const way of ways) {
       const refused = mayRefuse ? this.#refused(way.socket, data.byteLength) : 0
       if (refused > 0 && refused + data.byteLength > this.#limit) {
-        failed(this.#full(refused, data.byteLength), way)
-      } else this.#pass(data, way, resolve, failed, way.heal)
+        failed(() => this.#full(refused, data.byteLength), way)
+      } else this.#pass(data, way, settle, failed, way.heal)
     }
   }
 
   #pass(
     data: Uint8Array,
     way: Way,
-    resolve: (bytes: number) => void,
-    failed: (failure: unknown, way: Way) => void,
+    onSent: Settle,
+    failed: (failure: Reason, way: Way) => void,
     heal: Way['heal'],
   ): void {
     const { byteLength } = data
-    const { socket, port, address, name } = way
+    const { socket, port, address, name, isConnected } = way
     const settle = (cause: unknown, why?: string): void => {
       this.#handed -= 1
       this.#handedBytes -= byteLength
@@ -156,10 +191,10 @@ export class Outbox {
         this.sent += 1
         this.bytesSent += byteLength
         this.#onSent()
-      }
-      if (this.#cut !== undefined) failed(this.#cut(), way)
-      else if (cause) failed(this.#sendError(cause, byteLength, way, why), way)
-      else resolve(byteLength)
+      } else if (!isTooLarge(cause)) this.failed += 1
+      if (this.#cut !== undefined) failed(this.#cut, way)
+      else if (cause) failed(() => this.#sendError(cause, byteLength, way, why), way)
+      else onSent(byteLength)
       if (this.#handed === 0) this.#onDrained?.()
     }
     const again = (healed: Way | string | undefined, cause: unknown): void => {
@@ -168,7 +203,7 @@ export class Outbox {
       else {
         this.#handed -= 1
         this.#handedBytes -= byteLength
-        this.#pass(data, healed, resolve, failed, undefined)
+        this.#pass(data, healed, onSent, failed, undefined)
       }
     }
     const done = (cause: unknown): void => {
@@ -188,7 +223,8 @@ export class Outbox {
       )
     }
     try {
-      socket.send(data, port, address, done)
+      if (isConnected) socket.send(data, done)
+      else socket.send(data, port, address, done)
     } catch (cause) {
       done(cause)
     }
@@ -200,10 +236,11 @@ export class Outbox {
     return this.#handedBytes + byteLength > this.#limit ? (socket.getSendQueueSize() ?? 0) : 0
   }
 
-  #full(waiting: number, byteLength: number): MulticastError {
+  #full(waiting: number, byteLength: number, overhead = 0): MulticastError {
+    const more = overhead === 0 ? byteLength : `${byteLength} and ${overhead} for keeping them`
     return new MulticastError(
       'ERR_MULTICAST_QUEUE_FULL',
-      `${waiting} bytes wait to be sent, and ${byteLength} more would be over maxQueuedBytes, ${this.#limit}: await each send, or raise it`,
+      `${waiting} bytes wait to be sent, and ${more} more would be over maxQueuedBytes, ${this.#limit}: await each send, or raise it`,
     )
   }
 
@@ -223,7 +260,7 @@ export class Outbox {
     { name, address, port }: Way,
     why = hint('send', cause),
   ): MulticastError {
-    if (errno(cause) === 'EMSGSIZE') return this.#tooLarge(byteLength, cause)
+    if (isTooLarge(cause)) return this.#tooLarge(byteLength, cause)
     const through = name === undefined ? '' : ` through ${name}`
     return new MulticastError(
       'ERR_MULTICAST_SEND',
@@ -232,6 +269,24 @@ export class Outbox {
     )
   }
 }
+
+/**
+ * The promise of what is settled later. Its error is made only where it is rejected, in a reaction of the
+ * promise that the caller awaits: so its stack shows who that is.
+ */
+function told(begin: (settle: Settle) => void): Promise<number> {
+  const sent: Promise<number> = new Promise(begin).then((outcome) => {
+    if (typeof outcome === 'number') return outcome
+    const error = outcome()
+    const isOfNetwork = error instanceof MulticastError && error.code === 'ERR_MULTICAST_SEND'
+    // Only now, because a promise with two reactions leaves the caller out of the stack.
+    if (isOfNetwork) sent.catch(() => {})
+    throw error
+  })
+  return sent
+}
+
+const isTooLarge = (cause: unknown): boolean => errno(cause) === 'EMSGSIZE'
 
 /** The error where there is nothing to send through; its cause is the one that the system would give. */
 function noWay(byteLength: number): MulticastError {

@@ -1,47 +1,69 @@
 import { isIP } from 'node:net'
 import type { Debugger } from 'debug'
 import { type Group, groupAddress, splitZone, wildcard } from './address.js'
-import type { Place, Sockets } from './binding.js'
+import { connected, type Place, type Port, type Sockets } from './binding.js'
 import type { DatagramSocket } from './datagram.js'
 import { errno, isOfChange, MulticastError, reasonOf, shown } from './errors.js'
 import type { Hear } from './inbox.js'
 import {
-  addressOn,
   findInterface,
   foundInterface,
   type Interface,
+  type Lister,
   outwardInterfaces,
+  type Wanted,
   wantedInterfaces,
   whyNotFound,
 } from './interfaces.js'
-import { isSeveral, type SenderSettings } from './options.js'
 import type { Way } from './outbox.js'
 import type { Sight } from './watch.js'
 
+/** What it is to send through, and where to. */
+interface OutgoingSettings {
+  readonly group: Group
+  readonly interfaces: Wanted
+  readonly followInterfaces: boolean
+  readonly networkInterfaces: Lister
+}
+
+/** How its sockets are opened. */
+export interface Manner {
+  /**
+   * What a socket is bound to that sends through the interface, or by the system's route. `isSeveral`:
+   * there are others beside it, now or later.
+   */
+  place(on: Interface | undefined, isSeveral: boolean): Place
+  /** Whether they are connected to the group, and so hear nothing: not even what they have sent. */
+  readonly isConnected: boolean
+}
+
 /** A way through an interface, as it is now. */
 interface OwnWay extends Way {
-  readonly heal: () => Promise<OwnWay | string>
-  /** The interface as it was looked up last. */
-  readonly on: Interface
+  readonly heal?: () => Promise<OwnWay | string>
+  /** The interface as it was looked up last, if it is not left to the system's route. */
+  readonly on: Interface | undefined
   /** What was asked for that it is: the name or the address that was given, or of `'all'` its name. */
   readonly asked: string
-  /** What the socket is bound to, where that is an address of the interface. */
+  /** What the socket is bound to, where only another one can be set to what the interface has become. */
   readonly bound: Place | undefined
 }
 
+/** What is asked for by the system's route. */
+const DEFAULT = 'default'
+
 /**
- * What a sender sends through: a socket for each interface, since the outgoing interface of one cannot be
- * changed safely between sends.
+ * What a sender or a peer sends through: a socket for each interface, since the outgoing interface of one
+ * cannot be changed safely between sends.
  */
 export class Outgoing {
-  readonly #settings: SenderSettings
+  readonly #settings: OutgoingSettings
+  readonly #port: Port
+  readonly #manner: Manner
   readonly #debug: Debugger
   readonly #sockets: Sockets
   readonly #hear: Hear
   /** In the order of the interfaces. */
   #ways: readonly OwnWay[] = []
-  /** The one way of `'default'`. */
-  #default: Way | undefined
   /** What was named and is away: its socket waits, so that it keeps its port and what comes to that. */
   #parked: readonly OwnWay[] = []
   #isSeveral = false
@@ -51,16 +73,22 @@ export class Outgoing {
   readonly #mended = new WeakMap<OwnWay, OwnWay>()
   /** Whether something that is there could not be opened. */
   #isUnsettled = false
-  #isOpen = false
-  /** Whether a look at the interfaces has found something that is not seen to yet. */
-  #isNews = false
-  /** Settles when it is. */
-  #following: Promise<void> | undefined
+  /** Settles when what a look at the interfaces has found is seen to. */
+  #keeping: Promise<unknown> = Promise.resolve()
   /** Why something is not sent through, as it was told last. */
   readonly #told = new Map<string, string>()
 
-  constructor(settings: SenderSettings, debug: Debugger, sockets: Sockets, hear: Hear) {
+  constructor(
+    settings: OutgoingSettings,
+    port: Port,
+    manner: Manner,
+    debug: Debugger,
+    sockets: Sockets,
+    hear: Hear,
+  ) {
     this.#settings = settings
+    this.#port = port
+    this.#manner = manner
     this.#debug = debug
     this.#sockets = sockets
     this.#hear = hear
@@ -68,28 +96,24 @@ export class Outgoing {
 
   /** Where a datagram to the group goes out, once it is open. */
   get ways(): readonly Way[] {
-    return this.#default === undefined ? this.#ways : [this.#default]
+    return this.#ways
   }
 
   /** The socket of the first one, if there is one. */
   get first(): DatagramSocket | undefined {
-    return (this.ways[0] ?? this.#parked[0])?.socket
+    return (this.#ways[0] ?? this.#parked[0])?.socket
   }
 
   /** The names of the interfaces, `'default'` for the system's route. */
   get interfaces(): readonly string[] {
-    return this.ways.map(({ name }) => name ?? 'default')
+    return this.#ways.map(({ asked, on }) => (asked === DEFAULT ? DEFAULT : (on?.name ?? asked)))
   }
 
   /** Opens all; of `'all'` those that can be, if that is any; where it is followed, those that are there. */
   async open(): Promise<void> {
-    const { interfaces, followInterfaces } = this.#settings
-    if (interfaces === 'default') {
-      this.#default = await this.#openDefault()
-      return
-    }
-    if (followInterfaces) return this.#openThere(interfaces)
-    const wanted = this.#wanted(interfaces)
+    const { interfaces } = this.#settings
+    if (this.#settings.followInterfaces && this.#isFollowed) return this.#openThere()
+    const wanted = await this.#wanted()
     this.#isSeveral = wanted.size > 1
     let failure: unknown
     for (const [asked, on] of wanted) {
@@ -97,7 +121,7 @@ export class Outgoing {
         this.#ways = [...this.#ways, await this.#openOn(asked, on)]
       } catch (error) {
         failure ??= error
-        this.#debug('not sending through %s: %s', on.name, reasonOf(error))
+        this.#debug('not sending through %s: %s', asked, reasonOf(error))
         if (interfaces !== 'all') throw error
       }
     }
@@ -105,62 +129,77 @@ export class Outgoing {
   }
 
   /** Opens what there is, and fails only where that is refused for a reason that does not pass. */
-  async #openThere(interfaces: 'all' | readonly string[]): Promise<void> {
-    this.#isSeveral = isSeveral(this.#settings)
+  async #openThere(): Promise<void> {
+    const { interfaces } = this.#settings
+    this.#isSeveral =
+      interfaces === 'all' || (typeof interfaces !== 'string' && interfaces.length > 1)
     const failures = await this.#keep()
     const lasting = failures.filter(({ cause }) => !isOfChange(cause))
     if (lasting.length > 0 && (interfaces !== 'all' || this.#ways.length === 0)) throw lasting[0]
-    this.#isOpen = true
-    if (this.#isNews) this.#following = this.#caughtUp()
+  }
+
+  /** What is not connected goes by the system's route wherever that leads. */
+  get #isFollowed(): boolean {
+    const { interfaces, followInterfaces } = this.#settings
+    return interfaces === DEFAULT ? this.#manner.isConnected : followInterfaces
   }
 
   /** What is asked for and is to be there: by what was asked, once each. */
-  #wanted(interfaces: 'all' | readonly string[]): ReadonlyMap<string, Interface> {
-    const { group, networkInterfaces } = this.#settings
+  async #wanted(): Promise<ReadonlyMap<string, Interface | undefined>> {
+    const { interfaces, group, networkInterfaces } = this.#settings
+    if (interfaces === DEFAULT) {
+      return new Map([[DEFAULT, this.#manner.isConnected ? await this.#routed() : undefined]])
+    }
     if (interfaces === 'all') return new Map(this.#outward().map((on) => [on.name, on]))
     const on = wantedInterfaces({ group, networkInterfaces: networkInterfaces.again }, interfaces)
     return new Map(on.map((one) => [one.given ?? one.name, one]))
   }
 
   /** What of it is there now. */
-  #there(): ReadonlyMap<string, Interface> {
-    const { interfaces, group, networkInterfaces } = this.#settings
+  async #there(): Promise<ReadonlyMap<string, Interface | undefined>> {
+    const { interfaces, group, networkInterfaces, followInterfaces } = this.#settings
     const table = networkInterfaces()
+    const there = new Map<string, Interface | undefined>()
     if (interfaces === 'all') {
-      const on = outwardInterfaces(table, group)
-      if (on.length === 0)
+      for (const on of outwardInterfaces(table, group)) there.set(on.name, on)
+      if (there.size === 0)
         this.#tellOf('all', `there is no interface with an ${group.family} address`)
-      for (const name of this.#told.keys())
-        if (on.length > 0 && !table[name]) this.#told.delete(name)
-      return new Map(on.map((one) => [one.name, one]))
+      // What is gone may never come again.
+      else for (const name of this.#told.keys()) if (!there.has(name)) this.#told.delete(name)
+      return there
     }
-    const there = new Map<string, Interface>()
-    for (const asked of interfaces) {
-      const on = foundInterface(table, group, asked)
-      if (on === undefined) this.#tellOf(asked, whyNotFound(table, group, asked))
-      else if (![...there.values()].some(({ name }) => name === on.name)) there.set(asked, on)
+    for (const asked of interfaces === DEFAULT ? [DEFAULT] : interfaces) {
+      const on = asked === DEFAULT ? await this.#routed() : foundInterface(table, group, asked)
+      if (on === undefined)
+        this.#tellOf(
+          asked,
+          asked === DEFAULT ? lostInterface(asked, group) : whyNotFound(table, group, asked),
+        )
+      // Without a route it sends all the same, not connected: there may be one at any time.
+      if (on === undefined && followInterfaces) continue
+      if (![...there.values()].some((other) => other?.name === on?.name)) there.set(asked, on)
     }
     return there
   }
 
-  /** Sends through what is asked for and is there from now on, whatever has changed. */
-  follow({ isNew }: Sight): void {
-    if (this.#settings.interfaces === 'default' || !(isNew || this.#isUnsettled)) return
-    this.#isNews = true
-    if (this.#isOpen) this.#following ??= this.#caughtUp()
+  /** Whether {@link follow} has something to do after a look. */
+  mustFollow({ isNew }: Sight): boolean {
+    // A change of the route is seen by asking for it.
+    const isRouted = this.#settings.interfaces === DEFAULT
+    return this.#isFollowed && (isNew || this.#isUnsettled || isRouted)
   }
 
-  async #caughtUp(): Promise<void> {
-    while (this.#isNews) {
-      this.#isNews = false
-      await this.#keep().catch((error) => this.#debug('not followed: %s', reasonOf(error)))
-    }
-    this.#following = undefined
+  /** Sends through what is asked for and is there from now on, whatever has changed. */
+  async follow(): Promise<void> {
+    const healing = Promise.allSettled(this.#healing.values())
+    const keeping = healing.then(() => this.#keep())
+    this.#keeping = keeping.catch(() => {})
+    await keeping
   }
 
   /** Opens what has come, mends what has changed, and puts aside what has gone. Returns what was refused. */
   async #keep(): Promise<readonly MulticastError[]> {
-    const there = this.#there()
+    const there = await this.#there()
     const failures: MulticastError[] = []
     for (const way of this.#ways.filter(({ asked }) => !there.has(asked))) this.#putAside(way)
     for (const [asked, on] of there) {
@@ -182,40 +221,57 @@ export class Outgoing {
 
   /** What was named keeps its socket; of `'all'` it may never come again. */
   #putAside(way: OwnWay): void {
-    this.#debug('not sending through %s any more: it is gone', way.name)
+    this.#debug('not sending through %s any more: it is gone', way.asked)
     this.#ways = this.#ways.filter((other) => other !== way)
     if (this.#settings.interfaces === 'all') this.#sockets.close(way.socket)
     else this.#parked = [...this.#parked, way]
   }
 
   /** Has a way go through its interface as that is now. */
-  async #keptOn(way: OwnWay, on: Interface): Promise<void> {
+  async #keptOn(way: OwnWay, on: Interface | undefined): Promise<void> {
+    const { bound } = way
     const isOther =
-      way.bound !== undefined && (way.on.index !== on.index || !this.#isBoundTo(way, on))
-    const address = this.#addressFor(on)
-    const socket = isOther ? await this.#setAnew(way.socket, on, address, way.bound) : way.socket
+      this.#mustConnect(on) !== (way.isConnected ?? false) ||
+      (bound !== undefined &&
+        (way.on?.index !== on?.index ||
+          way.on?.handle !== on?.handle ||
+          bound.address !== this.#placeFor(on).address))
     // An address may be on another interface now, by the same socket.
-    const isSame = !isOther && way.name === on.name
-    const kept = isSame ? way : this.#wayOn(way.asked, on, socket, address)
+    const isMoved = way.on?.name !== on?.name
+    const same = isMoved ? this.#wayOn(way.asked, on, way.socket, this.#placeFor(on)) : way
+    const kept = isOther ? await this.#renewed(way, on) : same
     // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
-    kept.socket.setMulticastInterface(on.handle)
+    if (on !== undefined) kept.socket.setMulticastInterface(on.handle)
     const isUsed = this.#ways.includes(way)
     this.#parked = this.#parked.filter((other) => other !== way)
     this.#ways = isUsed
       ? this.#ways.map((other) => (other === way ? kept : other))
       : [...this.#ways, kept]
     if (kept !== way) this.#mended.set(way, kept)
-    if (kept !== way || !isUsed) await this.#tell(on, address)
+    if (kept !== way || !isUsed) await this.#tell(on)
   }
 
-  #isBoundTo({ bound }: OwnWay, on: Interface): boolean {
-    return bound?.address === this.#addressFor(on)
+  /** Without a route there is nothing to connect to. */
+  #mustConnect(on: Interface | undefined): boolean {
+    return this.#manner.isConnected && on !== undefined
   }
 
   /** Tells DEBUG once why something is not sent through. */
   #tellOf(asked: string, why: string): void {
     if (this.#told.get(asked) !== why) this.#debug('not sending through %s: %s', asked, why)
     this.#told.set(asked, why)
+  }
+
+  /** The interface that the system's route leads through, if there is one. */
+  async #routed(): Promise<Interface | undefined> {
+    const { group, networkInterfaces } = this.#settings
+    const address = await this.#sockets.route()
+    if (address === undefined) return undefined
+    const found = foundInterface(networkInterfaces(), group, address)
+    if (found === undefined) return undefined
+    // Nobody has asked for that very address.
+    const { given: _, ...on } = found
+    return on
   }
 
   #outward(): readonly Interface[] {
@@ -228,68 +284,77 @@ export class Outgoing {
     )
   }
 
-  async #openDefault(): Promise<Way> {
-    const { group, port, localAddress, localPort } = this.#settings
-    const socket = await this.#sockets.open(place(localAddress, localPort))
-    this.#hear(socket, () => true)
-    await this.#tell(undefined, localAddress)
-    return { socket, port, address: group.address }
-  }
-
-  async #openOn(asked: string, on: Interface): Promise<OwnWay> {
-    const address = this.#addressFor(on)
-    const socket = await this.#openSet(on, address, this.#settings.localPort)
-    await this.#tell(on, address)
-    return this.#wayOn(asked, on, socket, address)
+  async #openOn(asked: string, on: Interface | undefined): Promise<OwnWay> {
+    const place = this.#placeFor(on)
+    const socket = await this.#openSet(on, place)
+    await this.#tell(on)
+    return this.#wayOn(asked, on, socket, place)
   }
 
   /** Opens a socket that sends through the interface, or none. */
-  async #openSet(on: Interface, address: string, port: number): Promise<DatagramSocket> {
-    const socket = await this.#sockets.open(place(address, port))
+  async #openSet(on: Interface | undefined, place: Place): Promise<DatagramSocket> {
+    const socket = await this.#sockets.open(place)
+    const { group } = this.#settings
+    // With port 0 the first one picks it, and all others that are to share it follow.
+    if (this.#port.number === 0) this.#port.number = socket.address().port
     try {
-      socket.setMulticastInterface(on.handle)
+      if (on !== undefined) socket.setMulticastInterface(on.handle)
+      // Only then, or it would keep to the route's interface.
+      if (this.#mustConnect(on)) {
+        await connected(socket, this.#port.number, groupAddress(group, on))
+      }
+      if (!this.#manner.isConnected) this.#hear(socket, () => true)
+      return socket
     } catch (cause) {
       await this.#sockets.close(socket)
+      const through =
+        on === undefined ? "by the system's route" : `through ${on.name}, ${shown(on.handle)}`
       throw new MulticastError(
         'ERR_MULTICAST_SOCKET',
-        `The system refused to send through ${on.name}, ${shown(on.handle)}: ${reasonOf(cause)}`,
+        `The system refused to send ${through}: ${reasonOf(cause)}`,
         { cause },
       )
     }
-    this.#hear(socket, () => true)
-    return socket
   }
 
-  /** The address that a socket is bound to which sends through the interface. */
-  #addressFor(on: Interface): string {
-    const { group, localAddress, localPort, networkInterfaces } = this.#settings
-    // IP_MULTICAST_IF fixes the source address of IPv4; IPv6 sends from a given one if it is bound to it.
-    const isGiven = on.given !== undefined && group.family === 'IPv6'
-    const isShared = this.#isSeveral && localPort !== 0
-    if (localAddress !== wildcard(group) || !(isGiven || isShared)) return localAddress
-    return addressOn(networkInterfaces(), group, on)
+  #placeFor(on: Interface | undefined): Place {
+    return this.#manner.place(on, this.#isSeveral)
   }
 
-  #wayOn(asked: string, on: Interface, socket: DatagramSocket, address: string): OwnWay {
-    const { group, port } = this.#settings
+  #wayOn(
+    asked: string,
+    on: Interface | undefined,
+    socket: DatagramSocket,
+    { address, port, reuseAddr }: Place,
+  ): OwnWay {
+    const { group } = this.#settings
+    const isConnected = this.#mustConnect(on)
     const isBound = address !== wildcard(group)
     // Asked now: once the interface is gone that a socket is bound on, the system does not tell it.
-    const bound = isBound ? place(address, socket.address().port) : undefined
+    const bound =
+      isBound || isConnected
+        ? { address, port: port || socket.address().port, reuseAddr }
+        : undefined
     const way: OwnWay = {
       asked,
       on,
       bound,
       socket,
-      port,
+      port: this.#port.number,
       // To a zone the system would send although the socket is bound in one that is gone, deaf to replies:
       // without it a send is refused, and heals.
-      address: isBound ? group.address : groupAddress(group, on),
-      name: on.name,
-      heal: () => {
-        const healing = this.#healing.get(way) ?? this.#healed(way)
-        this.#healing.set(way, healing)
-        return healing.finally(() => this.#healing.delete(way))
-      },
+      address: isBound && !isConnected ? group.address : groupAddress(group, on),
+      ...(isConnected ? { isConnected } : {}),
+      ...(on === undefined ? {} : { name: on.name }),
+      ...(on === undefined && !this.#manner.isConnected
+        ? {}
+        : {
+            heal: () => {
+              const healing = this.#healing.get(way) ?? this.#healed(way)
+              this.#healing.set(way, healing)
+              return healing.finally(() => this.#healing.delete(way))
+            },
+          }),
     }
     return way
   }
@@ -299,76 +364,73 @@ export class Outgoing {
    * the way that takes the place of this one, or with what keeps it from being mended.
    */
   async #healed(way: OwnWay): Promise<OwnWay | string> {
-    const { on, bound } = way
+    const { on, asked } = way
     // A look at the interfaces may be mending it.
-    await this.#following
+    await this.#keeping
     // Another send may have mended it meanwhile.
     let now = way
     for (let next = this.#mended.get(now); next; next = this.#mended.get(now)) now = next
     if (now !== way) return now
-    let why = lostInterface(on.given ?? on.name, this.#settings.group)
+    const { group, networkInterfaces } = this.#settings
+    let why = lostInterface(on?.given ?? asked, group)
     try {
-      const { group, networkInterfaces } = this.#settings
-      const found = findInterface(networkInterfaces(), group, on.given ?? on.name, 'interfaces')
-      const address = this.#addressFor(found)
-      if (bound !== undefined) why = lostAddress(address)
-      const socket = await this.#setAnew(way.socket, found, address, bound)
-      const healed = this.#wayOn(way.asked, found, socket, address)
+      // Of the route the system is asked anew by connecting.
+      const found =
+        on && findInterface(networkInterfaces(), group, on.given ?? on.name, 'interfaces')
+      if (way.bound !== undefined && !way.isConnected)
+        why = lostAddress(this.#placeFor(found).address)
+      const healed = await this.#renewed(way, found)
       const replaced = (other: OwnWay): OwnWay => (other === way ? healed : other)
       this.#ways = this.#ways.map(replaced)
       this.#parked = this.#parked.map(replaced)
-      this.#mended.set(way, healed)
-      await this.#tell(found, address)
+      await this.#tell(found)
       return healed
     } catch (error) {
-      this.#debug('not sending through %s: %s', on.name, reasonOf(error))
+      this.#debug('not sending through %s: %s', asked, reasonOf(error))
       return why
     }
   }
 
-  /** Sets a socket to an interface again; one that is bound to an address only another can replace. */
-  async #setAnew(
-    socket: DatagramSocket,
-    on: Interface,
-    address: string,
-    bound: Place | undefined,
-  ): Promise<DatagramSocket> {
-    if (bound !== undefined) {
+  /** A way in the place of another, set to its interface again: by the same socket if that can be. */
+  async #renewed(way: OwnWay, on: Interface | undefined): Promise<OwnWay> {
+    const { bound, socket: before } = way
+    const place = this.#placeFor(on)
+    let socket = before
+    if (bound !== undefined || this.#mustConnect(on)) {
       try {
-        const other = await this.#openSet(on, address, bound.port)
+        socket = await this.#openSet(on, { ...place, port: bound?.port ?? place.port })
         // Only now, so that there is one at every moment.
-        await this.#sockets.close(socket)
-        return other
+        await this.#sockets.close(before)
       } catch (error) {
         // By the socket itself, which then is still the right one.
-        const isOurs = address === bound.address && errno(error) === 'ERR_MULTICAST_PORT_IN_USE'
+        const isOurs =
+          place.address === bound?.address && errno(error) === 'ERR_MULTICAST_PORT_IN_USE'
         if (!isOurs) throw error
       }
     }
-    socket.setMulticastInterface(on.handle)
-    return socket
+    if (on !== undefined && socket === before) socket.setMulticastInterface(on.handle)
+    const renewed = this.#wayOn(way.asked, on, socket, place)
+    this.#mended.set(way, renewed)
+    return renewed
   }
 
   /** Tells DEBUG what it sends through and from, which a connected socket tells without sending. */
-  async #tell(on: Interface | undefined, bound: string): Promise<void> {
+  async #tell(on: Interface | undefined): Promise<void> {
     if (!this.#debug.enabled) return
-    const { group, port } = this.#settings
-    const source =
-      bound === wildcard(group)
-        ? await this.#sockets
-            .sourceTo(port, groupAddress(group, on), on?.handle)
-            .catch((error) => `no address: ${reasonOf(error)}`)
-        : bound
+    const { group } = this.#settings
+    const { address } = this.#placeFor(on)
+    const isOwn = address !== wildcard(group) && !this.#manner.isConnected
+    const source = isOwn
+      ? address
+      : await this.#sockets
+          .sourceTo(this.#port.number, groupAddress(group, on), on?.handle)
+          .catch((error) => `no address: ${reasonOf(error)}`)
     this.#debug('sending through %s from %s', on?.name ?? "the system's route", source)
   }
 }
 
-/** Without SO_REUSEADDR, or another program could take the port that the replies come to. */
-function place(address: string, port: number): Place {
-  return { address, port, reuseAddr: false }
-}
-
-function lostInterface(asked: string, { family }: Group): string {
+function lostInterface(asked: string, { family, address }: Group): string {
+  if (asked === DEFAULT) return `there is no route to ${address}: add one, or name an interface`
   if (isIP(splitZone(asked)[0]) > 0) return lostAddress(asked)
   return `${asked} is down or gone, or has no ${family} address: sends go out again once that is over`
 }

@@ -2,20 +2,29 @@
 interface Hooks {
   /** At the first read. */
   readonly onStart?: () => void
-  /** When a value has been taken in. */
-  readonly onPush?: () => void
+  /** When a value has been taken in; `dropped` is how many older ones had to go for it. */
+  readonly onPush?: (dropped: number) => void
   /** Once, when no more will be taken in, also because nobody reads any more. */
   readonly onEnd?: () => void
 }
 
+/** How much a queue holds. */
+export interface Bounds {
+  /** The number of values. */
+  readonly queueLimit: number
+  /** The sum of their bytes; one value is held however large it is. */
+  readonly queueBytes: number
+}
+
 /**
- * What an async iterator reads from: it holds at most `limit` values that nobody has taken yet, and
- * drops the oldest past that. Values that it holds when it ends are still read.
+ * What an async iterator reads from: it holds so much that nobody has taken yet, and drops the oldest past
+ * that. What it holds when it ends is still read.
  */
-export class Queue<Value extends object>
+export class Queue<Value extends { readonly remote: { readonly size: number } }>
   implements AsyncIterableIterator<Value, undefined, undefined>
 {
-  readonly #limit: number
+  readonly #bounds: Bounds
+  #bytes = 0
   readonly #values: (Value | undefined)[] = []
   /** Where in it the oldest value is that nobody has taken: what is before it is empty. */
   #first = 0
@@ -27,23 +36,29 @@ export class Queue<Value extends object>
   #hasStarted = false
   #end: { failure?: { reason: unknown } } | undefined
 
-  constructor(limit: number, hooks: Hooks = {}) {
-    this.#limit = limit
+  constructor(bounds: Bounds, hooks: Hooks = {}) {
+    this.#bounds = bounds
     this.#hooks = hooks
   }
 
-  /** Returns whether an older value had to be dropped for it. */
-  push(value: Value): boolean {
-    if (this.#end !== undefined) return false
+  /** Returns how many older values had to be dropped for it. */
+  push(value: Value): number {
+    if (this.#end !== undefined) return 0
     const reader = this.#readers.shift()
-    const isFull = this.#values.length - this.#first === this.#limit
+    let dropped = 0
     if (reader !== undefined) reader.resolve({ done: false, value })
     else {
-      if (isFull) this.#take()
+      const { queueLimit, queueBytes } = this.#bounds
+      const { size } = value.remote
+      while (this.#count === queueLimit || (this.#count > 0 && this.#bytes + size > queueBytes)) {
+        this.#take()
+        dropped += 1
+      }
       this.#values.push(value)
+      this.#bytes += size
     }
-    this.#hooks.onPush?.()
-    return isFull && reader === undefined
+    this.#hooks.onPush?.(dropped)
+    return dropped
   }
 
   /** Ends the iteration once what it holds has been read. */
@@ -76,6 +91,7 @@ export class Queue<Value extends object>
   return(): Promise<IteratorResult<Value, undefined>> {
     this.#values.length = 0
     this.#first = 0
+    this.#bytes = 0
     if (this.#end === undefined) this.end()
     else this.#end = {}
     return Promise.resolve({ done: true, value: undefined })
@@ -94,9 +110,14 @@ export class Queue<Value extends object>
     return this
   }
 
+  get #count(): number {
+    return this.#values.length - this.#first
+  }
+
   #take(): Value | undefined {
     const value = this.#values[this.#first]
     if (value === undefined) return undefined
+    this.#bytes -= value.remote.size
     this.#values[this.#first] = undefined
     this.#first += 1
     // Cut off now and then, because each cut moves all that is left.

@@ -1,26 +1,58 @@
 import type { RemoteInfo } from 'node:dgram'
-import createDebug from 'debug'
-import { type Group, parseSource, parseUnicast } from './address.js'
+import createDebug, { type Debugger } from 'debug'
+import { parseSource, parseUnicast, wildcard } from './address.js'
+import type { Port } from './binding.js'
 import { type Codec, type Codecs, type Decoder, encode } from './codec.js'
 import { Endpoint } from './endpoint.js'
 import { MulticastError, reasonOf } from './errors.js'
-import { emit, type MulticastReceiverEvents, raise } from './events.js'
-import { parseInterfaces } from './interfaces.js'
+import { emit, type MulticastReceiverEvents, type Remote, raise } from './events.js'
+import { OwnAddresses, parseInterfaces } from './interfaces.js'
 import type { Membership } from './member-socket.js'
 import { Memberships } from './memberships.js'
 import {
   applySettings,
   type MembershipOptions,
   membershipSettings,
+  type PeerSettings,
   type ReceiverOptions,
   type ReceiverSettings,
+  type ReplyOptions,
   receiverSettings,
+  replySettings,
 } from './options.js'
-import type { Recipient } from './outbox.js'
+import type { Outgoing } from './outgoing.js'
 import { integer, wrongValue } from './rules.js'
-import type { Sight } from './watch.js'
 
-const debug = createDebug('typed-multicast:receiver')
+const receiverDebug = createDebug('typed-multicast:receiver')
+
+/** Whom a reply is to: what came with a message, or as much of it. */
+type ReplyTo = Pick<Remote, 'address' | 'port' | 'interface'>
+
+/**
+ * What makes a receiver one, or more than that.
+ * @internal
+ */
+export class ReceiverKind {
+  readonly noun: 'receiver' | 'peer'
+  readonly settings: ReceiverSettings | PeerSettings
+  readonly debug: Debugger
+  readonly port: Port
+  /** What it sends to the group through besides, once it opens. */
+  readonly outgoing: () => Outgoing | undefined
+
+  constructor(
+    noun: 'receiver' | 'peer',
+    settings: ReceiverSettings | PeerSettings,
+    debug: Debugger,
+    outgoing: () => Outgoing | undefined,
+  ) {
+    this.noun = noun
+    this.settings = settings
+    this.debug = debug
+    this.port = { number: settings.port }
+    this.outgoing = outgoing
+  }
+}
 
 /**
  * Joins a multicast group, hears its messages and replies to their senders.
@@ -38,10 +70,8 @@ export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array>
   readonly #settings: ReceiverSettings
   readonly #replyCodec: Codec<Reply, unknown>
   readonly #memberships: Memberships
-  /** Settles when the last join or leave that was asked for is done: they take turns. */
-  #turn: Promise<void> = Promise.resolve()
-  /** Whether the interfaces are going to be looked at for what was asked. */
-  #isFollowing = false
+  readonly #debug: Debugger
+  readonly #own: OwnAddresses
 
   /** `codec` carries the messages, or without it they are bytes; `replyCodec` carries the replies. */
   constructor(
@@ -51,24 +81,44 @@ export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array>
   // The form above takes each `replyCodec`. This one has it for the compiler to say what is wrong with one.
   /** `codec` carries the messages and the replies, or without it they are bytes. */
   constructor(options: ReceiverOptions & Codecs<Codec<Reply, Message>, Codec<Reply, unknown>>)
-  constructor(options: ReceiverOptions & { codec?: unknown; replyCodec?: unknown }) {
-    const settings = receiverSettings(options)
+  /** @internal */
+  constructor(kind: ReceiverKind)
+  constructor(given: ReceiverKind | (ReceiverOptions & { codec?: unknown; replyCodec?: unknown })) {
+    const kind =
+      given instanceof ReceiverKind
+        ? given
+        : new ReceiverKind('receiver', receiverSettings(given), receiverDebug, () => undefined)
+    const { noun, settings, debug, port, outgoing } = kind
     super({
-      noun: 'receiver',
+      noun,
       debug,
       settings,
       incoming: settings.codec,
       binding: 'bind',
       silentFrom: 'listening',
-      configure: (socket) => applySettings('receiver', socket, settings),
-      open: () => memberships.open(),
-      route: (to) => memberships.waysTo(to as Recipient),
-      first: () => memberships.first,
-      follow: (sight) => this.#follow(sight),
+      configure: (socket) => applySettings(noun, socket, settings),
+      async open() {
+        await memberships.open()
+        await outgoing()?.open()
+      },
+      route: (to) => (to === undefined ? (outgoing()?.ways ?? []) : memberships.waysTo(to)),
+      first: () => memberships.first ?? outgoing()?.first,
+      isFollowed: settings.followInterfaces,
+      described: () => ({
+        interfaces: outgoing()?.interfaces ?? settings.interfaces,
+        memberships: this.memberships,
+      }),
+      notice: (sight) => memberships.notice(sight),
+      mustFollow: (sight) =>
+        memberships.mustFollow(sight) || (outgoing()?.mustFollow(sight) ?? false),
+      async follow() {
+        await Promise.all([memberships.follow(), outgoing()?.follow()])
+      },
     })
     const { sockets, inbox, lifecycle } = this.core
     const memberships = new Memberships(
       settings,
+      port,
       debug,
       sockets,
       inbox.hear,
@@ -80,6 +130,8 @@ export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array>
     )
     this.#memberships = memberships
     this.#settings = settings
+    this.#debug = debug
+    this.#own = new OwnAddresses(settings.networkInterfaces)
     this.#replyCodec = (settings.replyCodec ?? settings.codec) as Codec<Reply, unknown>
   }
 
@@ -96,12 +148,19 @@ export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array>
   /**
    * Sends a message to the sender of another, from the group's port. `remote` is what came with that
    * message. Resolves with the bytes once the kernel has taken them; every failure is a rejection. One
-   * that nobody handles is only shown by DEBUG: a forged sender must not end the process.
+   * that nobody handles is only shown by DEBUG: a forged sender must not end the process. With `within` it
+   * goes out at a random time in so many milliseconds; `close()` rejects it at once before that.
    */
-  reply(message: Reply, remote: Pick<RemoteInfo, 'address' | 'port'>): Promise<number> {
-    const sent = this.#reply(message, remote)
-    // Before listening nobody can have sent anything, so there such an error is no stranger's doing.
-    if (this.core.lifecycle.state !== 'opening') sent.catch(notReplied)
+  reply(message: Reply, remote: ReplyTo, options: ReplyOptions = {}): Promise<number> {
+    // Before listening nobody can have sent anything, so there an error is no stranger's doing.
+    const mayBeStrangers = this.core.lifecycle.state !== 'opening'
+    const sent: Promise<number> = this.#reply(message, remote, options).catch((error: unknown) => {
+      if (mayBeStrangers) {
+        this.#debug('not replied: %s', reasonOf(error))
+        sent.catch(() => {})
+      }
+      throw error
+    })
     return sent
   }
 
@@ -117,7 +176,7 @@ export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array>
     const { interface: name, source } = membershipSettings(membership)
     const { group, interfaces, sources } = this.#settings
     const from = source === undefined ? sources : [parseSource(source, group)]
-    await this.#inTurn(() => {
+    await this.core.lifecycle.inTurn(() => {
       const wanted =
         name === undefined ? interfaces : parseInterfaces(name, 'interface', this.#settings)
       return this.#memberships.join(wanted, from)
@@ -139,63 +198,35 @@ export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array>
       )
     }
     const from = source === undefined ? undefined : parseSource(source, this.#settings.group)
-    await this.#inTurn(() => this.#memberships.leave(name, from))
+    await this.core.lifecycle.inTurn(() => this.#memberships.leave(name, from))
   }
 
-  /** Does it when it is listening and what was asked for before is done. */
-  async #inTurn(task: () => Promise<void>): Promise<void> {
-    const { lifecycle } = this.core
-    await lifecycle.whenListening()
-    const turn = this.#turn.then(async () => {
-      lifecycle.throwIfEnded()
-      await task().catch((error: unknown) => {
-        // What the closing of the socket has made impossible failed for that reason.
-        lifecycle.throwIfEnded()
-        throw error
-      })
-      // Overtaken, so that nothing is joined after all.
-      lifecycle.throwIfEnded()
-    })
-    this.#turn = turn.catch(() => {})
-    return turn
-  }
-
-  /** Sees to it that what was asked for is joined where it is now; looks that come meanwhile are one. */
-  #follow(sight: Sight): () => void {
-    const finish = this.#memberships.notice(sight)
-    return () => {
-      finish()
-      const isOver = ['closing', 'closed'].includes(this.core.lifecycle.state)
-      if (isOver || this.#isFollowing || !this.#memberships.mustFollow(sight)) return
-      this.#isFollowing = true
-      this.#inTurn(() => {
-        this.#isFollowing = false
-        return this.#memberships.follow()
-      }).catch((error) => debug('not followed: %s', reasonOf(error)))
-    }
-  }
-
-  async #reply(message: Reply, remote: Pick<RemoteInfo, 'address' | 'port'>): Promise<number> {
-    checkRemote(remote, this.#settings.group)
+  async #reply(message: Reply, remote: ReplyTo, options: ReplyOptions): Promise<number> {
+    this.#checkRemote(remote)
+    const { within } = replySettings(options)
     const data = encode(this.#replyCodec, message)
-    return this.core.outbox.send(data, {
-      address: this.#memberships.addressOf(remote),
-      port: remote.port,
-    })
+    const to = { address: this.#memberships.addressOf(remote), port: remote.port }
+    const { outbox } = this.core
+    if (within > 0) return await outbox.sendLater(Math.random() * within, data, to)
+    return await outbox.send(data, to)
   }
-}
 
-function notReplied(error: unknown): void {
-  debug('not replied: %s', reasonOf(error))
-}
-
-/** Whether that is somebody to reply to. */
-function checkRemote(remote: unknown, group: Group): void {
-  if (typeof remote !== 'object' || remote === null) {
-    const wanted = 'what came with a message, or { address, port }'
-    throw wrongValue('ERR_MULTICAST_OPTION', 'remote', wanted, remote)
+  /** Refuses whom nobody can reply to: a stranger writes what he likes as the source of a datagram. */
+  #checkRemote(remote: unknown): void {
+    const { group } = this.#settings
+    if (typeof remote !== 'object' || remote === null) {
+      const wanted = 'what came with a message, or { address, port }'
+      throw wrongValue('ERR_MULTICAST_OPTION', 'remote', wanted, remote)
+    }
+    const { address: given, port } = remote as Partial<RemoteInfo>
+    const address = parseUnicast(given, group, 'remote.address')
+    integer(1, 65535, 'ERR_MULTICAST_PORT')(port, 'remote.port')
+    const isSelf = port === this.#memberships.port && this.#own.has(address)
+    if (!isSelf && address !== wildcard(group)) return
+    const what = isSelf ? 'this receiver itself, which would answer itself for ever' : 'nobody'
+    throw new MulticastError(
+      'ERR_MULTICAST_OPTION',
+      `remote is ${address} port ${port}, and that is ${what}: a sender can be forged`,
+    )
   }
-  const { address, port } = remote as Partial<RemoteInfo>
-  parseUnicast(address, group, 'remote.address')
-  integer(1, 65535, 'ERR_MULTICAST_PORT')(port, 'remote.port')
 }

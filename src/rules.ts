@@ -46,7 +46,8 @@ export function resolve<Of extends Rules>(
   }
   const settings: Record<string, unknown> = {}
   for (const [option, { default: fallback, check }] of Object.entries(rules)) {
-    const value = given[option]
+    // Not what a polluted prototype has.
+    const value = Object.hasOwn(given, option) ? given[option] : undefined
     settings[option] = check(value === undefined ? fallback : value, option, settings as never)
   }
   return Object.freeze(settings) as Settings<Of>
@@ -140,7 +141,13 @@ export function isFunction<Value>(value: unknown, option: string): Value {
 export function isSignal(value: unknown, option: string): AbortSignal {
   // Not instanceof: a test environment may bring an AbortSignal of its own.
   const signal = value as Partial<AbortSignal> | null
-  if (typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function') {
+  const has = (method: 'addEventListener' | 'removeEventListener'): boolean =>
+    typeof signal?.[method] === 'function'
+  if (
+    typeof signal?.aborted === 'boolean' &&
+    has('addEventListener') &&
+    has('removeEventListener')
+  ) {
     return value as AbortSignal
   }
   throw wrongValue('ERR_MULTICAST_OPTION', option, 'an AbortSignal', value)

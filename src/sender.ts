@@ -1,16 +1,19 @@
 import createDebug from 'debug'
+import { wildcard } from './address.js'
 import { type Codec, type Codecs, type Decoder, encode } from './codec.js'
 import { Endpoint } from './endpoint.js'
 import type { Received } from './inbox.js'
+import { addressOn, type Interface } from './interfaces.js'
 import {
   applySettings,
+  checkReplies,
   type RequestOptions,
   requestSettings,
   type SenderOptions,
   type SenderSettings,
   senderSettings,
 } from './options.js'
-import { Outgoing } from './outgoing.js'
+import { type Manner, Outgoing } from './outgoing.js'
 import { Queue } from './queue.js'
 import { Silence } from './silence.js'
 
@@ -54,12 +57,21 @@ export class MulticastSender<
       open: () => outgoing.open(),
       route: () => outgoing.ways,
       first: () => outgoing.first,
-      follow: (sight) => {
-        outgoing.follow(sight)
-        return () => {}
-      },
+      // What is connected by the system's route keeps to what that was.
+      isFollowed:
+        settings.followInterfaces || (!settings.replies && settings.interfaces === 'default'),
+      described: () => ({ interfaces: this.interfaces }),
+      mustFollow: (sight) => outgoing.mustFollow(sight),
+      follow: () => outgoing.follow(),
     })
-    const outgoing = new Outgoing(settings, debug, this.core.sockets, this.core.inbox.hear)
+    const outgoing = new Outgoing(
+      settings,
+      { number: settings.port },
+      senderManner(settings),
+      debug,
+      this.core.sockets,
+      this.core.inbox.hear,
+    )
     this.#outgoing = outgoing
     this.#settings = settings
     this.#codec = settings.codec as Codec<Message, unknown>
@@ -97,6 +109,8 @@ export class MulticastSender<
    * until `limit` replies, or until `signal` aborts, which the loop throws. Throws at once if it has
    * none of them and the sender no timeout. Closing the sender ends it quietly.
    *
+   * Nothing is sent before it is iterated over: to await it is a mistake, for which there is {@link gather}.
+   *
    * UDP does not tell which message a reply answers: while requests overlap, each sees every reply.
    * They are `message` events as well.
    */
@@ -104,12 +118,13 @@ export class MulticastSender<
     message: Message,
     options: RequestOptions = {},
   ): AsyncIterableIterator<Received<Reply>, undefined, undefined> {
+    checkReplies(this.#settings.replies)
     const { timeout, limit, signal } = requestSettings(options, this.#settings.timeout)
     let isSent = false
     let left = limit ?? Number.POSITIVE_INFINITY
     const silence = timeout === undefined ? undefined : new Silence(timeout, () => replies.end())
     const abort = (): void => replies.fail(signal?.reason)
-    const replies = new Queue<Received<Reply>>(this.#settings.queueLimit, {
+    const replies = new Queue<Received<Reply>>(this.#settings, {
       onStart: () => {
         if (signal?.aborted) return abort()
         signal?.addEventListener('abort', abort)
@@ -122,8 +137,9 @@ export class MulticastSender<
           (error: unknown) => replies.fail(error),
         )
       },
-      onPush: () => {
-        left -= 1
+      onPush: (dropped) => {
+        // One that was dropped has not been given.
+        left += dropped - 1
         if (left === 0) replies.end()
         else if (isSent) silence?.restart()
       },
@@ -134,5 +150,36 @@ export class MulticastSender<
       },
     })
     return replies
+  }
+
+  /**
+   * The replies to a message, all at once: a {@link request} that is read to its end. Rejects as that
+   * throws.
+   */
+  async gather(message: Message, options: RequestOptions = {}): Promise<Received<Reply>[]> {
+    const replies: Received<Reply>[] = []
+    for await (const reply of this.request(message, options)) replies.push(reply)
+    return replies
+  }
+}
+
+/** How a sender binds, and so what it hears replies on. */
+function senderManner(settings: SenderSettings): Manner {
+  const { group, localAddress, localPort, networkInterfaces } = settings
+  const addressFor = (on: Interface | undefined, isSeveral: boolean): string => {
+    // IP_MULTICAST_IF fixes the source address of IPv4; IPv6 sends from a given one if it is bound to it.
+    const isGiven = on?.given !== undefined && group.family === 'IPv6'
+    const isShared = isSeveral && localPort !== 0
+    if (on === undefined || localAddress !== wildcard(group)) return localAddress
+    return isGiven || isShared ? addressOn(networkInterfaces(), group, on) : localAddress
+  }
+  return {
+    isConnected: !settings.replies,
+    // Without SO_REUSEADDR, or another program could take the port that the replies come to.
+    place: (on, isSeveral) => ({
+      address: addressFor(on, isSeveral),
+      port: localPort,
+      reuseAddr: false,
+    }),
   }
 }

@@ -249,6 +249,7 @@ const sets: Record<Setter, (...args: unknown[]) => Record<string, unknown>> = {
     '`IP_ADD_SOURCE_MEMBERSHIP`, `MCAST_JOIN_SOURCE_GROUP`': source,
   }),
   setMulticastTTL: (ttl) => ({ '`IP_MULTICAST_TTL`, `IPV6_MULTICAST_HOPS`': ttl }),
+  setTTL: (ttl) => ({ '`IP_TTL`, `IPV6_UNICAST_HOPS`': ttl }),
   setMulticastLoopback: (flag) => ({ '`IP_MULTICAST_LOOP`, `IPV6_MULTICAST_LOOP`': flag }),
   setMulticastInterface: (handle) => ({ '`IP_MULTICAST_IF`, `IPV6_MULTICAST_IF`': handle }),
   setRecvBufferSize: (size) => ({ '`SO_RCVBUF`': size }),

@@ -8,12 +8,19 @@ import { Queue } from '../src/queue.js'
 setFlagsFromString('--expose-gc')
 const collect: () => void = runInNewContext('gc')
 
-const value = (id: number): { id: number } => ({ id })
-const queueOf = (
-  ...args: ConstructorParameters<typeof Queue<{ id: number }>>
-): Queue<{ id: number }> => new Queue(...args)
+interface Value {
+  readonly id: number
+  readonly remote: { readonly size: number }
+}
 
-async function drain(queue: Queue<{ id: number }>): Promise<number[]> {
+const value = (id: number, size = 1): Value => ({ id, remote: { size } })
+const queueOf = (
+  queueLimit: number,
+  hooks?: ConstructorParameters<typeof Queue<Value>>[1],
+  queueBytes = 2 ** 20,
+): Queue<Value> => new Queue({ queueLimit, queueBytes }, hooks)
+
+async function drain(queue: Queue<Value>): Promise<number[]> {
   const ids: number[] = []
   for await (const { id } of queue) ids.push(id)
   return ids
@@ -42,10 +49,22 @@ test('past the limit the oldest value is dropped', async () => {
   const queue = queueOf(3)
   assert.deepEqual(
     [1, 2, 3, 4, 5].map((id) => queue.push(value(id))),
-    [false, false, false, true, true],
+    [0, 0, 0, 1, 1],
   )
   queue.end()
   assert.deepEqual(await drain(queue), [3, 4, 5])
+})
+
+test('past its bytes the oldest values are dropped, and one is held however large', async () => {
+  const queue = queueOf(10, {}, 100)
+  const dropped = [40, 60, 30, 100, 1000, 1, 99].map((size, id) => queue.push(value(id, size)))
+  // At the limit all is held, and past it as many go as it takes.
+  assert.deepEqual(dropped, [0, 0, 1, 2, 1, 1, 0])
+  assert.equal((await queue.next()).value?.id, 5)
+  // What was read makes room.
+  assert.equal(queue.push(value(7, 1)), 0)
+  queue.end()
+  assert.deepEqual(await drain(queue), [6, 7])
 })
 
 test('it keeps its order over many values, read and dropped', async () => {
@@ -190,7 +209,7 @@ test('it is awaited while a reader waits, and not before or after', async () => 
 
 test('what has been read is let go of while later values wait', async () => {
   const queue = queueOf(10)
-  let first: { id: number } | undefined = value(1)
+  let first: Value | undefined = value(1)
   const held = new WeakRef(first)
   queue.push(first)
   first = undefined

@@ -11,6 +11,7 @@ import {
   MulticastReceiver,
   MulticastSender,
   type Received,
+  type Remote,
   text,
 } from '../src/index.js'
 import { MockNetwork, type Outcome } from '../src/testing/index.js'
@@ -105,12 +106,12 @@ export async function program(remote: RemoteInfo): Promise<void> {
   // Events.
   texts.on('message', (message, from) => {
     is<Equal<typeof message, string>>()
-    is<Equal<typeof from, RemoteInfo>>()
+    is<Equal<typeof from, Remote>>()
   })
   texts.on('malformed', (error, data, from) => {
     is<Equal<typeof error, MulticastError>>()
     is<Equal<typeof data, Buffer>>()
-    is<Equal<typeof from, RemoteInfo>>()
+    is<Equal<typeof from, Remote>>()
   })
   texts.on('error', (error) => is<Equal<typeof error.code, MulticastErrorCode>>())
   texts.once('listening', () => {}).off('timeout', () => {})

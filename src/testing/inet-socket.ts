@@ -42,6 +42,8 @@ export class InetSocket {
   zone = 0
   /** IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS. */
   ttl = 1
+  /** IP_TTL, IPV6_UNICAST_HOPS; net.ipv4.ip_default_ttl and net.ipv6.conf.all.hop_limit are 64. */
+  unicastTtl = 64
   /** IP_MULTICAST_LOOP. */
   loopback = true
   /** IP_MULTICAST_IF: a link's index, and the address by which it was named. */

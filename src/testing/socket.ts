@@ -298,6 +298,20 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     return ttl
   }
 
+  /** IP_TTL, IPV6_UNICAST_HOPS, 1 to 255: of what is sent to one host. Default: 64. */
+  setTTL(ttl: number): number {
+    if (typeof ttl !== 'number') {
+      const message = `The "ttl" argument must be of type number. Received ${shown(ttl)}`
+      throw nodeError(TypeError, 'ERR_INVALID_ARG_TYPE', message)
+    }
+    this.#checkHandle('setTTL')
+    const whole = ttl | 0
+    if (whole < 1 || whole > 255) throw systemError('setTTL', 'EINVAL')
+    this.#checkExists('setTTL')
+    if (this.#isFamilyKnown) this.#inet.unicastTtl = whole
+    return ttl
+  }
+
   /** SO_RCVBUF in bytes: what has not been read beyond it is dropped. Default: 212,992. */
   setRecvBufferSize(size: number): void {
     this.#checkBuffer('uv_recv_buffer_size', checkBufferSize(size))

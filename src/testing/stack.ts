@@ -23,9 +23,6 @@ export type Track = (socket: InetSocket) => Report
 const firstFreePort = 32_768
 const lastPort = 60_999
 
-/** The hop limit of unicast datagrams. */
-const unicastTtl = 64
-
 /** The groups that every host has joined on every link, without any socket having done so. */
 const allHosts: ReadonlySet<string> = new Set(['224.0.0.1', 'ff01::1', 'ff02::1'])
 
@@ -183,7 +180,7 @@ export class Stack {
       sourcePort: socket.local?.port ?? 0,
       destination: destination === '0.0.0.0' ? way.source : destination,
       port,
-      ttl: isGroup ? socket.ttl : unicastTtl,
+      ttl: isGroup ? socket.ttl : socket.unicastTtl,
       data,
     }
     if (isGroup) {

@@ -11,6 +11,7 @@ import {
   type MulticastError,
   MulticastReceiver,
   MulticastSender,
+  type Remote,
   text,
 } from 'typed-multicast'
 
@@ -117,13 +118,13 @@ const holds = <_ extends true>() => {}
 export function listeners() {
   textReceiver().on('message', (message, remote) => {
     holds<Same<typeof message, string>>()
-    holds<Same<typeof remote, RemoteInfo>>()
+    holds<Same<typeof remote, Remote>>()
   })
   mixedSender().once('message', (reply) => holds<Same<typeof reply, number>>())
   plainReceiver().on('malformed', (error, data, remote) => {
     holds<Same<typeof error, MulticastError>>()
     holds<Same<typeof data, Buffer>>()
-    holds<Same<typeof remote, RemoteInfo>>()
+    holds<Same<typeof remote, Remote>>()
   })
   plainReceiver().on('membership', (change, membership) => {
     holds<Same<typeof change, MembershipChange>>()
@@ -152,11 +153,11 @@ export async function loops() {
   holds<Same<typeof receiver, MulticastReceiver<string, string>>>()
   for await (const { message, remote } of receiver) {
     holds<Same<typeof message, string>>()
-    holds<Same<typeof remote, RemoteInfo>>()
+    holds<Same<typeof remote, Remote>>()
   }
   for await (const { message, remote } of mixedSender().request('?', { limit: 1 })) {
     holds<Same<typeof message, number>>()
-    holds<Same<typeof remote, RemoteInfo>>()
+    holds<Same<typeof remote, Remote>>()
   }
 }
 

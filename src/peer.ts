@@ -1,0 +1,91 @@
+import createDebug from 'debug'
+import { groupAddress, wildcard } from './address.js'
+import type { Port } from './binding.js'
+import { type Codec, type Codecs, encode } from './codec.js'
+import { addressOn } from './interfaces.js'
+import { type PeerOptions, type PeerSettings, peerSettings } from './options.js'
+import { type Manner, Outgoing } from './outgoing.js'
+import { MulticastReceiver, ReceiverKind } from './receiver.js'
+
+const debug = createDebug('typed-multicast:peer')
+
+/**
+ * A receiver that also sends to its group, from the group's port, as the members of mDNS, SSDP and every
+ * symmetric protocol do. Beside other programs on the port it leaves them their unicast, and so hears none
+ * itself, unless `bindAddress` says otherwise: questions with answers are for {@link MulticastSender}.
+ *
+ * `Message` is what comes, as `codec` decodes it: a `Buffer` by default. `Sent` is what {@link send} takes,
+ * as `codec` encodes it: a string or bytes by default. `Reply` is what {@link reply} takes, as `replyCodec`
+ * encodes it, or else `codec`.
+ */
+export class MulticastPeer<
+  Message = Buffer,
+  in Sent = string | Uint8Array,
+  in Reply = Sent,
+> extends MulticastReceiver<Message, Reply> {
+  readonly #codec: Codec<Sent, unknown>
+  readonly #outgoing: Outgoing
+
+  /** `codec` carries the messages, or without it they are bytes; `replyCodec` encodes the replies. */
+  constructor(
+    options: PeerOptions &
+      Codecs<Codec<Sent, Message>, Codec<Reply, unknown>> & { replyCodec: Codec<Reply, unknown> },
+  )
+  // The form above takes each `replyCodec`. This one has it for the compiler to say what is wrong with one.
+  /** `codec` carries the messages and encodes the replies, or without it they are bytes. */
+  constructor(
+    options: PeerOptions &
+      Codecs<Codec<Sent, Message> & Codec<Reply, unknown>, Codec<Reply, unknown>>,
+  )
+  constructor(options: PeerOptions & { codec?: unknown; replyCodec?: unknown }) {
+    const settings = peerSettings(options)
+    const kind = new ReceiverKind('peer', settings, debug, () => outgoing)
+    super(kind)
+    const { sockets, inbox } = this.core
+    const manner = peerManner(settings, kind.port)
+    const outgoing = new Outgoing(settings, kind.port, manner, debug, sockets, inbox.hear)
+    this.#outgoing = outgoing
+    this.#codec = settings.codec as Codec<Sent, unknown>
+  }
+
+  /**
+   * The names of the interfaces that it sends through now, `['default']` for the system's route. None
+   * before `listening` and after `close`.
+   */
+  get interfaces(): readonly string[] {
+    return this.core.lifecycle.state === 'listening' ? this.#outgoing.interfaces : []
+  }
+
+  /**
+   * Sends a message to the group from the group's port, one datagram out of each of its interfaces; waits
+   * for `listening` first. Resolves with its bytes once the kernel has taken them for one interface at
+   * least. With `loopback` it hears the message itself, on each interface that it has joined.
+   */
+  send(message: Sent): Promise<number> {
+    let data: Uint8Array
+    try {
+      data = encode(this.#codec, message)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.core.outbox.send(data)
+  }
+}
+
+/**
+ * How a peer sends. Bound to the group, its sockets leave unicast to whoever else is on the port; connected
+ * to the group and port they are delivered nothing, not even what is sent to the group.
+ */
+function peerManner(settings: PeerSettings, port: Port): Manner {
+  const { group, bindAddress, reuseAddr, networkInterfaces } = settings
+  return {
+    isConnected: true,
+    place: (on) => {
+      const shared = bindAddress === undefined ? groupAddress(group, on) : wildcard(group)
+      // Where no other socket may have the port, not even one of its own, each has an address of its own.
+      const isOwn = !reuseAddr && on !== undefined
+      const address = isOwn ? addressOn(networkInterfaces(), group, on) : shared
+      return { address, port: port.number, reuseAddr }
+    },
+  }
+}
