@@ -15,7 +15,9 @@ import { build, isCI, root, SHARED } from './tree.js'
 
 // With the first c8 would collect the coverage of npm and of the compilers. With the second a test of
 // node:test that is started here would report in a form for the runner of this one.
-const { NODE_V8_COVERAGE: _, NODE_TEST_CONTEXT: __, ...env } = process.env
+const { NODE_V8_COVERAGE: _, NODE_TEST_CONTEXT: __, ...inherited } = process.env
+/** The compilers written in Go spend a third of their time on collecting garbage, unless told not to. */
+const env = { ...inherited, GOGC: 'off' }
 
 /** Runs a program; what it prints. Rejects with all of that where it fails. */
 export async function command(cwd: string, file: string, ...args: string[]): Promise<string> {
@@ -140,6 +142,31 @@ export function install(): Promise<Consumer> {
   })
 }
 
+/** Unpacks the packed package where npm would install it. */
+async function unpack(consumer: string): Promise<void> {
+  const installed = join(consumer, 'node_modules/typed-multicast')
+  await mkdir(installed, { recursive: true })
+  await command(installed, 'tar', '-xzf', await tarball(), '--strip-components=1')
+}
+
+/** What `install` would install beside the package. */
+const beside = ['@types/node', 'undici-types', 'debug', 'ms']
+
+/**
+ * Makes the project of `install` without npm, of what is installed here. What npm makes of the package is
+ * tested by package.test.ts.
+ */
+export async function assemble(): Promise<string> {
+  const consumer = join(temporary(), 'consumer')
+  await writeManifest(consumer, {})
+  await unpack(consumer)
+  for (const name of beside) {
+    const path = join('node_modules', name)
+    linked(join(root, path), join(consumer, path))
+  }
+  return consumer
+}
+
 /**
  * Makes a project that has the packed package beside other packages. These are installed once, below
  * build/: most of what it costs is to unpack them. Where the package itself is installed from is tested by
@@ -164,9 +191,7 @@ export async function installBeside(others: Readonly<Record<string, string>>): P
       await rename(unfinished, shared)
     }
     process.on('exit', () => rmSync(consumer, { recursive: true, force: true }))
-    const installed = join(consumer, 'node_modules/typed-multicast')
     await writeManifest(consumer, {})
-    await mkdir(installed, { recursive: true })
-    await command(installed, 'tar', '-xzf', await tarball(), '--strip-components=1')
+    await unpack(consumer)
   })
 }

@@ -68,7 +68,9 @@ for (const block of programs) {
 }
 
 function run(...args: string[]): Promise<string> {
-  const options = { cwd: folder, env: { ...process.env, NODE_NO_WARNINGS: '1' }, timeout: 60_000 }
+  // As in consumer.ts, the compiler need not collect garbage.
+  const env = { ...process.env, NODE_NO_WARNINGS: '1', GOGC: 'off' }
+  const options = { cwd: folder, env, timeout: 60_000 }
   return new Promise((settle) => {
     execFile(process.execPath, args, options, (error, stdout, stderr) => {
       settle(stdout + stderr + (error?.killed ? `${args[0]} took too long, and was ended\n` : ''))
