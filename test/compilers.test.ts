@@ -201,14 +201,15 @@ async function compile(compiler: string, ...runs: string[][]): Promise<string[]>
   return said
 }
 
-const runs = new Map<string, Promise<string>>()
+/** What programs print, by their extensions and sources. */
+const outputs = new Map<string, Promise<string>>()
 
 /** What a compiled program prints. Where two compilers have made the same of it, one run is of both. */
 async function running(path: string): Promise<string> {
   const key = extname(path) + (await readFile(path, 'utf8'))
-  const run = runs.get(key) ?? node(consumer, path)
-  runs.set(key, run)
-  return run
+  const output = outputs.get(key) ?? node(consumer, path)
+  outputs.set(key, output)
+  return output
 }
 
 /**
