@@ -6,7 +6,7 @@
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { cp, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +15,9 @@ import { build, isCI, root, SHARED } from './tree.js'
 
 // With the first c8 would collect the coverage of npm and of the compilers. With the second a test of
 // node:test that is started here would report in a form for the runner of this one.
-const { NODE_V8_COVERAGE: _, NODE_TEST_CONTEXT: __, ...env } = process.env
+const { NODE_V8_COVERAGE: _, NODE_TEST_CONTEXT: __, ...inherited } = process.env
+/** The compilers written in Go spend a third of their time on collecting garbage, unless told not to. */
+const env = { ...inherited, GOGC: 'off' }
 
 /** Runs a program; what it prints. Rejects with all of that where it fails. */
 export async function command(cwd: string, file: string, ...args: string[]): Promise<string> {
@@ -47,6 +49,21 @@ async function dependencies(): Promise<string[]> {
   return Object.keys(lock.packages).filter((path) => path !== '' && !lock.packages[path]?.dev)
 }
 
+/** Makes a folder anew of the same files where that can be, which takes no time, and else of copies. */
+function linked(from: string, to: string): void {
+  mkdirSync(to, { recursive: true })
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [old, made] = [join(from, entry.name), join(to, entry.name)]
+    if (entry.isDirectory()) linked(old, made)
+    else
+      try {
+        linkSync(old, made)
+      } catch {
+        cpSync(old, made)
+      }
+  }
+}
+
 /** Packs a copy of the work tree into a folder, unless that has been done; the path of the tarball. */
 export async function pack(folder: string): Promise<string> {
   const tarball = join(folder, 'package.tgz')
@@ -56,7 +73,10 @@ export async function pack(folder: string): Promise<string> {
   await cp(root, copy, { recursive: true, filter: (path) => !left.includes(path) })
   // As `npm ci` would install them, rxjs included, which must not be packed.
   for (const path of await dependencies()) {
-    await cp(join(root, path), join(copy, path), { recursive: true })
+    // Packing writes to it. The others, which are only read, need not be other files.
+    const isBundled = path === 'node_modules/typed-emitter'
+    if (isBundled) await cp(join(root, path), join(copy, path), { recursive: true })
+    else linked(join(root, path), join(copy, path))
   }
   // The compiler and the types are large, and packing only reads them.
   for (const name of ['typescript', '@typescript', '@types', 'undici-types']) {
@@ -122,6 +142,31 @@ export function install(): Promise<Consumer> {
   })
 }
 
+/** Unpacks the packed package where npm would install it. */
+async function unpack(consumer: string): Promise<void> {
+  const installed = join(consumer, 'node_modules/typed-multicast')
+  await mkdir(installed, { recursive: true })
+  await command(installed, 'tar', '-xzf', await tarball(), '--strip-components=1')
+}
+
+/** What `install` would install beside the package. */
+const beside = ['@types/node', 'undici-types', 'debug', 'ms']
+
+/**
+ * Makes the project of `install` without npm, of what is installed here. What npm makes of the package is
+ * tested by package.test.ts.
+ */
+export async function assemble(): Promise<string> {
+  const consumer = join(temporary(), 'consumer')
+  await writeManifest(consumer, {})
+  await unpack(consumer)
+  for (const name of beside) {
+    const path = join('node_modules', name)
+    linked(join(root, path), join(consumer, path))
+  }
+  return consumer
+}
+
 /**
  * Makes a project that has the packed package beside other packages. These are installed once, below
  * build/: most of what it costs is to unpack them. Where the package itself is installed from is tested by
@@ -146,9 +191,7 @@ export async function installBeside(others: Readonly<Record<string, string>>): P
       await rename(unfinished, shared)
     }
     process.on('exit', () => rmSync(consumer, { recursive: true, force: true }))
-    const installed = join(consumer, 'node_modules/typed-multicast')
     await writeManifest(consumer, {})
-    await mkdir(installed, { recursive: true })
-    await command(installed, 'tar', '-xzf', await tarball(), '--strip-components=1')
+    await unpack(consumer)
   })
 }

@@ -15,7 +15,7 @@ async function bound(type: 'udp4' | 'udp6'): Promise<Socket> {
 
 /** The kernel's number of an interface. */
 function indexOf(lab: Lab, device: string): number {
-  return Number(lab.here.ip(`-o link show dev ${device}`).split(':')[0])
+  return Number(lab.here.ip(`link show dev ${device}`).split(':')[0])
 }
 
 for (const { type, address, other, handles } of [

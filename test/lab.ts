@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Peer } from '../src/testing/conformance/peer.js'
+import { Ip } from './ip.js'
 import { mortal, unavailable } from './namespace.js'
 import { peerProgram, startedPeer } from './peer.js'
 import { isCI, root } from './tree.js'
@@ -21,17 +22,25 @@ import { isCI, root } from './tree.js'
 /** Milliseconds that anything may take. */
 const BOUND = 10_000
 
+let own: Ip | undefined
+
 if (unavailable === undefined) {
   // Names of namespaces and smcroute's files live in /run: these are the lab's own.
-  run('mount', ['-t', 'tmpfs', 'lab', '/run'])
-  run('ip', ['link', 'set', 'lo', 'up'])
+  run('mount', '-t', 'tmpfs', 'lab', '/run')
+  here().run('link set lo up')
 }
 
-function run(command: string, args: string[], input = ''): string {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', input })
+function run(command: string, ...args: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })
   if (error) throw error
   assert.equal(status, 0, `${command} ${args.join(' ')}: ${stderr}`)
   return stdout
+}
+
+/** The `ip` of the lab's own network. */
+function here(): Ip {
+  own ??= new Ip()
+  return own
 }
 
 /** Whether a command, or a file of the kernel's, is not there. */
@@ -89,49 +98,60 @@ async function* lines(child: ChildProcess): AsyncIterableIterator<never> {
 export class Host {
   readonly #name: string | undefined
   readonly #defer: (cleanup: () => unknown) => void
+  readonly #ip: Ip
 
   constructor(defer: (cleanup: () => unknown) => void, name?: string) {
     this.#defer = defer
     this.#name = name
-    if (name === undefined) return
-    run('ip', ['netns', 'add', name])
-    defer(() => run('ip', ['netns', 'del', name]))
+    if (name === undefined) {
+      this.#ip = here()
+      return
+    }
+    here().run(`netns add ${name}`)
+    defer(() => here().run(`netns del ${name}`))
+    const ip = new Ip(name)
+    defer(() => ip.close())
+    this.#ip = ip
     this.ip('link set lo up')
   }
 
   /** Where `ip link` can put a device so that it is this host's. */
-  get netns(): string[] {
-    return this.#name === undefined ? [] : ['netns', this.#name]
+  get netns(): string {
+    return this.#name === undefined ? '' : ` netns ${this.#name}`
   }
 
-  /** What this host's `ip` prints. Several commands run in one process, up to the first that fails. */
+  /** What this host's `ip` prints, one line for each thing. Commands run up to the first that fails. */
   ip(...commands: string[]): string {
-    const netns = this.#name === undefined ? [] : ['-n', this.#name]
-    const [only = '', ...others] = commands
-    if (others.length === 0) return run('ip', [...netns, ...only.split(' ')])
-    return run('ip', [...netns, '-d', '-batch', '-'], commands.join('\n'))
+    return commands.map((command) => this.#ip.run(command)).join('')
+  }
+
+  /** The groups that an interface has joined. A process of its own: an `ip` tells them of one only. */
+  groups(device: string): string {
+    return run(...this.#within(['ip', 'maddr', 'show', 'dev', device]))
   }
 
   /** Sets what `/proc/sys/net` holds for this host. */
   sysctl(...settings: `${string}=${string}`[]): void {
-    for (const setting of settings) {
+    const commands = settings.map((setting) => {
       const [name, value] = setting.split('=')
-      run(...this.#within(['sh', '-c', `echo ${value} > /proc/sys/net/${name}`]))
-    }
+      return `echo ${value} > /proc/sys/net/${name}`
+    })
+    run(...this.#within(['sh', '-c', commands.join(' && ')]))
   }
 
   /** Whether the kernel has found the cable of this interface plugged in at both ends. */
   up(device: string): boolean {
-    return this.ip(`-o link show dev ${device}`).includes('state UP')
+    return this.ip(`link show dev ${device}`).includes('state UP')
   }
 
   /** Deletes an interface, and so its cable, unless it is gone already. */
   unplug(device: string): void {
-    if (this.ip('-o link show').includes(` ${device}@`)) this.ip(`link del dev ${device}`)
+    if (this.ip('link show').includes(` ${device}@`)) this.ip(`link del dev ${device}`)
   }
 
   spawn(command: string[], options: SpawnOptions): ChildProcess {
-    const child = spawn(...this.#within(mortal(command)), options)
+    const [first, ...args] = this.#within(mortal(command))
+    const child = spawn(first, args, options)
     this.#defer(async () => {
       if (child.exitCode !== null || child.signalCode !== null) return
       child.kill('SIGKILL')
@@ -165,18 +185,18 @@ export class Host {
     await until('smcrouted has started', () => existsSync(pid) && readFileSync(pid).length > 0)
   }
 
-  #within(command: string[]): [string, string[]] {
+  #within(command: string[]): [string, ...string[]] {
     const [first = '', ...rest] = command
     return this.#name === undefined
-      ? [first, rest]
-      : ['nsenter', [`--net=/run/netns/${this.#name}`, ...command]]
+      ? [first, ...rest]
+      : ['nsenter', `--net=/run/netns/${this.#name}`, ...command]
   }
 }
 
 /** One end of a cable: `[host, device, ...addresses with their prefix length]`. */
 export type End = [host: Host, device: string, ...addresses: string[]]
 
-/** What `ip -d link show` says of a port that forwards. */
+/** What `ip link show` says of a port that forwards. */
 const FORWARDING = 'state forwarding'
 
 /** A switch that floods. */
@@ -209,7 +229,7 @@ export class Lan {
   }
 
   #forwards(port: string): Promise<void> {
-    const answer = () => this.#hub.ip(`-o -d link show dev ${port}`).includes(FORWARDING)
+    const answer = () => this.#hub.ip(`link show dev ${port}`).includes(FORWARDING)
     return until(`${port} forwards`, answer)
   }
 }
@@ -232,9 +252,8 @@ export class Lab {
 
   /** Plugs a cable in between two hosts; both ends have their addresses and are up. */
   async cable(one: End, other: End): Promise<void> {
-    const [a, b] = [one, other].map(([host, device]) => [device, ...host.netns])
-    assert.ok(a && b)
-    run('ip', ['link', 'add', 'dev', ...a, 'type', 'veth', 'peer', 'name', ...b])
+    const [a, b] = [one, other].map(([host, device]) => `${device}${host.netns}`)
+    this.here.ip(`link add dev ${a} type veth peer name ${b}`)
     this.#defer(() => one[0].unplug(one[1]))
     dress(...one)
     // Up at this end, it is so at the other.

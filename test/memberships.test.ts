@@ -384,7 +384,7 @@ scenario(
   async (lab) => {
     await plug(lab, lab.host())
     await using receiver = await new MulticastReceiver({ group, port, interfaces: ['e0'] }).ready()
-    const isJoined = (): boolean => lab.here.ip('maddr show dev e0').includes(group)
+    const isJoined = (): boolean => lab.here.groups('e0').includes(group)
     const change = (from: string, to: string): void => {
       lab.here.ip(`addr del ${from}/24 dev e0`, `addr add ${to}/24 dev e0`)
     }
@@ -418,7 +418,7 @@ scenario('an interface that is down or has another name is still joined', [], as
     assert.equal((await inbox.next()).text, 'hello')
     await receiver.leave({ interface: 'x0' })
     assert.deepEqual(receiver.memberships, [{ interface: 'e1' }])
-    assert.ok(!lab.here.ip('maddr show dev x0').includes(group))
+    assert.ok(!lab.here.groups('x0').includes(group))
     lab.here.ip('link set dev x0 down')
     lab.here.ip('link set dev x0 name e0')
     lab.here.ip('link set dev e0 up')

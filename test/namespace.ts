@@ -14,7 +14,7 @@ const PROBE = [
   'ip link set lo up',
   'ip netns add probe',
   'ip link add dev probe type veth peer name eborp netns probe',
-  'setpriv --pdeathsig KILL nsenter --net=/run/netns/probe true',
+  'setpriv --pdeathsig KILL nsenter --net=/run/netns/probe stdbuf -oL true',
 ].join(' && ')
 
 // Where Debian keeps ip and smcrouted, which is not in every user's path.

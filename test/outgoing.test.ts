@@ -180,7 +180,7 @@ scenario(
       await caller.send('first')
       await receiver.leave({ interface: wanted })
       assert.deepEqual(receiver.memberships, [])
-      assert.doesNotMatch(lab.here.ip('maddr show dev e0'), /239\.1\.2\.3/)
+      assert.doesNotMatch(lab.here.groups('e0'), /239\.1\.2\.3/)
       await receiver.join({ interface: wanted })
       await caller.send('second')
       assert.deepEqual(await inbox.until('second'), ['first', 'second'])
@@ -207,7 +207,7 @@ scenario('two interfaces with one address go by the address alone', [], async (l
     assert.throws(() => new MulticastReceiver({ group, port, interfaces: [name] }), refusal)
   }
   const counted = (): string[] =>
-    ['lo', 'e0', 'e1'].filter((name) => lab.here.ip(`maddr show dev ${name}`).includes(group))
+    ['lo', 'e0', 'e1'].filter((name) => lab.here.groups(name).includes(group))
 
   for (const [interfaces, loopback] of [
     ['all', ['lo']],

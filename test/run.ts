@@ -37,7 +37,15 @@ const single = [
 /** Measure time or fill sockets, so that nothing else may run beside them. */
 const alone = ['test/examples.test', 'test/leak.test', 'test/payload.test', 'test/python.test']
 
-for (const name of [...long, ...single, ...alone]) {
+/** Are so short that to start a process for each would take most of their time: each row runs in one. */
+const together = [
+  ['address', 'codec', 'endpoint', 'interfaces', 'layout', 'options', 'outbox', 'queue', 'rules'],
+  ['testing/host', 'testing/journal', 'testing/network', 'testing/platform', 'testing/schedule'],
+  ['struct/codec', 'struct/half', 'struct/hostile-values', 'struct/inet'],
+  ['igmp', 'ipv6', 'isolation', 'joining', 'routed', 'sockopt'],
+].map((row) => row.map((name) => `test/${name}.test`))
+
+for (const name of [...long, ...single, ...alone, ...together.flat()]) {
   if (!tests.includes(name)) throw new Error(`there is no ${name} any more: name it anew in run.ts`)
 }
 
@@ -66,6 +74,8 @@ function chosen(args: readonly string[]): readonly string[] {
 }
 
 const args = process.argv.slice(2)
+/** Whether the files are named, one by one. */
+const isNamed = args[0] !== undefined && !(args[0] in suites)
 /** Milliseconds that a test may last: an answer in seconds shall not take minutes. */
 const limit = args[0] === 'fast' ? 20_000 : 180_000
 /** Stacks in lines of TypeScript where somebody is at work. They cost each process a tenth of its time. */
@@ -86,6 +96,26 @@ function endLate(folder: string): void {
       // It is being written, or the process has ended by itself.
     }
   }
+}
+
+/** The files to run for these, each row of those that go together as one that imports them. */
+function joined(names: readonly string[]): string[] {
+  const left = new Set(names)
+  const files: string[] = []
+  for (const [index, row] of together.entries()) {
+    const some = row.filter((name) => left.delete(name))
+    if (some.length === 0) continue
+    const file = `test/together-${index}.test`
+    const modules = some.map((name) => `./${relative('test', name)}.js`)
+    // Of the lab it has to be known beforehand.
+    if (some.some((name) => reach(name).has('test/lab'))) modules.unshift('./lab.js')
+    writeFileSync(
+      join(build, `${file}.js`),
+      modules.map((module) => `import '${module.replaceAll('\\', '/')}'\n`).join(''),
+    )
+    files.push(file)
+  }
+  return [...left, ...files]
 }
 
 /** Runs these, so many at a time; whether all passed. */
@@ -130,7 +160,8 @@ try {
   if (names.some((name) => reach(name).has('test/consumer'))) await pack(shared)
   const beside = names.filter((name) => !alone.includes(name))
   const passed = [
-    await run(beside, availableParallelism()),
+    // Who names a file is told of that file.
+    await run(isNamed ? beside : joined(beside), availableParallelism()),
     await run(
       names.filter((name) => alone.includes(name)),
       1,

@@ -31,4 +31,5 @@ def answer(function, *given):
     return {"hex": result.hex()} if isinstance(result, bytes) else {"text": result}
 
 
-json.dump([answer(*call) for call in json.load(sys.stdin)], sys.stdout)
+# Not json.dump, which makes its text without the compiled encoder.
+sys.stdout.write(json.dumps([answer(*call) for call in json.load(sys.stdin)]))

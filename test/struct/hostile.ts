@@ -28,8 +28,6 @@ export const names = [
 ] as const
 
 export const nothing = Buffer.alloc(0)
-// Thousands of errors are made, and none of their stacks is looked at.
-Error.stackTraceLimit = 1
 
 /** What comes of a call, cold and warm: the same, and no error but a StructError. */
 export function alike(format: string, told: string, call: (struct: Untyped) => unknown): Outcome {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { StructError } from '../../src/struct/index.js'
 
+// Thousands of errors are made, and none of their stacks is looked at.
+Error.stackTraceLimit = 1
+
 /** What came of a call: its result, or the error with all that it tells. */
 export type Outcome = { result: unknown } | { error: unknown }
 
