@@ -1,8 +1,9 @@
 /** What a consumer gets: the tarball is packed, installed and loaded. */
 import assert from 'node:assert/strict'
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, stat, writeFile } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { describe, test } from 'node:test'
+import { blocks } from './blocks.js'
 import { command, install, json, node, npm } from './consumer.js'
 import { root } from './tree.js'
 
@@ -120,6 +121,20 @@ describe('the packed package', { skip }, () => {
     const { version } = await json(root, 'package.json')
     const bin = join(consumer, 'node_modules', '.bin', 'typed-multicast')
     assert.equal(await command(consumer, bin, '--version'), `${version}\n`)
+  })
+
+  test('is bundled by esbuild, into ES modules with the banner that is documented', async () => {
+    const [shown = ''] = blocks.flatMap(({ code }) => /^npx esbuild (.*)$/m.exec(code)?.[1] ?? [])
+    const program = `import { MulticastReceiver } from 'typed-multicast'
+      const receiver = new MulticastReceiver({ group: '239.1.2.3', port: 0, interfaces: '127.0.0.1' })
+      receiver.ready().then(() => { console.log('ready'); receiver.close() })`
+    await writeFile(join(consumer, 'app.js'), program)
+    const esbuild = join(root, 'node_modules/.bin/esbuild')
+    await command(consumer, 'sh', '-c', `"$0" ${shown}`, esbuild)
+    assert.equal(await node(consumer, 'app.mjs'), 'ready\n')
+    const common = ['--bundle', '--platform=node', '--format=cjs', '--outfile=app.cjs']
+    await command(consumer, esbuild, 'app.js', ...common)
+    assert.equal(await node(consumer, 'app.cjs'), 'ready\n')
   })
 
   for (const [name, names] of Object.entries(exported)) {

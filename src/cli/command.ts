@@ -14,7 +14,7 @@ const help = `Usage: typed-multicast COMMAND
 `
 
 /** Each command, with what its --help prints. */
-const commands: Readonly<
+export const commands: Readonly<
   Record<string, { run(args: readonly string[]): Promise<number>; help: string }>
 > = {
   listen: { run: listen, help: listenHelp },
