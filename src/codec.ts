@@ -131,11 +131,18 @@ export interface CodecOptions<Messages, Replies> {
 export type Codecs<Messages, Replies> = CodecOptions<Messages, Replies> &
   (typeof bytes extends Messages ? unknown : { codec: Messages })
 
-/**
- * A codec of which only the decoding matters: it may encode whatever it likes, and so takes `never`. That is
- * not said before `Decoded` is known, or a call of {@link json} in its place would be inferred to take it.
- */
-export type Decoder<Decoded> = Codec<Decoded extends unknown ? never : never, Decoded>
+/** A codec of which only the decoding matters: it may encode whatever it likes. */
+export interface Decoder<Decoded> {
+  // Without parameters, or a call of {@link json} in its place would be inferred to take `never`.
+  readonly encode: CallableFunction
+  readonly decode: (data: Buffer) => Decoded
+}
+
+/** What is sent by whom hears a message: the same, and where messages are bytes a string too. */
+export type Counterpart<Heard> = [Heard] extends [Buffer] ? string | Uint8Array : Heard
+
+/** What is heard by who sends such messages: the same, and where these are bytes a Buffer. */
+export type Answer<Sent> = [string | Uint8Array] extends [Sent] ? Buffer : Sent
 
 /** The bytes of `value`, or the one error that a send may reject with because of it. */
 export function encode<Value>(codec: Codec<Value, unknown>, value: Value): Uint8Array {

@@ -98,7 +98,7 @@ const hints = {
     EACCES: 'a firewall or the sandbox forbids it',
     EADDRNOTAVAIL: 'the interface has lost its address: try again once it is back',
     EHOSTUNREACH:
-      'the network has just changed, or on macOS the program is not allowed on the local network',
+      'the network has just changed, or on macOS the program is not allowed on the local network (docs/troubleshooting.md, macOS)',
     ENETDOWN: 'the interface is down',
     ENODEV: 'the interface was removed: sends go out again once it is back',
     ENETUNREACH:

@@ -30,13 +30,19 @@ export type MulticastEvents<Message> = {
   error: (error: MulticastError) => void
   /** The socket is gone. Once, and the last event. */
   close: () => void
-}
+} & EmitterEvents
 
 /**
  * What happened to a membership: it was joined; left, by a call or because what was asked for is elsewhere now;
  * or lost by the system.
  */
 export type MembershipChange = 'joined' | 'left' | 'lost'
+
+/** What node:events' EventEmitter emits of its own accord. */
+type EmitterEvents = {
+  newListener: (event: string | symbol, listener: (...args: unknown[]) => void) => void
+  removeListener: (event: string | symbol, listener: (...args: unknown[]) => void) => void
+}
 
 /** The events of a receiver. */
 export type MulticastReceiverEvents<Message> = MulticastEvents<Message> & {

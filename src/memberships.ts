@@ -465,7 +465,10 @@ export class Memberships {
       table[name]?.every(({ internal }) => internal)
     if (!this.all.every(isLoopback)) return
     this.#hasToldAlone = true
-    this.#debug('%s is joined on the loopback interface alone: there is no other', group.address)
+    this.#debug(
+      '%s is joined on the loopback interface alone: there is no other (docs/troubleshooting.md)',
+      group.address,
+    )
   }
 
   /**

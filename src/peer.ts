@@ -1,7 +1,7 @@
 import createDebug from 'debug'
 import { groupAddress, wildcard } from './address.js'
 import type { Port } from './binding.js'
-import { type Codec, type Codecs, encode } from './codec.js'
+import { type Codec, type Codecs, type Counterpart, encode } from './codec.js'
 import { addressOn } from './interfaces.js'
 import { type PeerOptions, type PeerSettings, peerSettings } from './options.js'
 import { type Manner, Outgoing } from './outgoing.js'
@@ -20,7 +20,7 @@ const debug = createDebug('typed-multicast:peer')
  */
 export class MulticastPeer<
   Message = Buffer,
-  in Sent = string | Uint8Array,
+  in Sent = Counterpart<Message>,
   in Reply = Sent,
 > extends MulticastReceiver<Message, Reply> {
   readonly #codec: Codec<Sent, unknown>

@@ -2,7 +2,7 @@ import type { RemoteInfo } from 'node:dgram'
 import createDebug, { type Debugger } from 'debug'
 import { parseSource, parseUnicast, wildcard } from './address.js'
 import type { Port } from './binding.js'
-import { type Codec, type Codecs, type Decoder, encode } from './codec.js'
+import { type Codec, type Codecs, type Counterpart, type Decoder, encode } from './codec.js'
 import { Endpoint } from './endpoint.js'
 import { MulticastError, reasonOf } from './errors.js'
 import { emit, type MulticastReceiverEvents, type Remote, raise } from './events.js'
@@ -63,7 +63,7 @@ export class ReceiverKind {
  * `Message` is what comes, as `codec` decodes it: a `Buffer` by default. `Reply` is what {@link reply}
  * takes, as `replyCodec` encodes it, or else `codec`: a string or bytes by default.
  */
-export class MulticastReceiver<Message = Buffer, in Reply = string | Uint8Array> extends Endpoint<
+export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>> extends Endpoint<
   Message,
   MulticastReceiverEvents<Message>
 > {

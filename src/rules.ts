@@ -58,6 +58,7 @@ function unknownOption(
   known: readonly string[],
   others: Readonly<Record<string, Rules>>,
 ): MulticastError {
+  const other = otherWords[name]
   const owner = Object.entries(others).find(([, theirs]) => Object.hasOwn(theirs, name))?.[0]
   const meant = known.reduce((best, candidate) =>
     distance(name, candidate) < distance(name, best) ? candidate : best,
@@ -67,14 +68,32 @@ function unknownOption(
   const remedy =
     owner !== undefined
       ? `: it is one of a ${owner}.`
-      : isClose
-        ? `; did you mean '${meant}'?`
-        : '.'
+      : other !== undefined && known.includes(other)
+        ? `: it is called '${other}'.`
+        : isClose
+          ? `; did you mean '${meant}'?`
+          : '.'
   return new MulticastError(
     'ERR_MULTICAST_UNKNOWN_OPTION',
     `There is no option ${shown(name)} here${remedy} The options are: ${known.join(', ')}`,
   )
 }
+
+/** What other libraries, or the system, call an option. */
+const otherWords: Readonly<Record<string, string | undefined>> = Object.assign(
+  Object.create(null),
+  {
+    address: 'group',
+    host: 'group',
+    ip: 'group',
+    multicastAddress: 'group',
+    multicastTTL: 'ttl',
+    hops: 'ttl',
+    multicastLoopback: 'loopback',
+    multicastInterface: 'interfaces',
+    source: 'sources',
+  },
+)
 
 /** Levenshtein's edit distance, letter case aside. */
 function distance(from: string, to: string): number {

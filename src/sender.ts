@@ -1,6 +1,6 @@
 import createDebug from 'debug'
 import { wildcard } from './address.js'
-import { type Codec, type Codecs, type Decoder, encode } from './codec.js'
+import { type Answer, type Codec, type Codecs, type Decoder, encode } from './codec.js'
 import { Endpoint } from './endpoint.js'
 import type { Received } from './inbox.js'
 import { addressOn, type Interface } from './interfaces.js'
@@ -30,7 +30,7 @@ const debug = createDebug('typed-multicast:sender')
  */
 export class MulticastSender<
   in Message = string | Uint8Array,
-  Reply = Buffer,
+  Reply = Answer<Message>,
 > extends Endpoint<Reply> {
   readonly #settings: SenderSettings
   readonly #codec: Codec<Message, unknown>

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { before, test } from 'node:test'
+import { commands as cli } from '../src/cli/command.js'
 import { type Block, blocks, documents, files } from './blocks.js'
 import { lacking } from './lab.js'
 import { compiled, run, write } from './project.js'
@@ -85,6 +86,17 @@ test('the commands exist', () => {
     const [, script] = /^npm (?:run )?([\w:]+)$/.exec(command) ?? []
     const [, program] = /^(?:DEBUG=typed-multicast:\* )?npx tsx (\S+)$/.exec(command) ?? []
     if (command === 'npm install' || command === `npm install ${name}`) continue
+    // The bundler's is run in package.test.ts.
+    if (command.startsWith('npx esbuild ')) continue
+    const [, own, flags] = /^npx typed-multicast (\w+)(.*)$/.exec(command) ?? []
+    if (own !== undefined) {
+      assert.ok(Object.hasOwn(cli, own), command)
+      // Each flag is one that its help tells of.
+      for (const [flag] of flags?.matchAll(/--[a-z]+/g) ?? []) {
+        assert.ok(cli[own]?.help.includes(`${flag} `), `${command}: ${flag}`)
+      }
+      continue
+    }
     assert.ok(script ?? program, command)
     if (script !== undefined) assert.ok(script in scripts, command)
     if (program !== undefined) assert.ok(existsSync(join(root, program)), command)

@@ -1,9 +1,9 @@
 /** What a consumer gets: the tarball is packed, installed and loaded. */
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
-import { dirname, join, relative, resolve, sep } from 'node:path'
+import { readdir, stat, writeFile } from 'node:fs/promises'
+import { join, relative, sep } from 'node:path'
 import { describe, test } from 'node:test'
+import { blocks } from './blocks.js'
 import { command, install, json, node, npm } from './consumer.js'
 import { root } from './tree.js'
 
@@ -25,6 +25,7 @@ const struct = [
 const exported = {
   'typed-multicast': [
     'MulticastError',
+    'MulticastPeer',
     'MulticastReceiver',
     'MulticastSender',
     'bytes',
@@ -87,30 +88,53 @@ describe('the packed package', { skip }, () => {
 
   test('holds what its users load and read, and nothing else', async () => {
     const found = await files(installed)
-    for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md', 'dist/index.js', 'src/index.ts']) {
+    for (const file of [
+      'LICENSE',
+      'README.md',
+      'CHANGELOG.md',
+      'dist/index.js',
+      'dist/cli/main.js',
+    ]) {
       assert.ok(found.includes(file), `${file} is missing`)
     }
     const known = [
       /^(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/,
       /^docs\//,
       /^examples\/\w+\.ts$/,
-      /^src\/.*\.ts$/,
-      /^dist\/.*\.(js|d\.ts)(\.map)?$/,
+      /^dist\/.*\.(js|d\.ts)$/,
       /^node_modules\/typed-emitter\//,
     ]
     const unknown = found.filter((file) => !known.some((pattern) => pattern.test(file)))
     assert.deepEqual(unknown, [])
   })
 
-  test('holds the sources that its source maps name', async () => {
-    const maps = (await files(join(installed, 'dist'))).filter((file) => file.endsWith('.map'))
-    assert.ok(maps.length > 0)
-    for (const map of maps) {
-      const path = join(installed, 'dist', map)
-      for (const source of (await json(path)).sources) {
-        assert.ok(existsSync(resolve(dirname(path), source)), `${map} names ${source}`)
-      }
-    }
+  test('is at most a mebibyte of files', async () => {
+    const own = (await files(installed)).filter((file) => !file.startsWith('node_modules/'))
+    const sizes = await Promise.all(
+      own.map(async (file) => (await stat(join(installed, file))).size),
+    )
+    const sum = sizes.reduce((one, other) => one + other, 0)
+    assert.ok(sum <= 2 ** 20, `${sum} bytes`)
+  })
+
+  test('has a command, which tells its version', async () => {
+    const { version } = await json(root, 'package.json')
+    const bin = join(consumer, 'node_modules', '.bin', 'typed-multicast')
+    assert.equal(await command(consumer, bin, '--version'), `${version}\n`)
+  })
+
+  test('is bundled by esbuild, into ES modules with the banner that is documented', async () => {
+    const [shown = ''] = blocks.flatMap(({ code }) => /^npx esbuild (.*)$/m.exec(code)?.[1] ?? [])
+    const program = `import { MulticastReceiver } from 'typed-multicast'
+      const receiver = new MulticastReceiver({ group: '239.1.2.3', port: 0, interfaces: '127.0.0.1' })
+      receiver.ready().then(() => { console.log('ready'); receiver.close() })`
+    await writeFile(join(consumer, 'app.js'), program)
+    const esbuild = join(root, 'node_modules/.bin/esbuild')
+    await command(consumer, 'sh', '-c', `"$0" ${shown}`, esbuild)
+    assert.equal(await node(consumer, 'app.mjs'), 'ready\n')
+    const common = ['--bundle', '--platform=node', '--format=cjs', '--outfile=app.cjs']
+    await command(consumer, esbuild, 'app.js', ...common)
+    assert.equal(await node(consumer, 'app.cjs'), 'ready\n')
   })
 
   for (const [name, names] of Object.entries(exported)) {

@@ -8,6 +8,7 @@ import {
   type Membership,
   MulticastError,
   type MulticastErrorCode,
+  MulticastPeer,
   MulticastReceiver,
   MulticastSender,
   type Received,
@@ -86,10 +87,19 @@ export async function program(remote: RemoteInfo): Promise<void> {
   // @ts-expect-error text does not carry numbers
   new MulticastSender<number, number>({ ...where, codec: text })
   // @ts-expect-error with this codec the replies are no bytes
-  new MulticastSender<Fix>({ ...where, codec: json<Fix>() })
+  new MulticastSender<Fix, Buffer>({ ...where, codec: json<Fix>() })
   // @ts-expect-error the same
-  new MulticastReceiver<string>({ ...where, codec: text })
-  new MulticastReceiver<string, string>({ ...where, codec: text })
+  new MulticastReceiver<string, string | Uint8Array>({ ...where, codec: text })
+  // Where one parameter is given, the other follows it.
+  is<Equal<MulticastReceiver<Fix>, MulticastReceiver<Fix, Fix>>>()
+  is<Equal<MulticastSender<Fix>, MulticastSender<Fix, Fix>>>()
+  is<Equal<MulticastPeer<Fix>, MulticastPeer<Fix, Fix, Fix>>>()
+  is<Equal<MulticastReceiver, MulticastReceiver<Buffer, string | Uint8Array>>>()
+  is<Equal<MulticastSender, MulticastSender<string | Uint8Array, Buffer>>>()
+  new MulticastReceiver<Fix>({ ...where, codec: json() })
+  new MulticastSender<Fix>({ ...where, codec: json() })
+  new MulticastPeer<Fix>({ ...where, codec: json() })
+  new MulticastReceiver<string>({ ...where, codec: text }).on('newListener', (event) => event)
   // @ts-expect-error numbers are no replies in bytes
   new MulticastReceiver<Buffer, number>(where)
   // @ts-expect-error numbers cannot be sent as bytes, whatever the replies are
@@ -97,7 +107,7 @@ export async function program(remote: RemoteInfo): Promise<void> {
   // @ts-expect-error what may be missing leaves the replies to the other codec
   new MulticastReceiver({ ...where, codec: json<Fix>(), replyCodec: perhaps })
   // @ts-expect-error replies of text are not bytes
-  const wider: MulticastReceiver<string> = texts
+  const wider: MulticastReceiver<string, string | Uint8Array> = texts
   // @ts-expect-error nor are messages
   const widerSender: MulticastSender<string | Uint8Array, Fix> = toBoth
   void [wider, widerSender]

@@ -51,7 +51,7 @@ function copied(format: string): string {
 export function pack<const Format extends string>(
   format: Checked<Format>,
   ...values: Packable<Format>
-): Buffer {
+): ReturnType<typeof Buffer.alloc> {
   const struct = structOf(format)
   // Not values.length: as long as nothing else looks at the list, none is made.
   // biome-ignore lint/complexity/noArguments: see above

@@ -16,8 +16,8 @@ import {
 
 /** What a program does, with values as arguments; `packList` takes them as a list. */
 export interface Program {
-  pack(...values: readonly unknown[]): Buffer
-  packList(values: readonly unknown[]): Buffer
+  pack(...values: readonly unknown[]): ReturnType<typeof Buffer.alloc>
+  packList(values: readonly unknown[]): ReturnType<typeof Buffer.alloc>
   packInto(buffer: Uint8Array, offset: number, ...values: readonly unknown[]): void
   unpack(data: Uint8Array): unknown[]
   unpackFrom(data: Uint8Array, offset?: number): unknown[]

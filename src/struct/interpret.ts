@@ -5,7 +5,7 @@ import type { Layout } from './parse.js'
 
 /** What can be done with a format. The values are lists here: arguments must fit onto the stack. */
 export interface Operations {
-  pack(values: readonly unknown[]): Buffer
+  pack(values: readonly unknown[]): ReturnType<typeof Buffer.alloc>
   /** Takes the buffer, the offset and the values, in one list because each of them may be missing. */
   packInto(given: readonly unknown[]): void
   unpack(data: unknown): unknown[]
@@ -76,7 +76,7 @@ export function interpret(layout: Layout): Operations {
     return values
   }
 
-  function zeros(): Buffer {
+  function zeros(): ReturnType<typeof Buffer.alloc> {
     // What is small is from Node's pool; what is large is zeroed by the system, and only when used.
     if (size <= 1024) return Buffer.allocUnsafe(size).fill(0)
     try {

@@ -15,7 +15,7 @@ export const mostArguments = 1000
  * onto the stack a second time.
  */
 export let lists: {
-  pack(struct: Struct, values: readonly unknown[]): Buffer
+  pack(struct: Struct, values: readonly unknown[]): ReturnType<typeof Buffer.alloc>
   packInto(struct: Struct, given: readonly unknown[]): void
 }
 
@@ -60,7 +60,7 @@ export class Struct<const Format extends string = string> {
    * @throws StructError `ERR_STRUCT_COUNT` for too few or too many values, `ERR_STRUCT_VALUE`
    * for one of the wrong type or out of its code's range.
    */
-  pack(...values: Packable<Format>): Buffer {
+  pack(...values: Packable<Format>): ReturnType<typeof Buffer.alloc> {
     return this.#pack(values)
   }
 
@@ -150,7 +150,7 @@ export class Struct<const Format extends string = string> {
     return this.unpack(data)
   }
 
-  #pack(values: readonly unknown[]): Buffer {
+  #pack(values: readonly unknown[]): ReturnType<typeof Buffer.alloc> {
     const program = this.#count()
     const isFit = program !== undefined && values.length === this.#layout.values
     return isFit ? program.packList(values) : this.#interpreter.pack(values)

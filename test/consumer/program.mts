@@ -196,9 +196,9 @@ export function mistakes(remote: RemoteInfo) {
   // @ts-expect-error: a number is not bytes
   plainSender().send(1)
   // @ts-expect-error: a receiver that replies with text does not take bytes
-  const takesBytes: MulticastReceiver<string> = textReceiver()
+  const takesBytes: MulticastReceiver<string, string | Uint8Array> = textReceiver()
   // @ts-expect-error: with this codec the replies are no bytes
-  const repliesBytes = new MulticastSender<number>({ ...address, codec: number })
+  const repliesBytes = new MulticastSender<number, Buffer>({ ...address, codec: number })
   void [takesBytes, repliesBytes]
   // @ts-expect-error: a value is missing
   pack('<IH', 1)

@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs'
+import { reasonOf } from '../errors.js'
+import { listen, listenHelp } from './listen.js'
+import { styled } from './output.js'
+import { send, sendHelp } from './send.js'
+import { isUsage, status } from './usage.js'
+
+const help = `Usage: typed-multicast COMMAND
+
+  listen GROUP PORT              print what arrives
+  send GROUP PORT MESSAGE...     send
+
+  typed-multicast COMMAND --help tells more; --version prints the version.
+`
+
+/** Each command, with what its --help prints. */
+export const commands: Readonly<
+  Record<string, { run(args: readonly string[]): Promise<number>; help: string }>
+> = {
+  listen: { run: listen, help: listenHelp },
+  send: { run: send, help: sendHelp },
+}
+
+/** Does what was typed behind `typed-multicast`. Returns the exit status. */
+export async function command([name = '', ...args]: readonly string[]): Promise<number> {
+  if (name === '--version') {
+    const { version } = JSON.parse(
+      readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+    )
+    console.log(version)
+    return status.good
+  }
+  const known = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (known === undefined) {
+    const isAsked = name === '--help' || name === '-h'
+    ;(isAsked ? console.log : console.error)(help)
+    return isAsked ? status.good : status.usage
+  }
+  // Not behind --, where it is a message.
+  const end = args.indexOf('--')
+  if ((end < 0 ? args : args.slice(0, end)).includes('--help')) {
+    console.log(known.help)
+    return status.good
+  }
+  try {
+    return await known.run(args)
+  } catch (error) {
+    console.error(styled(process.stderr, 'red', reasonOf(error)))
+    if (!isUsage(error)) return status.bad
+    console.error(`typed-multicast ${name} --help tells how it is used`)
+    return status.usage
+  }
+}

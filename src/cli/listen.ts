@@ -1,0 +1,92 @@
+import { reasonOf } from '../errors.js'
+import type { Remote } from '../events.js'
+import { MulticastReceiver } from '../receiver.js'
+import { styled, untilEnded } from './output.js'
+import { showing } from './payload.js'
+import { integerOf, parsed, status, target } from './usage.js'
+
+export const listenHelp = `Usage: typed-multicast listen GROUP PORT [options]
+
+Joins a group and prints what arrives, one line a datagram, until Ctrl-C.
+
+  --text             as UTF-8 text; without a flag so where it is text, else in hex
+  --json             as JSON
+  --hex              as hexadecimal digits
+  --struct FORMAT    as the values of a Python struct format, such as '<IHf'
+  --interface NAME   join on this interface (name or address) alone; default: all
+  --source ADDRESS   hear this sender alone; may be repeated
+  --count N          end after N datagrams
+  --timeout MS       end after so many milliseconds of silence; status 1 if nothing came
+  --stats            each second a line on standard error: rates, and what was lost
+  --help             print this
+
+What strangers send is printed with its control characters escaped.
+`
+
+/** Joins a group and prints what arrives. Returns the exit status. */
+export async function listen(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parsed(args, {
+    text: { type: 'boolean' },
+    json: { type: 'boolean' },
+    hex: { type: 'boolean' },
+    struct: { type: 'string' },
+    interface: { type: 'string' },
+    source: { type: 'string', multiple: true },
+    count: { type: 'string' },
+    timeout: { type: 'string' },
+    stats: { type: 'boolean' },
+  })
+  const show = showing(values)
+  const count = integerOf('--count', values.count, 1, Number.MAX_SAFE_INTEGER)
+  const receiver = new MulticastReceiver({
+    ...target(positionals),
+    interfaces: values.interface ?? 'all',
+    sources: values.source,
+    timeout: integerOf('--timeout', values.timeout, 1, 2 ** 31 - 1),
+    // A group may be busy: what does not fit is counted, and shown by --stats.
+    recvBufferSize: 2 ** 22,
+  })
+  let heard = 0
+  receiver.on('message', (data, remote) => {
+    heard += 1
+    print(remote, data, show)
+    if (heard === count) receiver.close()
+  })
+  receiver.on('timeout', () => receiver.close())
+  untilEnded(() => receiver.close())
+  const closed = new Promise<void>((resolve) => receiver.once('close', resolve))
+  await receiver.ready()
+  const on = receiver.memberships.map(({ interface: name }) => name)
+  const { address, port } = receiver.address()
+  console.error(
+    styled(process.stderr, 'dim', `listening to ${address} port ${port} on ${on.join(', ')}`),
+  )
+  const stats = values.stats ? setInterval(rates(receiver), 1000) : undefined
+  await closed
+  clearInterval(stats)
+  return heard === 0 && values.timeout !== undefined ? status.bad : status.good
+}
+
+function print({ address, port }: Remote, data: Buffer, show: (data: Buffer) => string): void {
+  let shown: string
+  try {
+    shown = show(data)
+  } catch (error) {
+    shown = `${data.toString('hex')} (${reasonOf(error)})`
+  }
+  console.log(`${styled(process.stdout, 'dim', `${address} port ${port}:`)} ${shown}`)
+}
+
+/** Prints what has come since it was called last. */
+function rates(receiver: MulticastReceiver): () => Promise<void> {
+  let before = receiver.stats
+  return async () => {
+    const now = receiver.stats
+    const lost = await receiver.kernelDrops()
+    const messages = now.received - before.received
+    const bytes = now.bytesReceived - before.bytesReceived
+    before = now
+    const kernel = lost === undefined ? '' : `, by the kernel ${lost}`
+    console.error(`${messages} datagrams/s, ${bytes} bytes/s, dropped ${now.dropped}${kernel}`)
+  }
+}

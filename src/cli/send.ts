@@ -1,0 +1,89 @@
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { reasonOf } from '../errors.js'
+import { MulticastSender } from '../sender.js'
+import { styled, untilEnded } from './output.js'
+import { packed, showing } from './payload.js'
+import { integerOf, parsed, status, target, UsageError } from './usage.js'
+
+export const sendHelp = `Usage: typed-multicast send GROUP PORT MESSAGE... [options]
+
+Sends each MESSAGE to a group as one datagram; - stands for standard input, a datagram a line.
+
+  --struct FORMAT    one datagram of a Python struct format, such as '<IHf': each MESSAGE is one value
+  --interface NAME   send through this interface (name or address) alone; default: all
+  --ttl N            how many networks it may cross, 0 to 255; default 1
+  --count N          send all of it N times; default 1
+  --interval MS      milliseconds between two times; default 1000
+  --wait MS          print replies until so many milliseconds of silence; status 1 if none came
+  --help             print this
+
+A MESSAGE that begins with -, such as a negative value, stands after --, behind all flags:
+
+  typed-multicast send 239.1.2.3 10000 --struct '<hf' -- -1 3.5
+`
+
+/** Sends datagrams to a group. Returns the exit status. */
+export async function send(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parsed(args, {
+    struct: { type: 'string' },
+    interface: { type: 'string' },
+    ttl: { type: 'string' },
+    count: { type: 'string' },
+    interval: { type: 'string' },
+    wait: { type: 'string' },
+  })
+  const words = positionals.slice(2)
+  const { group, port } = target(positionals)
+  const count = integerOf('--count', values.count, 1, Number.MAX_SAFE_INTEGER) ?? 1
+  const interval = integerOf('--interval', values.interval, 0, 2 ** 31 - 1) ?? 1000
+  const wait = integerOf('--wait', values.wait, 1, 2 ** 31 - 1)
+  if (words.length === 0)
+    throw new UsageError('MESSAGE is missing: a text, or - for standard input')
+  const isInput = values.struct === undefined && words.length === 1 && words[0] === '-'
+  if (isInput && count > 1)
+    throw new UsageError('standard input can be sent once: leave --count out')
+  const messages = values.struct === undefined ? words : [packed(values.struct, words)]
+  const sender = new MulticastSender({
+    group,
+    port,
+    interfaces: values.interface ?? 'all',
+    followInterfaces: false,
+    ttl: integerOf('--ttl', values.ttl, 0, 255),
+    timeout: wait,
+  })
+  const ended = new AbortController()
+  untilEnded(() => ended.abort())
+  let heard = 0
+  const show = showing({})
+  sender.on('message', (data, { address, port }) => {
+    heard += 1
+    console.log(`${styled(process.stdout, 'dim', `${address} port ${port}:`)} ${show(data)}`)
+  })
+  const silent = new Promise<void>((resolve) => sender.once('timeout', resolve))
+  const aborted = new Promise<void>((resolve) =>
+    ended.signal.addEventListener('abort', () => resolve()),
+  )
+  try {
+    await sender.ready()
+    const all = isInput ? createInterface({ input: process.stdin, signal: ended.signal }) : messages
+    for (let left = count; left > 0 && !ended.signal.aborted; left -= 1) {
+      for await (const message of all) {
+        const bytes = await sender.send(message)
+        const through = `sent ${bytes} bytes through ${sender.interfaces.join(', ')}`
+        console.error(styled(process.stderr, 'dim', through))
+      }
+      if (left > 1)
+        await Promise.race([delay(interval, undefined, { signal: ended.signal }), aborted]).catch(
+          () => {},
+        )
+    }
+    if (wait !== undefined) await Promise.race([silent, aborted])
+  } catch (error) {
+    console.error(styled(process.stderr, 'red', reasonOf(error)))
+    return status.bad
+  } finally {
+    await sender.close()
+  }
+  return wait !== undefined && heard === 0 ? status.bad : status.good
+}

@@ -1,0 +1,199 @@
+/** The commands, as somebody types them. All of it stays on 127.0.0.1. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { command } from '../src/cli/command.js'
+import { MulticastReceiver, MulticastSender, text } from '../src/index.js'
+import { group, keep } from './loopback.js'
+import { build } from './tree.js'
+
+const main = join(build, 'src/cli/main.js')
+const here = ['--interface', '127.0.0.1']
+
+interface Ended {
+  readonly status: number | null
+  readonly out: string
+  readonly err: string
+}
+
+/** A command that runs. */
+class Command {
+  readonly child: ChildProcess
+  out = ''
+  err = ''
+
+  constructor(...args: string[]) {
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env
+    this.child = spawn(process.execPath, [main, ...args], { env })
+    this.child.stdout?.setEncoding('utf8').on('data', (data) => {
+      this.out += data
+    })
+    this.child.stderr?.setEncoding('utf8').on('data', (data) => {
+      this.err += data
+    })
+  }
+
+  /** Resolves when it has printed that, to either. */
+  async printed(what: RegExp): Promise<void> {
+    const { stdout, stderr } = this.child
+    while (!what.test(this.out + this.err)) {
+      await Promise.race([once(stdout ?? this.child, 'data'), once(stderr ?? this.child, 'data')])
+    }
+  }
+
+  async end(): Promise<Ended> {
+    if (this.child.exitCode === null) await once(this.child, 'close')
+    return { status: this.child.exitCode, out: this.out, err: this.err }
+  }
+}
+
+/** A free port, of a receiver that has gone. */
+async function freePort(): Promise<number> {
+  const receiver = new MulticastReceiver({ group, port: 0, interfaces: '127.0.0.1' })
+  await receiver.ready()
+  const { port } = receiver.address()
+  await receiver.close()
+  return port
+}
+
+function run(t: TestContext, ...args: string[]): Command {
+  const command = new Command(...args)
+  t.after(() => command.child.kill('SIGKILL'))
+  return command
+}
+
+async function listening(t: TestContext, ...flags: string[]) {
+  const port = await freePort()
+  const command = run(t, 'listen', group, String(port), ...here, ...flags)
+  await command.printed(/listening to/)
+  return { command, port }
+}
+
+test('what one sends the other prints, and what would steer a terminal is escaped', async (t) => {
+  const { command, port } = await listening(t, '--count', '4', '--stats')
+  const sent = run(t, 'send', group, String(port), 'hello', 'a\x1b[2Jb\u202e', ...here)
+  const { status, out, err } = await sent.end()
+  assert.deepEqual({ status, out }, { status: 0, out: '' })
+  assert.match(err, /^sent 5 bytes through lo\nsent 9 bytes through lo\n$/)
+  const struct = ['--struct', '<hf?4s', ...here, '--', '-1', '3.5', 'true', 'ab']
+  assert.equal((await run(t, 'send', group, String(port), ...struct).end()).status, 0)
+  const input = run(t, 'send', group, String(port), '-', ...here)
+  input.child.stdin?.end('one line\n')
+  assert.equal((await input.end()).status, 0)
+  const heard = await command.end()
+  assert.equal(heard.status, 0)
+  const lines = heard.out.split('\n').map((line) => line.replace(/^127\.0\.0\.1 port \d+: /, ''))
+  assert.deepEqual(lines, [
+    'hello',
+    'a\\x1B[2Jb\\u{202E}',
+    'ffff000060400161620000',
+    'one line',
+    '',
+  ])
+  assert.match(heard.err, /listening to 239\.\S+ port \d+ on lo/)
+})
+
+for (const { flag, data, shown } of [
+  { flag: ['--hex'], data: 'hi', shown: '6869' },
+  { flag: ['--json'], data: '{"a": [1, "\\u001b"]}', shown: '{"a":[1,"\\u001b"]}' },
+  { flag: ['--json'], data: '\x1b', shown: /^1b \(.*\)$/ },
+  { flag: ['--struct', '<2s'], data: 'hi', shown: '<Buffer 68 69>' },
+  { flag: ['--struct', '<I'], data: 'hi', shown: /^6869 \(it has 2 bytes, and <I 4\)$/ },
+  { flag: ['--text'], data: Buffer.from([0xff]), shown: /^ff \(it is not UTF-8\)$/ },
+  { flag: [], data: Buffer.from([0xff]), shown: 'ff' },
+]) {
+  test(`listen ${flag.join(' ')} prints ${String(shown)}`, async (t) => {
+    const { command, port } = await listening(t, '--count', '1', ...flag)
+    const sender = keep(new MulticastSender({ group, port, interfaces: '127.0.0.1' }))
+    await sender.send(data)
+    const { status, out } = await command.end()
+    assert.equal(status, 0)
+    const line = out.replace(/^127\.0\.0\.1 port \d+: /, '').trimEnd()
+    if (typeof shown === 'string') assert.equal(line, shown)
+    else assert.match(line, shown)
+    assert.ok(!out.includes('\x1b'))
+  })
+}
+
+test('send --wait prints the replies, and tells by its status whether there were any', async (t) => {
+  const options = { group, port: 0, interfaces: '127.0.0.1', codec: text }
+  const receiver = keep(new MulticastReceiver(options))
+  receiver.on('message', (message, remote) => receiver.reply(`${message}!`, remote))
+  await receiver.ready()
+  const { port } = receiver.address()
+  const args = ['send', group, String(port), 'hi', ...here, '--wait', '300']
+  const answered = await run(t, ...args).end()
+  assert.equal(answered.status, 0)
+  assert.match(answered.out, /^127\.0\.0\.1 port \d+: hi!\n$/)
+  await receiver.close()
+  assert.equal((await run(t, ...args).end()).status, 1)
+})
+
+test('listen ends at Ctrl-C, in silence, and where nobody reads what it prints', async (t) => {
+  const one = await listening(t)
+  one.command.child.kill('SIGINT')
+  assert.equal((await one.command.end()).status, 0)
+  assert.equal((await run(t, 'listen', group, '1', ...here, '--timeout', '50').end()).status, 1)
+  const other = await listening(t)
+  other.command.child.stdout?.destroy()
+  const sender = keep(new MulticastSender({ group, port: other.port, interfaces: '127.0.0.1' }))
+  while (other.command.child.exitCode === null) {
+    await sender.send('into a pipe that is broken')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  const { status, err } = await other.command.end()
+  assert.equal(status, 0)
+  assert.doesNotMatch(err, /EPIPE/)
+})
+
+for (const { args, why } of [
+  { args: [], why: /^Usage: typed-multicast COMMAND/ },
+  { args: ['lisen'], why: /^Usage: typed-multicast COMMAND/ },
+  { args: ['toString'], why: /^Usage: typed-multicast COMMAND/ },
+  { args: ['listen'], why: /^GROUP and PORT are missing/ },
+  { args: ['listen', '10.0.0.1', '1'], why: /^group must be a multicast address/ },
+  { args: ['listen', group, '65536'], why: /^PORT must be an integer from 1 to 65535/ },
+  { args: ['listen', group, '1', '--foo'], why: /^Unknown option '--foo'/ },
+  { args: ['listen', group, '1', '--text', '--hex'], why: /^--text and --hex exclude one another/ },
+  { args: ['listen', group, '1', '--struct', '<y'], why: /^'<y' is no struct format/ },
+  { args: ['listen', group, '1', '--count', '0'], why: /^--count must be an integer from 1/ },
+  { args: ['listen', group, '1', '--source', 'x'], why: /^A source must be a unicast IPv4/ },
+  { args: ['listen', group, '1', '--interface', 'eth99'], why: /'eth99', which is no interface/ },
+  { args: ['send', group, '1'], why: /^MESSAGE is missing/ },
+  { args: ['send', group, '1', '-1'], why: /^Unknown option '-1'.*'--'/ },
+  {
+    args: ['send', group, '1', 'x', '--ttl', '256'],
+    why: /^--ttl must be an integer from 0 to 255/,
+  },
+  { args: ['send', group, '1', '-', '--count', '2'], why: /^standard input can be sent once/ },
+  { args: ['send', group, '1', '--struct', '<b', '300'], why: /^300 does not fit <b: .*-128/ },
+  { args: ['send', group, '1', '--struct', '<b', 'x'], why: /^b takes an integer, .* 'x'/ },
+  { args: ['send', group, '1', '--struct', '<f', ''], why: /^f takes a number, .* ''/ },
+  { args: ['send', group, '1', '--struct', '<?', '2'], why: /^\? takes true or false/ },
+  { args: ['send', group, '1', '--struct', '<bb', '1'], why: /^<bb takes 2 values, and 1 were/ },
+]) {
+  test(`used wrongly: ${args.join(' ')}`, async (t) => {
+    const [out, err] = [
+      t.mock.method(console, 'log', () => {}),
+      t.mock.method(console, 'error', () => {}),
+    ]
+    assert.equal(await command(args), 2)
+    assert.equal(out.mock.callCount(), 0)
+    assert.match(String(err.mock.calls[0]?.arguments[0]), why)
+  })
+}
+
+test('each has its help, which is no message', async (t) => {
+  const log = t.mock.method(console, 'log', () => {})
+  for (const name of ['listen', 'send']) {
+    assert.equal(await command([name, '--help']), 0)
+    const usage = new RegExp(`^Usage: typed-multicast ${name} GROUP PORT`)
+    assert.match(String(log.mock.calls.at(-1)?.arguments[0]), usage)
+  }
+  log.mock.restore()
+  const { command: listener, port } = await listening(t, '--count', '1')
+  await run(t, 'send', group, String(port), ...here, '--', '--help').end()
+  assert.match((await listener.end()).out, /: --help\n$/)
+})
