@@ -33,7 +33,11 @@ export function write(file: string, content: string): Promise<void> {
 
 /** What a program prints, errors included. */
 export function run(...args: string[]): Promise<string> {
-  const options = { cwd: folder, env: { ...process.env, NODE_NO_WARNINGS: '1', GOGC: 'off' }, timeout: 60_000 }
+  const options = {
+    cwd: folder,
+    env: { ...process.env, NODE_NO_WARNINGS: '1', GOGC: 'off' },
+    timeout: 60_000,
+  }
   return new Promise((settle) => {
     execFile(process.execPath, args, options, (error, stdout, stderr) => {
       settle(stdout + stderr + (error?.killed ? `${args[0]} took too long, and was ended\n` : ''))
