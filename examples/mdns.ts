@@ -14,10 +14,10 @@
  *
  *     npx tsx examples/mdns.ts --interface eth0 --group 224.0.0.251 --group ff02::fb --type _http._tcp
  *
- * For an application take a package, as @homebridge/ciao or bonjour-service are. They ask first whether a
- * name is taken, and some defend it. They tell each network the addresses that hold there: this tells the
- * same on all of its interfaces. They hold back what somebody else has just said, ask again before what
- * they know expires, and keep within the limits of RFC 6762 under a flood.
+ * In an application take a package. @homebridge/ciao, which announces, asks first whether its names are taken
+ * and gives way to whoever has them, tells each network the addresses that hold there (this tells the same on
+ * all of its interfaces), puts answers together in one message, and splits what is too long for one.
+ * bonjour-service also finds, and resolves each service.
  */
 import { once } from 'node:events'
 import { hostname, networkInterfaces } from 'node:os'

@@ -14,9 +14,9 @@
  *
  *     npx tsx examples/ssdp.ts --interface all --group 239.255.255.250 --group ff02::c --target ssdp:all
  *
- * For an application take a package, as @lvcabral/node-ssdp or peer-ssdp are. They know a device with
- * services in it, and several addresses of it: this tells every network the same URL. They repeat what may be
- * lost, and have what UPnP 1.1 has added. None of them reads the description at the URL.
+ * In an application take a package. node-ssdp has devices with any number of services in them, and fills the
+ * own address of the host into the URL, which this one tells every network as it is. @achingbrain/ssdp
+ * makes the description that is at the URL, serves it, and reads those of others.
  */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'

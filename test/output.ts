@@ -4,6 +4,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface, type Interface } from 'node:readline'
 import type { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 
 /** Milliseconds that a line may take. */
 const BOUND = 30_000
@@ -14,35 +15,38 @@ export class Output {
   readonly #child: ChildProcess
   readonly #reader: Interface
   #hasEnded = false
+  /** Those who wait for something more. */
+  readonly #waiting: (() => void)[] = []
 
   /** What `child` prints to its standard output, or to `stream`. */
   constructor(child: ChildProcess, stream: Readable | null = child.stdout) {
     assert.ok(stream)
     this.#child = child
     this.#reader = createInterface(stream)
-    this.#reader.on('line', (line) => this.lines.push(line))
+    this.#reader.on('line', (line) => {
+      this.lines.push(line)
+      this.#wake()
+    })
     this.#reader.on('close', () => {
       this.#hasEnded = true
+      this.#wake()
     })
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake()
   }
 
   /** The first line like this, once it is there; fails if the program ends before. */
   async line(pattern: RegExp): Promise<string> {
-    const signal = AbortSignal.timeout(BOUND)
+    const late = delay(BOUND, true, { ref: false })
     for (;;) {
       const found = this.lines.find((line) => pattern.test(line))
       if (found !== undefined) return found
       const so = `no line is like ${pattern}: ${this.lines.join('\n')}`
       assert.ok(!this.#hasEnded, `the program has ended, and ${so}`)
-      // A close after the lines is one more change.
-      const change = new AbortController()
-      const any = AbortSignal.any([signal, change.signal])
-      await Promise.race([
-        once(this.#reader, 'line', { signal: any }),
-        once(this.#reader, 'close', { signal: any }),
-      ])
-        .catch(() => assert.ok(!signal.aborted, `after ${BOUND} ms ${so}`))
-        .finally(() => change.abort())
+      const more = new Promise<void>((resolve) => void this.#waiting.push(resolve))
+      assert.ok(!(await Promise.race([more, late])), `after ${BOUND} ms ${so}`)
     }
   }
 
