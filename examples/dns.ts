@@ -2,8 +2,8 @@
  * DNS messages (RFC 1035, and what RFC 6762 makes of two of their bits), packed by `Struct`: the codec of
  * mdns.ts, and no program of its own.
  *
- * It knows the records that services are found by, and keeps the bytes of others. The package dns-packet
- * knows many more, and names that are written once and pointed to.
+ * It knows the records that services are found by, and keeps the bytes of others: the package dns-packet
+ * knows many more.
  */
 import type { Codec } from 'typed-multicast'
 import { inetNtop, inetPton, pack, Struct } from 'typed-multicast/struct'

@@ -210,7 +210,9 @@ class Station {
       for (const { port, target: host } of this.#recordsOf(target, 'SRV')) {
         const addresses = this.#recordsOf(host, this.#family === 'IPv4' ? 'A' : 'AAAA')
         for (const { address } of addresses.slice(0, 1)) {
-          const line = [`${address} port ${port}`, ...(texts?.texts ?? [])].join(', ')
+          const line = [`${address} port ${port}`, ...(texts?.texts ?? [])]
+            .filter(Boolean)
+            .join(', ')
           now.set(target[0] ?? '', line)
         }
       }

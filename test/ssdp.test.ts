@@ -1,4 +1,6 @@
-/** examples/ssdp.ts with the real minissdpd. */
+/** examples/ssdp.ts with the real minissdpd, and with one who searches as that does. */
+import { createSocket } from 'node:dgram'
+import { on, once } from 'node:events'
 import { type Host, scenario } from './lab.js'
 import { Minissdpd } from './minissdpd.js'
 import { Output } from './output.js'
@@ -63,3 +65,19 @@ scenario(
     await ours[3]?.line(/^lost upnp:rootdevice at http:\/\/one-6\/$/)
   },
 )
+
+scenario('ssdp.ts answers whoever searches from its own port on its own host', [], async (lab) => {
+  await lab.cable([lab.here, 'e1', '10.50.0.1/24'], [lab.host(), 'e1', '10.50.0.2/24'])
+  await device(lab.here, 'IPv4', 'http://own/').line(/^found/)
+  const searcher = createSocket({ type: 'udp4', reuseAddr: true })
+  searcher.bind(1900, '0.0.0.0')
+  await once(searcher, 'listening')
+  searcher.setMulticastInterface('10.50.0.1')
+  const search = ['M-SEARCH * HTTP/1.1', 'MAN: "ssdp:discover"', 'MX: 1', `ST: ${target}`, '', '']
+  searcher.send(search.join('\r\n'), 1900, groups.IPv4)
+  // It is bound to any address, and so hears its own question as well.
+  for await (const [data] of on(searcher, 'message')) {
+    if (/^HTTP\/1\.1 200 OK\r\n(.*\r\n)*LOCATION: http:\/\/own\/\r\n/.test(String(data))) break
+  }
+  searcher.close()
+})
