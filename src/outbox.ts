@@ -53,6 +53,7 @@ export class Outbox {
   #waitingBytes = 0
   /** What waits for its time. */
   readonly #timed = new Set<Timed>()
+  #timedBytes = 0
   #handed = 0
   #handedBytes = 0
   /** Why nothing more is accepted. */
@@ -86,19 +87,29 @@ export class Outbox {
     })
   }
 
-  /** The same after so many milliseconds, by the global timer; rejects at once where it is shut before. */
+  /**
+   * The same after so many milliseconds, by the global timer; rejects at once where it is shut before, or
+   * where too much waits so: a flood of questions must not fill the memory with answers.
+   */
   sendLater(milliseconds: number, data: Uint8Array, to: Recipient): Promise<number> {
+    const { byteLength } = data
     return new Promise((resolve, reject) => {
       if (this.#shut !== undefined) {
         reject(this.#shut())
         return
       }
+      if (this.#timedBytes + byteLength > this.#limit) {
+        reject(this.#full(this.#timedBytes, byteLength))
+        return
+      }
       const timed = { reject, timer: setTimeout(() => later(), milliseconds) }
       const later = (): void => {
         this.#timed.delete(timed)
+        this.#timedBytes -= byteLength
         resolve(this.send(data, to))
       }
       this.#timed.add(timed)
+      this.#timedBytes += byteLength
     })
   }
 
@@ -119,6 +130,7 @@ export class Outbox {
       reject(reason())
     }
     this.#timed.clear()
+    this.#timedBytes = 0
   }
 
   /** Gives up what was accepted too; returns how many sends learn of it at once. */
