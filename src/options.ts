@@ -67,7 +67,8 @@ export interface MulticastOptions extends Carrier {
   sendBufferSize?: number | undefined
   /**
    * The bytes that may wait to be sent: those the kernel has refused so far, and before `listening`
-   * all of them. Past it a send rejects, because node:dgram's own queue has no bound. Default: 1 MiB.
+   * all of them. Past it a send rejects, because node:dgram's own queue has no bound. As many may wait in
+   * replies that have a time `within` which they go out. Default: 1 MiB.
    */
   maxQueuedBytes?: number | undefined
   /**

@@ -37,7 +37,7 @@ interface Timed {
   readonly settle: Settle
 }
 
-/** What a message that waits for opening takes beside its bytes, or empty ones would wait without a bound. */
+/** What a message that waits takes beside its bytes, or empty ones would wait without a bound. */
 const OVERHEAD = 256
 
 /**
@@ -60,6 +60,7 @@ export class Outbox {
   #waitingBytes = 0
   /** What waits for its time. */
   readonly #timed = new Set<Timed>()
+  #timedBytes = 0
   #handed = 0
   #handedBytes = 0
   /** Why nothing more is accepted. */
@@ -94,19 +95,30 @@ export class Outbox {
     })
   }
 
-  /** The same after so many milliseconds, by the global timer; rejects at once where it is shut before. */
+  /**
+   * The same after so many milliseconds, by the global timer; rejects at once where it is shut before, or
+   * where too much waits so: a flood of questions must not fill the memory with answers.
+   */
   sendLater(milliseconds: number, data: Uint8Array, to: Recipient): Promise<number> {
+    const taken = data.byteLength + OVERHEAD
     return told((settle) => {
       if (this.#shut !== undefined) {
         settle(this.#shut)
         return
       }
+      if (this.#timedBytes + taken > this.#limit) {
+        const waiting = this.#timedBytes
+        settle(() => this.#full(waiting, data.byteLength, OVERHEAD))
+        return
+      }
       const timer = setTimeout(() => {
         this.#timed.delete(timed)
+        this.#timedBytes -= taken
         this.send(data, to).then(settle, (error: unknown) => settle(() => error))
       }, milliseconds)
       const timed = { timer, settle }
       this.#timed.add(timed)
+      this.#timedBytes += taken
     })
   }
 
@@ -127,6 +139,7 @@ export class Outbox {
       settle(reason)
     }
     this.#timed.clear()
+    this.#timedBytes = 0
   }
 
   /** Gives up what was accepted too; returns how many sends learn of it at once. */

@@ -221,7 +221,11 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
     const { address: given, port } = remote as Partial<RemoteInfo>
     const address = parseUnicast(given, group, 'remote.address')
     integer(1, 65535, 'ERR_MULTICAST_PORT')(port, 'remote.port')
-    const isSelf = port === this.#memberships.port && this.#own.has(address)
+    // Bound to the group it hears no unicast: there that is another program of this host.
+    const isSelf =
+      this.#settings.bindAddress !== undefined &&
+      port === this.#memberships.port &&
+      this.#own.has(address)
     if (!isSelf && address !== wildcard(group)) return
     const what = isSelf ? 'this receiver itself, which would answer itself for ever' : 'nobody'
     throw new MulticastError(

@@ -10,14 +10,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
-import { scenario } from './lab.js'
+import { type Host, scenario } from './lab.js'
+import { Output } from './output.js'
 import { build, root } from './tree.js'
 
 function start(example: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): ChildProcess {
   return spawn(process.execPath, [join(build, `examples/${example}.js`), ...args], {
     cwd: root,
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     timeout: 60_000,
   })
 }
@@ -48,11 +49,11 @@ function linesOf(output: string): string[] {
     .split('\n')
 }
 
-/** What the comment at the top of an example says that it prints: its indented lines. */
+/** What the comment at the top of an example says that it prints: its indented lines that are no commands. */
 function promised(example: string): string[] {
   const source = readFileSync(`${root}/examples/${example}.ts`, 'utf8')
   const [comment = ''] = /^\/\*\*[\s\S]*?\*\//.exec(source) ?? []
-  const lines = [...comment.matchAll(/^ \* {5}(.*)$/gm)].map(([, line = '']) => line)
+  const lines = [...comment.matchAll(/^ \* {5}(?!npx )(.*)$/gm)].map(([, line = '']) => line)
   assert.notEqual(lines.length, 0, `examples/${example}.ts does not say at its top what it prints`)
   return linesOf(lines.join('\n'))
 }
@@ -67,12 +68,12 @@ function byProcess(output: string): Map<string, string[]> {
   return new Map([...processes].sort())
 }
 
-/** The two programs need each other, and the demo is both of them. */
-const together = ['sender', 'receiver', 'demo']
+/** Programs that need each other, the demo, those that go on until Ctrl-C, and what is no program. */
+const others = ['sender', 'receiver', 'demo', 'chat', 'discovery', 'mdns', 'ssdp', 'dns']
 
 const alone = readdirSync(`${root}/examples`)
   .map((file) => file.replace(/\.ts$/, ''))
-  .filter((example) => !together.includes(example))
+  .filter((example) => !others.includes(example))
 
 /** Runs the demo as the README says; returns the milliseconds that it took. */
 async function runDemo(): Promise<number> {
@@ -105,10 +106,7 @@ test('npm run demo prints what the README shows, in less than ten seconds', asyn
 describe('the examples', { concurrency: true }, () => {
   for (const example of alone) {
     test(`${example}.ts prints what it says`, async () => {
-      const lines = [await printed(start(example)), promised(example)]
-      // Which service answers first is chance.
-      if (example === 'discovery') for (const list of lines) list.sort()
-      assert.deepEqual(lines[0], lines[1])
+      assert.deepEqual(await printed(start(example)), promised(example))
     })
   }
 
@@ -120,6 +118,66 @@ describe('the examples', { concurrency: true }, () => {
     assert.deepEqual(await printed(start('sender')), promised('sender'))
     assert.deepEqual(await heard, promised('receiver'))
   })
+})
+
+describe('the peers among them', { concurrency: true }, () => {
+  test('chat.ts prints what it says', async () => {
+    const ada = new Output(start('chat', ['--name', 'Ada']))
+    await ada.line(/^Ada, on/)
+    const grace = start('chat', ['--name', 'Grace'])
+    const heard = new Output(grace)
+    // By the answer to what it asks when it starts.
+    await heard.line(/^Ada is here$/)
+    grace.stdin?.end('hello\n')
+    await ada.line(/^Grace has left$/)
+    assert.deepEqual(await ada.interrupt(), promised('chat'))
+    assert.deepEqual(heard.lines, ['Grace, on 239.255.29.71 port 10006', 'Ada is here'])
+  })
+
+  test('chat.ts notices who has ended without a word', async () => {
+    const network = ['--port', '10016', '--every', '0.2']
+    const ada = new Output(start('chat', ['--name', 'Ada', ...network]))
+    const grace = start('chat', ['--name', 'Grace', ...network])
+    await ada.line(/^Grace is here$/)
+    grace.kill('SIGKILL')
+    await ada.line(/^Grace is gone$/)
+    await ada.interrupt()
+  })
+
+  test('discovery.ts prints what it says', async () => {
+    const lasts = ['--lasts', '3']
+    const north = start('discovery', [
+      '--name',
+      'north',
+      '--kind',
+      'printer',
+      '--serves',
+      '8001',
+      ...lasts,
+    ])
+    await new Output(north).line(/^north is on/)
+    const looking = new Output(start('discovery'))
+    await looking.line(/^north: printer/)
+    const west = new Output(
+      start('discovery', ['--name', 'west', '--kind', 'scanner', '--serves', '8003', ...lasts]),
+    )
+    await looking.line(/^west: scanner/)
+    // It was there before, and answers.
+    await west.line(/^north: printer/)
+    await west.interrupt()
+    await looking.line(/^west has left$/)
+    north.kill('SIGKILL')
+    await looking.line(/^north is gone$/)
+    assert.deepEqual(await looking.interrupt(), promised('discovery'))
+  })
+
+  for (const example of ['mdns', 'ssdp']) {
+    test(`${example}.ts prints what it says`, async () => {
+      const output = new Output(start(example))
+      await output.line(/^found/)
+      assert.deepEqual((await output.interrupt()).slice(0, 2), promised(example))
+    })
+  }
 })
 
 test('DEBUG shows opening, joining, sending, receiving and closing', async () => {
@@ -143,6 +201,28 @@ scenario('interfaces.ts joins on all interfaces and hears each', [], async (lab)
     'left lo, still joined on e1',
     'joined on e1, lo',
   ])
+})
+
+scenario('chat.ts and discovery.ts run between two machines', [], async (lab) => {
+  const hosts = [lab.host(), lab.host()]
+  const [one, two] = hosts
+  assert.ok(one && two)
+  await lab.cable([one, 'e1', '10.0.1.1/24'], [two, 'e1', '10.0.1.2/24'])
+  const on = (host: Host, example: string, ...args: string[]) => {
+    const network = ['--interface', 'e1', '--group', '239.255.29.72', '--port', '10011']
+    const command = [process.execPath, join(build, `examples/${example}.js`), ...network, ...args]
+    const child = host.spawn(command, { stdio: ['pipe', 'pipe', 2] })
+    return { child, output: new Output(child) }
+  }
+  const [ada, grace] = [on(one, 'chat', '--name', 'Ada'), on(two, 'chat', '--name', 'Grace')]
+  await Promise.all([ada.output.line(/^Grace is here/), grace.output.line(/^Ada is here/)])
+  grace.child.stdin?.end('hello\n')
+  await ada.output.line(/^Grace: hello$/)
+  await ada.output.interrupt()
+
+  const north = on(one, 'discovery', '--name', 'north')
+  await on(two, 'discovery').output.line(/^north: service at 10\.0\.1\.1:8000$/)
+  await north.output.interrupt()
 })
 
 scenario('the demo fails where it cannot run', [], async (lab) => {

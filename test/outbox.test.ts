@@ -118,6 +118,26 @@ test('before it opens no more than the limit waits, and that is room again after
   assert.equal(outbox.bytesSent, 10)
 })
 
+test('no more than the limit waits for its time, and that is room again afterwards', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { outbox, kernel, open } = make(10)
+  open()
+  const later = (size: number) => outbox.sendLater(1000, Buffer.alloc(size), { address, port })
+  const sends = [later(4), later(6)]
+  const full = {
+    code: 'ERR_MULTICAST_QUEUE_FULL',
+    message: /^10 bytes wait to be sent, and 1 more would be over maxQueuedBytes, 10:/,
+  }
+  await assert.rejects(later(1), full)
+  t.mock.timers.tick(1000)
+  for (const _ of sends) kernel.answer()
+  assert.deepEqual(await Promise.all(sends), [4, 6])
+  const last = later(10)
+  await assert.rejects(later(1), full)
+  outbox.shut(() => new MulticastError('ERR_MULTICAST_CLOSED', 'closed'))
+  await assert.rejects(last, { code: 'ERR_MULTICAST_CLOSED' })
+})
+
 test('once it is open it is full when the kernel has refused too much, and else never', async () => {
   const { kernel, send, open } = make(10)
   open()
