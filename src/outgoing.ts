@@ -191,14 +191,11 @@ export class Outgoing {
   async #keptOn(way: OwnWay, on: Interface): Promise<void> {
     const isOther =
       way.bound !== undefined && (way.on.index !== on.index || !this.#isBoundTo(way, on))
-    const kept = isOther
-      ? this.#wayOn(
-          way.asked,
-          on,
-          await this.#setAnew(way.socket, on, this.#addressFor(on), way.bound),
-          this.#addressFor(on),
-        )
-      : way
+    const address = this.#addressFor(on)
+    const socket = isOther ? await this.#setAnew(way.socket, on, address, way.bound) : way.socket
+    // An address can be another interface's now, or of one that is renamed.
+    const isSame = !isOther && way.on.name === on.name
+    const kept = isSame ? way : this.#wayOn(way.asked, on, socket, address)
     // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
     kept.socket.setMulticastInterface(on.handle)
     const isUsed = this.#ways.includes(way)
@@ -207,7 +204,7 @@ export class Outgoing {
       ? this.#ways.map((other) => (other === way ? kept : other))
       : [...this.#ways, kept]
     if (kept !== way) this.#mended.set(way, kept)
-    if (kept !== way || !isUsed) await this.#tell(on, this.#addressFor(on))
+    if (kept !== way || !isUsed) await this.#tell(on, address)
   }
 
   #isBoundTo({ bound }: OwnWay, on: Interface): boolean {
