@@ -1,6 +1,6 @@
 /** Endpoints that follow the network, on interfaces that come, go and change. */
 import assert from 'node:assert/strict'
-import { Ears, type Expected, moving } from './moving.js'
+import { addresses, Ears, type Expected, moving } from './moving.js'
 import { openSockets } from './told.js'
 
 /** What each kind of receiver hears, and tells, where it is about the first cable alone. */
@@ -83,7 +83,7 @@ moving('receivers follow as an interface is made anew', async (network) => {
   await ears.tell({ ...lost, address: [] })
   network.plug(0, { own: 8 })
   await ears.tell({ ...joined, address: [] })
-  network.address('e0', '10.0.0.1/24', 'fd00::1/64', 'fe80::1/64')
+  network.address('e0', ...addresses(0))
   await ears.tell({ address: ['joined e0'] })
   await ears.hear(heardOnFirst)
   assert.equal(openSockets(), before)
@@ -110,7 +110,7 @@ moving(
 moving('receivers follow as addresses go, come and change', async (network) => {
   network.plug(0)
   const ears = await new Ears(network).ready()
-  const from = ['10.0.0.1/24', 'fd00::1/64', 'fe80::1/64']
+  const from = addresses(0)
   const remove = (addresses: string[]) =>
     network.here.ip(...addresses.map((address) => `addr del ${address} dev e0`))
   // The kernel keeps what is joined.
@@ -122,9 +122,8 @@ moving('receivers follow as addresses go, come and change', async (network) => {
   await ears.looked()
   await ears.hear(heardOnFirst)
   // Another one, and the old one gone.
-  network.address('e0', '10.0.0.7/24', 'fd00::7/64', 'fe80::7/64')
   remove(from)
-  network.address('e0', '10.0.0.7/24')
+  network.address('e0', ...addresses(0, 7))
   network.route('e0')
   await ears.looked()
   await ears.hear(heardOnFirst)
@@ -134,7 +133,7 @@ moving('receivers follow as addresses go, come and change', async (network) => {
   network.here.ip('addr flush dev e1')
   await ears.looked()
   await ears.tell({})
-  network.address('e1', '10.0.1.1/24', 'fd01::1/64', 'fe80::1:1/64')
+  network.address('e1', ...addresses(1))
   await ears.tell({ all: ['joined e1'] })
   await ears.hear({ ...heardOnFirst, all: [0, 1] })
   // An address that was asked for moves to another interface.
@@ -188,7 +187,7 @@ moving('receivers hear on after 200 flaps', async (network) => {
     await ears.looked()
   }
   network.here.ip('link set dev e0 up')
-  network.address('e0', '10.0.0.1/24', 'fd00::1/64', 'fe80::1/64')
+  network.address('e0', ...addresses(0))
   network.route('e0')
   await ears.looked()
   await ears.tell({})

@@ -16,7 +16,7 @@ import { openSockets } from './told.js'
 export const port = 10000
 
 /** Milliseconds that anything may take, of which a look at the interfaces takes two seconds. */
-const BOUND = 15_000
+export const BOUND = 15_000
 
 /** What the other host runs: it sends to groups, or listens to them, on cables that it looks up anew. */
 const far = `
@@ -47,12 +47,15 @@ const far = `
     async listen({ cables, groups, port }) {
       ears = [await opened('udp4', port), await opened('udp6', port)]
       for (const socket of ears)
-        socket.on('message', (data, { address }) => heard.push([String(data), address.replace(/%.*/, '')]))
+        socket.on('message', (data, { address, port }) =>
+          heard.push({ text: String(data), from: address.replace(/%.*/, ''), port }))
       for (const group of groups)
         for (const cable of cables)
           tried(() => ears[isIPv4(group) ? 0 : 1].addMembership(group, handle(group, cable)))
     },
     async stop() {
+      // What waits in them is read first.
+      await new Promise((resolve) => setTimeout(resolve, 20))
       for (const socket of ears) socket.close()
       return heard.splice(0)
     },
@@ -70,9 +73,17 @@ export interface Cable {
   readonly index?: number
 }
 
+/** What the other host has heard. */
+export interface Heard {
+  readonly text: string
+  /** The address, without a zone, and the port that it came from. */
+  readonly from: string
+  readonly port: number
+}
+
 /** The addresses of a cable's end here. */
 export function addresses(at: number, own = 1): string[] {
-  return [`10.0.${at}.${own}/24`, `fd0${at}::${own}/64`, `fe80::${at}:${own}/64`]
+  return [`10.0.${at}.${own}/24`, `fd0${at}::${own}/64`, `fe80::${100 * at + own}/64`]
 }
 
 /** The two hosts. */
@@ -158,15 +169,11 @@ export class Moving {
     return this.#round
   }
 
-  /** What the other host hears of the groups while something is done: each text, and where it came from. */
-  async listen(
-    groups: readonly string[],
-    task: () => Promise<unknown>,
-  ): Promise<[string, string][]> {
+  /** What the other host hears of the groups that is sent meanwhile. */
+  async listen(groups: readonly string[], task: () => Promise<unknown>): Promise<readonly Heard[]> {
     await this.#order('listen', groups)
     await task()
-    // Everything that comes has come: a message is taken by the other host before its sending resolves.
-    return (await this.#order('stop', [])) as [string, string][]
+    return (await this.#order('stop', [])) as readonly Heard[]
   }
 
   /** Has an endpoint closed when the scenario ends. */
