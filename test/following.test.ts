@@ -1,6 +1,11 @@
 /** Endpoints that follow the network, on interfaces that come, go and change. */
 import assert from 'node:assert/strict'
-import { addresses, Ears, type Expected, moving } from './moving.js'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { networkInterfaces } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type CreateSocket, type MulticastError, MulticastReceiver } from '../src/index.js'
+import { addresses, asked, BOUND, type Ear, Ears, type Expected, moving, port } from './moving.js'
 import { openSockets } from './told.js'
 
 /** What each kind of receiver hears, and tells, where it is about the first cable alone. */
@@ -207,5 +212,223 @@ moving(
       if (times % 6 === 0) await ears.hear(heardOnFirst)
     }
     assert.equal(openSockets(), before)
+  },
+)
+
+moving(
+  'what was left by hand stays left, and what was joined by hand is followed',
+  async (network) => {
+    network.plug(0)
+    network.plug(1)
+    const ears = await new Ears(network).ready()
+    const onFirst = (ear: Ear) => ({ interface: ear.kind === 'default' ? 'default' : 'e0' })
+
+    await Promise.all(ears.all.map((ear) => ear.receiver.leave(onFirst(ear))))
+    await ears.tell(events('left'))
+    await ears.hear({ all: [1] })
+    network.replug(0)
+    network.replug(1)
+    await ears.tell({ all: ['lost e1', 'joined e1'] })
+    network.unplug(0)
+    await ears.looked()
+    network.plug(0)
+    network.route('e1')
+    await ears.looked()
+    await ears.tell({})
+    await ears.hear({ all: [1] })
+    network.route('e0')
+
+    await Promise.all(ears.all.map((ear) => ear.receiver.join(onFirst(ear))))
+    await ears.tell(joined)
+    // It is joined already.
+    await Promise.all(ears.all.map((ear) => ear.receiver.join(onFirst(ear))))
+    network.replug(0)
+    await ears.tell(remade)
+    await ears.hear({ ...heardOnFirst, all: [0, 1] })
+
+    await Promise.all(ears.all.map((ear) => ear.receiver.leave()))
+    const left = events('left')
+    await ears.tell({ ...left, all: ['left lo', 'left e1', 'left e0'] })
+    network.replug(0)
+    network.replug(1)
+    await ears.looked()
+    await ears.tell({})
+    await ears.hear({})
+    for (const { receiver } of ears.all) assert.deepEqual(receiver.memberships, [])
+
+    await Promise.all(ears.all.map((ear) => ear.receiver.join()))
+    await ears.tell({ ...joined, all: ['joined lo', 'joined e0', 'joined e1'] })
+    network.replug(0)
+    await ears.tell(remade)
+    await ears.hear({ ...heardOnFirst, all: [0, 1] })
+    await ears.looked()
+    await ears.tell({})
+  },
+)
+
+moving(
+  'a further interface that was joined by hand is followed, and left again',
+  async (network) => {
+    network.plug(0)
+    network.plug(1)
+    const named = asked.filter(({ kind, group }) => kind === 'named' && !group(1).includes('%'))
+    const ears = await new Ears(network, named).ready()
+    await Promise.all(ears.all.map((ear) => ear.receiver.join({ interface: 'e1' })))
+    await ears.tell({ named: ['joined e1'] })
+    network.replug(1)
+    await ears.tell({ named: ['lost e1', 'joined e1'] })
+    await ears.hear({ named: [0, 1] })
+    // One that is waited for can be left as well.
+    network.unplug(1)
+    await ears.tell({ named: ['lost e1'] })
+    await Promise.all(ears.all.map((ear) => ear.receiver.leave({ interface: 'e1' })))
+    network.plug(1)
+    await ears.looked()
+    await ears.tell({})
+    await ears.hear({ named: [0] })
+    // One that is not there is not waited for by hand.
+    for (const { receiver } of ears.all) {
+      await assert.rejects(receiver.join({ interface: 'e7' }), { code: 'ERR_MULTICAST_INTERFACE' })
+      await assert.rejects(receiver.leave({ interface: 'e7' }), { code: 'ERR_MULTICAST_INTERFACE' })
+    }
+    network.plug(7)
+    await ears.looked()
+    await ears.tell({})
+  },
+)
+
+moving('sources that were joined and left by hand stay so', async (network) => {
+  network.plug(0)
+  const receivers = [
+    { group: '239.1.1.1', sources: ['10.0.0.2', '10.0.0.3'], more: '10.0.0.4' },
+    { group: 'ff05::1:101', sources: ['fd00::2', 'fd00::3'], more: 'fd00::4' },
+    { group: 'ff02::1:102', sources: ['fe80::2', 'fe80::3'], more: 'fe80::4' },
+  ].map(({ sources, more, group }) => {
+    const options = { group, port, sources, interfaces: 'e0', followInterfaces: true }
+    const receiver = network.keep(new MulticastReceiver(options))
+    const told: string[] = []
+    receiver.on('membership', (change, { interface: name, source = '' }) =>
+      told.push(`${change} ${name} ${[...sources, more].indexOf(source)}`),
+    )
+    return { receiver, told, sources, more }
+  })
+  const tell = async (...expected: string[]): Promise<void> => {
+    const isTold = () => receivers.every(({ told }) => told.length >= expected.length)
+    for (const end = Date.now() + BOUND; !isTold() && Date.now() < end; ) await delay(20)
+    for (const { told } of receivers) assert.deepEqual(told.splice(0), expected)
+  }
+  await Promise.all(receivers.map(({ receiver }) => receiver.ready()))
+  network.replug(0)
+  await tell('lost e0 0', 'lost e0 1', 'joined e0 0', 'joined e0 1')
+  for (const { receiver, sources } of receivers) await receiver.leave({ source: sources[0] })
+  await tell('left e0 0')
+  network.replug(0)
+  await tell('lost e0 1', 'joined e0 1')
+  for (const { receiver, more } of receivers) await receiver.join({ source: more })
+  await tell('joined e0 2')
+  network.replug(0)
+  await tell('lost e0 1', 'lost e0 2', 'joined e0 1', 'joined e0 2')
+  for (const { receiver, sources } of receivers) await receiver.join({ source: sources[0] })
+  await tell('joined e0 0')
+  network.replug(0)
+  await tell('lost e0 1', 'lost e0 2', 'lost e0 0', 'joined e0 1', 'joined e0 2', 'joined e0 0')
+})
+
+moving(
+  'opening fails where waiting would not help, and what else is refused is tried again',
+  async (network) => {
+    network.plug(0)
+    let refused = (_handle: string | undefined): boolean => true
+    const carrier = {
+      networkInterfaces,
+      createSocket: ((options) => {
+        const socket = createSocket(options)
+        const { addMembership } = socket
+        socket.addMembership = (group, handle) => {
+          if (refused(handle)) throw Object.assign(new Error('EPERM'), { code: 'EPERM' })
+          addMembership.call(socket, group, handle)
+        }
+        return socket
+      }) satisfies CreateSocket,
+    }
+    const failure = { code: 'ERR_MULTICAST_JOIN', cause: { code: 'EPERM' } }
+    for (const group of ['239.1.1.3', 'ff05::1:103', 'ff02::1:103']) {
+      for (const interfaces of ['all', 'default', 'e0']) {
+        if (interfaces === 'default' && group.startsWith('ff02')) continue
+        const options = { group, port, interfaces, followInterfaces: true, ...carrier }
+        const receiver = network.keep(new MulticastReceiver(options))
+        await assert.rejects(receiver.ready(), ({ code, cause }: MulticastError) => {
+          assert.deepEqual(
+            { code, cause: { code: (cause as NodeJS.ErrnoException).code } },
+            failure,
+          )
+          return true
+        })
+      }
+      refused = (handle) => handle === '10.0.0.1' || handle === '::%e0'
+      await using receiver = await new MulticastReceiver({ group, port, ...carrier }).ready()
+      assert.deepEqual(receiver.memberships, [{ interface: 'lo' }])
+      const told = once(receiver, 'membership')
+      refused = () => false
+      assert.deepEqual(await told, ['joined', { interface: 'e0' }])
+      refused = () => true
+    }
+  },
+)
+
+moving(
+  'a receiver that does not follow tells of what join and leave change, and of nothing else',
+  async (network) => {
+    network.plug(0)
+    network.plug(1)
+    for (const group of ['239.1.1.4', 'ff05::1:104', 'ff02::1:104']) {
+      const refused = group.includes(':') ? '::%e1' : '10.0.1.1'
+      let isRefusing = false
+      await using receiver = new MulticastReceiver({
+        group,
+        port,
+        interfaces: ['e0', 'e1'],
+        networkInterfaces,
+        createSocket(options) {
+          const socket = createSocket(options)
+          const { addMembership } = socket
+          socket.addMembership = (group, handle) => {
+            if (isRefusing && handle === refused)
+              throw Object.assign(new Error('EPERM'), { code: 'EPERM' })
+            addMembership.call(socket, group, handle)
+          }
+          return socket
+        },
+      })
+      const told: string[] = []
+      receiver.on('membership', (change, { interface: name }) => told.push(`${change} ${name}`))
+      const tells = (...expected: string[]): void => assert.deepEqual(told.splice(0), expected)
+      await receiver.ready()
+      tells()
+      await receiver.join()
+      tells()
+      await receiver.leave({ interface: 'e1' })
+      tells('left e1')
+      await receiver.leave()
+      tells('left e0')
+      isRefusing = true
+      // What was joined before it failed is left again, as if it had not been.
+      await assert.rejects(receiver.join(), { code: 'ERR_MULTICAST_JOIN' })
+      tells()
+      isRefusing = false
+      await receiver.join()
+      tells('joined e0', 'joined e1')
+      network.replug(0)
+      await receiver.join({ interface: 'e1' })
+      tells('lost e0', 'joined e0')
+      network.unplug(0)
+      await receiver.join({ interface: 'e1' })
+      tells('lost e0')
+      network.plug(0)
+      await receiver.join({ interface: 'e0' })
+      tells('joined e0')
+      await receiver.close()
+      tells()
+    }
   },
 )

@@ -224,7 +224,7 @@ function routes(name: string): string[] {
 /** What an ear asks for: the kinds that the same becomes of. */
 export type Kind = 'all' | 'default' | 'named' | 'address'
 
-interface Asked {
+export interface Asked {
   readonly kind: Kind
   readonly options: Omit<ReceiverOptions, 'port' | 'group'>
   /** In which it is not allowed: a group of link scope has no default. */
@@ -237,7 +237,7 @@ const ipv6 = (number: number) => `ff05::1:${number}`
 const local = (number: number) => `ff02::1:${number}`
 
 /** Every kind over every family, those with sources too: each of a group of its own. */
-const asked: readonly Asked[] = [
+export const asked: readonly Asked[] = [
   { kind: 'all', group: ipv4, options: {} },
   { kind: 'all', group: ipv6, options: {} },
   { kind: 'all', group: local, options: {} },
@@ -258,7 +258,7 @@ const asked: readonly Asked[] = [
 ]
 
 /** A receiver, what it has told and what it has heard. */
-class Ear {
+export class Ear {
   readonly kind: Kind
   readonly name: string
   readonly group: string
@@ -312,9 +312,9 @@ export class Ears {
   readonly network: Moving
   readonly all: readonly Ear[]
 
-  constructor(network: Moving) {
+  constructor(network: Moving, which: readonly Asked[] = asked) {
     this.network = network
-    this.all = asked.map((one, at) => new Ear(one, at + 1))
+    this.all = which.map((one, at) => new Ear(one, at + 1))
     for (const { receiver } of this.all) network.keep(receiver)
   }
 
