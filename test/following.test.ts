@@ -1,6 +1,6 @@
 /** Endpoints that follow the network, on interfaces that come, go and change. */
 import assert from 'node:assert/strict'
-import { createSocket } from 'node:dgram'
+import { createSocket, Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -378,28 +378,13 @@ moving(
 
 moving(
   'a receiver that does not follow tells of what join and leave change, and of nothing else',
-  async (network) => {
+  async (network, t) => {
     network.plug(0)
     network.plug(1)
     for (const group of ['239.1.1.4', 'ff05::1:104', 'ff02::1:104']) {
       const refused = group.includes(':') ? '::%e1' : '10.0.1.1'
-      let isRefusing = false
-      await using receiver = new MulticastReceiver({
-        group,
-        port,
-        interfaces: ['e0', 'e1'],
-        networkInterfaces,
-        createSocket(options) {
-          const socket = createSocket(options)
-          const { addMembership } = socket
-          socket.addMembership = (group, handle) => {
-            if (isRefusing && handle === refused)
-              throw Object.assign(new Error('EPERM'), { code: 'EPERM' })
-            addMembership.call(socket, group, handle)
-          }
-          return socket
-        },
-      })
+      const interfaces = ['e0', 'e1']
+      await using receiver = new MulticastReceiver({ group, port, interfaces })
       const told: string[] = []
       receiver.on('membership', (change, { interface: name }) => told.push(`${change} ${name}`))
       const tells = (...expected: string[]): void => assert.deepEqual(told.splice(0), expected)
@@ -411,11 +396,19 @@ moving(
       tells('left e1')
       await receiver.leave()
       tells('left e0')
-      isRefusing = true
+      const { addMembership } = Socket.prototype
+      const refusal = t.mock.method(
+        Socket.prototype,
+        'addMembership',
+        function (this: Socket, ...[group, handle]: Parameters<Socket['addMembership']>) {
+          if (handle === refused) throw Object.assign(new Error('EPERM'), { code: 'EPERM' })
+          addMembership.call(this, group, handle)
+        },
+      )
       // What was joined before it failed is left again, as if it had not been.
       await assert.rejects(receiver.join(), { code: 'ERR_MULTICAST_JOIN' })
       tells()
-      isRefusing = false
+      refusal.mock.restore()
       await receiver.join()
       tells('joined e0', 'joined e1')
       network.replug(0)
