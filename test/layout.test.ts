@@ -93,6 +93,7 @@ const order = [
   'testing/conformance/addresses',
   'testing/conformance/connect',
   'testing/conformance/endpoint',
+  'testing/conformance/following',
   'testing/conformance/index',
 ]
 
