@@ -129,7 +129,7 @@ export class Memberships {
     const { interfaces, sources, followInterfaces } = this.#settings
     if (!followInterfaces) return this.join(interfaces, sources)
     this.#ask(interfaces, sources)
-    const failures = (await this.#keep()).filter((error) => !isPassing(error))
+    const failures = (await this.#keep()).filter((error) => !this.#isPassing(error))
     if (failures.length > 0 && (interfaces !== 'all' || this.all.length === 0)) throw failures[0]
     if (interfaces === 'all' && this.all.length > 0) this.#tellIfAlone()
   }
@@ -546,6 +546,17 @@ export class Memberships {
     return on.map(named)
   }
 
+  /** Whether that is how joining is refused while the network changes, and not for ever. */
+  #isPassing(error: unknown): boolean {
+    const { code, cause } = error as MulticastError
+    if (code === 'ERR_MULTICAST_INTERFACE') return true
+    // No system comes to bind to a group that does not. An address may come, and is waited for where something
+    // was named that is: with 'all' nobody has asked for it.
+    const { bindAddress, interfaces } = this.#settings
+    const isForGood = bindAddress === undefined ? !this.#hasZones : interfaces === 'all'
+    return isOfChange(cause) && !(code === 'ERR_MULTICAST_BIND' && isForGood)
+  }
+
   /** Whether there is a socket for each interface: the group is bound, and only with a zone. */
   get #hasZones(): boolean {
     return this.#settings.group.scoped && this.#settings.bindAddress === undefined
@@ -612,12 +623,6 @@ export class Memberships {
 }
 
 const named = (on: Interface): Target => ({ on, name: on.name })
-
-/** Whether that is how joining is refused while the network changes, and not for ever. */
-function isPassing(error: unknown): boolean {
-  const { code, cause } = error as MulticastError
-  return code === 'ERR_MULTICAST_INTERFACE' || isOfChange(cause)
-}
 
 /**
  * Connected to its own group and port, a socket is delivered nothing more; what it holds is still read.

@@ -14,6 +14,25 @@ test('only Windows refuses to bind to a group', async () => {
   const host = new MockNetwork().host({ platform: 'win32' })
   const bound = keep(new MulticastReceiver({ ...where, bindAddress: 'group', ...host }))
   await rejects(bound.ready(), 'ERR_MULTICAST_BIND', { code: 'EADDRNOTAVAIL', syscall: 'bind' })
+  // It is no matter of waiting, which following might do.
+  const named = { interfaces: 'eth0', followInterfaces: true, bindAddress: 'group' }
+  const waiting = keep(new MulticastReceiver({ ...where, ...named, ...host }))
+  await rejects(waiting.ready(), 'ERR_MULTICAST_BIND', { code: 'EADDRNOTAVAIL', syscall: 'bind' })
+})
+
+test('an address to bind to is waited for where what is named is, and else refused', async () => {
+  const host = new MockNetwork().host()
+  const bound = { ...where, bindAddress: '10.9.9.9', ...host }
+  const refused = keep(new MulticastReceiver(bound))
+  await rejects(refused.ready(), 'ERR_MULTICAST_BIND', { code: 'EADDRNOTAVAIL', syscall: 'bind' })
+
+  const named = { interfaces: 'eth0', followInterfaces: true }
+  const waiting = await keep(new MulticastReceiver({ ...bound, ...named })).ready()
+  assert.deepEqual(waiting.memberships, [])
+  const joined = once(waiting, 'membership')
+  host.readdress('eth0', ['10.0.0.1/24', '10.9.9.9/24'])
+  assert.deepEqual(await joined, ['joined', { interface: 'eth0' }])
+  assert.equal(waiting.address().address, '10.9.9.9')
 })
 
 test('only on Linux a socket hears what another has joined', async () => {
