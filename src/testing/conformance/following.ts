@@ -169,27 +169,25 @@ for (const { family, needs: own, near: here, other: there } of families) {
       }
       await all.send('both')
       await heardFrom(toAll, e0.address, e1.address)
-      for (const times of [1, 2]) {
-        await control.remove('e1')
-        await goesThrough(all, 'e0')
-        await all.send(`one ${times}`)
-        await heardFrom(toAll, e0.address)
-        for (const sender of [named, ofPort]) {
-          await goesThrough(sender)
-          await assert.rejects(sender.send('x'), failure('ERR_MULTICAST_SEND', 'ENETUNREACH'))
-        }
-        await control.add('e1')
-        await goesThrough(all, 'e0', 'e1')
-        await all.send(`both ${times}`)
-        await heardFrom(toAll, e0.address, e1.address)
-        for (const [sender, receiver, expected] of [
-          [named, toNamed, before],
-          [ofPort, toPort, localPort],
-        ] as const) {
-          await goesThrough(sender, 'e1')
-          await sender.send(`one ${times}`)
-          assert.deepEqual(await heardFrom(receiver, e1.address), [expected])
-        }
+      await control.remove('e1')
+      await goesThrough(all, 'e0')
+      await all.send('one')
+      await heardFrom(toAll, e0.address)
+      for (const sender of [named, ofPort]) {
+        await goesThrough(sender)
+        await assert.rejects(sender.send('x'), failure('ERR_MULTICAST_SEND', 'ENETUNREACH'))
+      }
+      await control.add('e1')
+      await goesThrough(all, 'e0', 'e1')
+      await all.send('both again')
+      await heardFrom(toAll, e0.address, e1.address)
+      for (const [sender, receiver, expected] of [
+        [named, toNamed, before],
+        [ofPort, toPort, localPort],
+      ] as const) {
+        await goesThrough(sender, 'e1')
+        await sender.send('one')
+        assert.deepEqual(await heardFrom(receiver, e1.address), [expected])
       }
       assert.deepEqual(
         [toAll, toNamed, toPort].map(({ heard }) => heard.size),
