@@ -401,11 +401,12 @@ export class Memberships {
     const before = this.#joined.map((joined) => ({ joined, membership: joined.membership }))
     const gone = this.#members.flatMap((member) => member.sweep(counted, lost))
     for (const { membership } of gone) this.#debug('lost by the system: %o', membership)
-    for (const { joined, membership } of before) {
-      const isRenamed = joined.membership !== membership
-      if (gone.includes(joined) || isRenamed) this.#onChange('lost', membership)
-      if (!gone.includes(joined) && isRenamed) this.#tell('joined', joined)
+    const renamed = before.filter(({ joined, membership }) => joined.membership !== membership)
+    for (const one of before) {
+      if (gone.includes(one.joined) || renamed.includes(one)) this.#onChange('lost', one.membership)
     }
+    // Only then, since one may have the name that another had.
+    for (const { joined } of renamed) if (!gone.includes(joined)) this.#tell('joined', joined)
     if (gone.length > 0) this.#isUnsettled = true
     return gone
   }
