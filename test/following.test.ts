@@ -5,7 +5,19 @@ import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type CreateSocket, type MulticastError, MulticastReceiver } from '../src/index.js'
-import { addresses, asked, BOUND, type Ear, Ears, type Expected, moving, port } from './moving.js'
+import {
+  addresses,
+  asked,
+  BOUND,
+  type Ear,
+  Ears,
+  type Expected,
+  ipv4,
+  ipv6,
+  local,
+  moving,
+  port,
+} from './moving.js'
 import { openSockets } from './told.js'
 
 /** What each kind of receiver hears, and tells, where it is about the first cable alone. */
@@ -425,3 +437,82 @@ moving(
     }
   },
 )
+
+moving('receivers follow as two interfaces swap their names between two looks', async (network) => {
+  network.plug(0)
+  network.plug(1)
+  const ears = await new Ears(network).ready()
+  network.here.ip('link set dev e0 down', 'link set dev e0 name swap')
+  network.rename('e1', 'e0', 1)
+  network.rename('swap', 'e1', 0)
+  network.route('e1')
+  await ears.tell({
+    all: ['lost e0', 'lost e1', 'joined e1', 'joined e0'],
+    named: ['lost e0', 'joined e1', 'joined e0', 'left e1'],
+    address: ['lost e0', 'joined e1'],
+  })
+  await ears.hear({ all: [0, 1], default: [0], named: [1], address: [0] })
+  await ears.looked()
+  await ears.tell({})
+})
+
+moving(
+  'receivers follow as another interface takes the place of one that is gone',
+  async (network) => {
+    network.plug(0)
+    const ears = await new Ears(network).ready()
+    // With its addresses and another name.
+    network.replug(0, { name: 'e0', as: 'x0' })
+    await ears.tell({
+      all: ['lost e0', 'joined x0'],
+      default: ['lost default', 'joined default'],
+      named: ['lost e0'],
+      address: ['lost e0', 'joined x0'],
+    })
+    await ears.hear({ all: [0], default: [0], address: [0] })
+    // With its name and other addresses.
+    network.plug(1, { name: 'e0' })
+    await ears.tell({ all: ['joined e0'], named: ['joined e0'] })
+    await ears.hear({ all: [0, 1], default: [0], named: [1], address: [0] })
+    await ears.looked()
+    await ears.tell({})
+  },
+)
+
+moving(
+  'receivers that are bound otherwise follow an interface that is made anew',
+  async (network) => {
+    network.plug(0)
+    const any = { bindAddress: 'any' }
+    const unshared = { reuseAddr: false }
+    const kind = 'all' as const
+    // Those that are bound to any address hear what others of their family have joined.
+    for (const [recreations, which] of [
+      [22, [ipv4, ipv6].map((group) => ({ kind, group, options: any }))],
+      [3, [{ kind, group: local, options: any }]],
+      [22, [ipv4, ipv6, local].map((group) => ({ kind, group, options: unshared }))],
+    ] as const) {
+      const ears = await new Ears(network, which).ready()
+      const before = openSockets()
+      for (let times = 1; times <= recreations; times += 1) {
+        network.replug(0)
+        await ears.tell(remade)
+        if (times % 7 < 2) await ears.hear(heardOnFirst)
+      }
+      assert.equal(openSockets(), before)
+      await Promise.all(ears.all.map(({ receiver }) => receiver.close()))
+    }
+  },
+)
+
+moving('receivers follow as an interface goes to another host and comes back', async (network) => {
+  network.plug(0)
+  const ears = await new Ears(network).ready()
+  network.away('e0')
+  network.address('e0', ...addresses(0))
+  network.route('e0')
+  await ears.tell(remade)
+  await ears.hear(heardOnFirst)
+  await ears.looked()
+  await ears.tell({})
+})

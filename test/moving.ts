@@ -131,10 +131,17 @@ export class Moving {
     this.#cables.delete(at)
   }
 
-  /** Deletes a cable and plugs it in again. */
-  replug(at: number, cable: Cable = {}): void {
+  /** Deletes a cable and plugs it in again, `as` something else or under the name that it had. */
+  replug(at: number, { as, ...cable }: Cable & { readonly as?: string } = {}): void {
     this.unplug(at, cable.name)
-    this.plug(at, cable)
+    this.plug(at, as === undefined ? cable : { ...cable, name: as })
+  }
+
+  /** Has an interface go to the other host and come back, which costs it its addresses. */
+  away(name: string): void {
+    this.here.ip(`link set dev ${name} ${this.#netns}`)
+    this.#there.ip(`link set dev ${name} netns ${process.pid}`)
+    this.here.ip(`link set dev ${name} addrgenmode none`, `link set dev ${name} up`)
   }
 
   /** Has the way to the groups lead through that interface. */
@@ -232,9 +239,9 @@ export interface Asked {
 }
 
 const followed = { followInterfaces: true }
-const ipv4 = (number: number) => `239.1.0.${number}`
-const ipv6 = (number: number) => `ff05::1:${number}`
-const local = (number: number) => `ff02::1:${number}`
+export const ipv4 = (number: number) => `239.1.0.${number}`
+export const ipv6 = (number: number) => `ff05::1:${number}`
+export const local = (number: number) => `ff02::1:${number}`
 
 /** Every kind over every family, those with sources too: each of a group of its own. */
 export const asked: readonly Asked[] = [
