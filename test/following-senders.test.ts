@@ -224,3 +224,37 @@ moving('senders follow as interfaces come, go and change', async (network) => {
   network.plug(0)
   await mouths.send(first)
 })
+
+moving('senders by an address follow it to another interface', async (network) => {
+  network.plug(0)
+  network.plug(1)
+  const senders = ['10.0.0.1', 'fd00::1'].flatMap((address, at) =>
+    [0, 10_110 + at].map((localPort) => {
+      const group = address.includes(':') ? ipv6(100) : ipv4(100)
+      const options = { group, port, localPort, interfaces: address, followInterfaces: true }
+      return network.keep(new MulticastSender(options))
+    }),
+  )
+  await Promise.all(senders.map((sender) => sender.ready()))
+  for (const [from, to] of [
+    [0, 1],
+    [1, 0],
+  ] as const) {
+    network.here.ip(...addresses(0).map((address) => `addr del ${address} dev e${from}`))
+    // With one of another network, since the kernel prefers a way that has its own.
+    network.address(`e${from}`, ...addresses(2 + from))
+    network.address(`e${to}`, ...addresses(0))
+    const isThere = () => senders.every(({ interfaces }) => `${interfaces}` === `e${to}`)
+    for (const end = Date.now() + BOUND; !isThere() && Date.now() < end; ) await delay(20)
+    assert.ok(isThere())
+    const heard = await network.listen(
+      [ipv4(100), ipv6(100)],
+      () => Promise.all(senders.map((sender) => sender.send('hello'))),
+      [to],
+    )
+    assert.deepEqual(heard.map(({ from }) => from).sort(), [
+      ...['10.0.0.1', '10.0.0.1'],
+      ...['fd00::1', 'fd00::1'],
+    ])
+  }
+})

@@ -176,9 +176,13 @@ export class Moving {
     return this.#round
   }
 
-  /** What the other host hears of the groups that is sent meanwhile. */
-  async listen(groups: readonly string[], task: () => Promise<unknown>): Promise<readonly Heard[]> {
-    await this.#order('listen', groups)
+  /** What the other host hears of the groups, through these cables, that is sent meanwhile. */
+  async listen(
+    groups: readonly string[],
+    task: () => Promise<unknown>,
+    through = this.cables,
+  ): Promise<readonly Heard[]> {
+    await this.#order('listen', groups, 0, through)
     await task()
     return (await this.#order('stop', [])) as readonly Heard[]
   }
@@ -201,8 +205,13 @@ export class Moving {
       this.here.ip(`link del dev ${name}`)
   }
 
-  async #order(order: string, groups: readonly string[], round = 0): Promise<unknown> {
-    const cables = this.cables.map((at) => ({
+  async #order(
+    order: string,
+    groups: readonly string[],
+    round = 0,
+    through = this.cables,
+  ): Promise<unknown> {
+    const cables = through.map((at) => ({
       name: `far${at}`,
       address: `10.0.${at}.2`,
       text: `${round} through ${at}`,
