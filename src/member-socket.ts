@@ -153,12 +153,22 @@ export class MemberSocket {
   /**
    * Strikes out what the kernel has lost, because its interface is gone or was made anew, and returns it.
    * `lost` are the interfaces that the carrier says so of; else `counted` is where the host has joined, if
-   * the system tells. What is bound in a zone hears nothing from then on.
+   * the system tells. What is bound in a zone hears nothing from then on. `find` tells what there is now of
+   * an interface.
    */
-  sweep(counted: readonly Counted[] | undefined, lost?: readonly string[]): readonly Joined[] {
-    const gone = this.#joined.filter((joined) => this.#isLost(joined, counted, lost))
+  sweep(
+    find: (on: Interface) => Interface | undefined,
+    counted: readonly Counted[] | undefined,
+    lost?: readonly string[],
+  ): readonly Joined[] {
+    const gone = this.#joined.filter((joined) => this.#isLost(joined, find, counted, lost))
     // Several sources on one interface are one membership to the kernel.
-    for (const by of new Set(gone.map(({ by }) => by))) if (!this.#givenBack(by)) this.#spent += 1
+    const ways = new Map(gone.map(({ by, on }) => [by, on]))
+    for (const [by, on] of ways) {
+      // A zone that is away would mean any interface.
+      const isAway = this.#group.family === 'IPv6' && on !== undefined && find(on) === undefined
+      if (isAway || !this.#givenBack(by)) this.#spent += 1
+    }
     for (const joined of gone) this.#strike(joined)
     if (gone.length > 0 && this.zone !== undefined) this.isDeaf = true
     return gone
@@ -240,12 +250,13 @@ export class MemberSocket {
 
   #isLost(
     joined: Joined,
+    find: (on: Interface) => Interface | undefined,
     counted: readonly Counted[] | undefined,
     lost: readonly string[] | undefined,
   ): boolean {
     if (joined.on === undefined) return false
     if (lost !== undefined) return lost.includes(joined.on.name)
-    if (counted === undefined) return this.#isRefused(joined, joined.on)
+    if (counted === undefined) return this.#isRefused(joined, find(joined.on), joined.on)
     if (joined.on.name === LOOPBACK) return false
     const there = counted.find(({ index }) => index === joined.index)
     if (there !== undefined) this.#rename(joined, there.name)
@@ -268,8 +279,11 @@ export class MemberSocket {
   }
 
   /** Where nothing else tells, it is asked for again: the refusal tells whether it is still joined. */
-  #isRefused(joined: Joined, on: Interface): boolean {
+  #isRefused(joined: Joined, now: Interface | undefined, before: Interface): boolean {
     const { source } = joined.membership
+    // A zone that is away would mean any interface.
+    if (now === undefined && this.#group.family === 'IPv6') return false
+    const on = now ?? before
     try {
       this.#add(on, source)
     } catch (cause) {

@@ -399,7 +399,8 @@ export class Memberships {
   /** Strikes out what the system has lost, and returns it. */
   #strike(counted: readonly Counted[] | undefined, lost?: readonly string[]): readonly Joined[] {
     const before = this.#joined.map((joined) => ({ joined, membership: joined.membership }))
-    const gone = this.#members.flatMap((member) => member.sweep(counted, lost))
+    const find = this.#finder()
+    const gone = this.#members.flatMap((member) => member.sweep(find.same, counted, lost))
     for (const { membership } of gone) this.#debug('lost by the system: %o', membership)
     const renamed = before.filter(({ joined, membership }) => joined.membership !== membership)
     for (const one of before) {
