@@ -516,3 +516,19 @@ moving('receivers follow as an interface goes to another host and comes back', a
   await ears.looked()
   await ears.tell({})
 })
+
+moving('receivers hear on as the first of two interfaces goes', async (network) => {
+  network.plug(0)
+  network.plug(1)
+  // Over IPv6 the other one leads to the groups then.
+  const which = asked.filter(({ kind }) => kind !== 'default')
+  const ears = await new Ears(network, which).ready()
+  network.unplug(0)
+  await ears.tell(lost)
+  await ears.hear({ all: [1] })
+  network.plug(0)
+  await ears.tell(joined)
+  await ears.hear({ ...heardOnFirst, all: [0, 1] })
+  await ears.looked()
+  await ears.tell({})
+})

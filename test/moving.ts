@@ -11,6 +11,7 @@ import type { TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MulticastReceiver, type ReceiverOptions, text } from '../src/index.js'
 import { type Host, type Lab, scenario } from './lab.js'
+import { hasten } from './looks.js'
 import { openSockets } from './told.js'
 
 export const port = 10000
@@ -444,16 +445,6 @@ export function moving(
     } finally {
       await network.close()
     }
-  })
-}
-
-/** Lets looks at the interfaces come sooner one after the other. */
-function hasten(t: TestContext): void {
-  const { timeout } = AbortSignal
-  AbortSignal.timeout = (milliseconds) =>
-    timeout.call(AbortSignal, milliseconds === 2000 ? 200 : milliseconds)
-  t.after(() => {
-    AbortSignal.timeout = timeout
   })
 }
 

@@ -1,8 +1,10 @@
 /** Endpoints that follow the interfaces of a mock host, which tells of changes at once. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { MulticastReceiver, MulticastSender, type ReceiverOptions, text } from '../../src/index.js'
 import { type MockHost, MockNetwork } from '../../src/testing/index.js'
+import { hasten } from '../looks.js'
 import { keep, rejects } from './endpoints.js'
 
 const port = 10_000
@@ -215,4 +217,40 @@ test('a sender on a mock host goes through what is there of what it was asked fo
   host.readdress('e0', own(7))
   assert.deepEqual(await went(), ['e1', 'e0', 'e0'])
   assert.equal(named.address().port, 10_001)
+})
+
+test('a carrier that does not tell of changes is looked at', async (t) => {
+  hasten(t)
+  const host = new MockNetwork({ platform: 'linux' }).host({ interfaces: { e0 } })
+  const { createSocket, networkInterfaces } = host
+  for (const group of ['239.1.0.1', 'ff05::1:2', 'ff02::1:3']) {
+    const options = { group, port, createSocket, networkInterfaces, codec: text }
+    const receiver = await keep(new MulticastReceiver(options)).ready()
+    const told: string[] = []
+    receiver.on('membership', (change, on) => told.push(`${change} ${on.interface}`))
+    const tells = async (...expected: string[]): Promise<void> => {
+      for (const end = Date.now() + 10_000; told.length < expected.length && Date.now() < end; ) {
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+      assert.deepEqual(told.splice(0), expected)
+    }
+    host.add('e1', e1)
+    await tells('joined e1')
+    for (let times = 0; times < 3; times += 1) {
+      host.remove('e0')
+      host.add('e0')
+      await tells('lost e0', 'joined e0')
+      const sender = keep(new MulticastSender({ group, port, interfaces: 'e0', ...host }))
+      const heard = once(receiver, 'message')
+      await sender.send('hello')
+      assert.equal((await heard)[0], 'hello')
+      host.readdress('e0', own(7))
+      host.remove('e1')
+      host.add('e1')
+      await tells('lost e1', 'joined e1')
+      host.readdress('e0', own(0))
+    }
+    await receiver.close()
+    host.remove('e1')
+  }
 })
