@@ -165,9 +165,7 @@ export class MemberSocket {
     // Several sources on one interface are one membership to the kernel.
     const ways = new Map(gone.map(({ by, on }) => [by, on]))
     for (const [by, on] of ways) {
-      // A zone that is away would mean any interface.
-      const isAway = this.#group.family === 'IPv6' && on !== undefined && find(on) === undefined
-      if (isAway || !this.#givenBack(by)) this.#spent += 1
+      if (this.#isAway(on, on && find(on)) || !this.#givenBack(by)) this.#spent += 1
     }
     for (const joined of gone) this.#strike(joined)
     if (gone.length > 0 && this.zone !== undefined) this.isDeaf = true
@@ -215,9 +213,20 @@ export class MemberSocket {
     // By what is there now at first: by an address that the interface has lost, Linux forgets what the socket
     // has joined and not that the host has, which goes on reporting it.
     const { on, by } = joined
-    const handles = on === undefined ? [undefined] : [find()?.handle ?? on.handle, on.handle, by]
-    for (const handle of new Set(handles)) if (this.#dropped(source, handle)) return
+    const now = find()
+    const handles = on === undefined ? [undefined] : [now?.handle ?? on.handle, on.handle, by]
+    // Down, it is joined on, and in no table but the system's own.
+    const isGone =
+      this.#isAway(on, now) && this.#count()?.every(({ index }) => index !== joined.index)
+    if (!isGone) {
+      for (const handle of new Set(handles)) if (this.#dropped(source, handle)) return
+    }
     this.#spent += 1
+  }
+
+  /** Whether nothing can be asked about the interface: over IPv6 a zone that is away would mean any. */
+  #isAway(on: Interface | undefined, now: Interface | undefined): boolean {
+    return this.#group.family === 'IPv6' && on !== undefined && now === undefined
   }
 
   #dropped(source: string | undefined, handle: string | undefined): boolean {
@@ -281,8 +290,7 @@ export class MemberSocket {
   /** Where nothing else tells, it is asked for again: the refusal tells whether it is still joined. */
   #isRefused(joined: Joined, now: Interface | undefined, before: Interface): boolean {
     const { source } = joined.membership
-    // A zone that is away would mean any interface.
-    if (now === undefined && this.#group.family === 'IPv6') return false
+    if (this.#isAway(before, now)) return false
     const on = now ?? before
     try {
       this.#add(on, source)
