@@ -153,12 +153,20 @@ export class MemberSocket {
   /**
    * Strikes out what the kernel has lost, because its interface is gone or was made anew, and returns it.
    * `lost` are the interfaces that the carrier says so of; else `counted` is where the host has joined, if
-   * the system tells. What is bound in a zone hears nothing from then on.
+   * the system tells. What is bound in a zone hears nothing from then on. `find` tells what there is now of
+   * an interface.
    */
-  sweep(counted: readonly Counted[] | undefined, lost?: readonly string[]): readonly Joined[] {
-    const gone = this.#joined.filter((joined) => this.#isLost(joined, counted, lost))
+  sweep(
+    find: (on: Interface) => Interface | undefined,
+    counted: readonly Counted[] | undefined,
+    lost?: readonly string[],
+  ): readonly Joined[] {
+    const gone = this.#joined.filter((joined) => this.#isLost(joined, find, counted, lost))
     // Several sources on one interface are one membership to the kernel.
-    for (const by of new Set(gone.map(({ by }) => by))) if (!this.#givenBack(by)) this.#spent += 1
+    const ways = new Map(gone.map(({ by, on }) => [by, on]))
+    for (const [by, on] of ways) {
+      if (this.#isAway(on, on && find(on)) || !this.#givenBack(by)) this.#spent += 1
+    }
     for (const joined of gone) this.#strike(joined)
     if (gone.length > 0 && this.bound !== undefined) this.isDeaf = true
     return gone
@@ -205,9 +213,20 @@ export class MemberSocket {
     // By what is there now at first: by an address that the interface has lost, Linux forgets what the socket
     // has joined and not that the host has, which goes on reporting it.
     const { on, by } = joined
-    const handles = on === undefined ? [undefined] : [find()?.handle ?? on.handle, on.handle, by]
-    for (const handle of new Set(handles)) if (this.#dropped(source, handle)) return
+    const now = find()
+    const handles = on === undefined ? [undefined] : [now?.handle ?? on.handle, on.handle, by]
+    // Down, it is joined on, and in no table but the system's own.
+    const isGone =
+      this.#isAway(on, now) && this.#count()?.every(({ index }) => index !== joined.index)
+    if (!isGone) {
+      for (const handle of new Set(handles)) if (this.#dropped(source, handle)) return
+    }
     this.#spent += 1
+  }
+
+  /** Whether nothing can be asked about the interface: over IPv6 a zone that is away would mean any. */
+  #isAway(on: Interface | undefined, now: Interface | undefined): boolean {
+    return this.#group.family === 'IPv6' && on !== undefined && now === undefined
   }
 
   #dropped(source: string | undefined, handle: string | undefined): boolean {
@@ -240,12 +259,13 @@ export class MemberSocket {
 
   #isLost(
     joined: Joined,
+    find: (on: Interface) => Interface | undefined,
     counted: readonly Counted[] | undefined,
     lost: readonly string[] | undefined,
   ): boolean {
     if (joined.on === undefined) return false
     if (lost !== undefined) return lost.includes(joined.on.name)
-    if (counted === undefined) return this.#isRefused(joined, joined.on)
+    if (counted === undefined) return this.#isRefused(joined, find(joined.on), joined.on)
     if (joined.on.name === LOOPBACK) return false
     const there = counted.find(({ index }) => index === joined.index)
     if (there !== undefined) this.#rename(joined, there.name)
@@ -268,8 +288,10 @@ export class MemberSocket {
   }
 
   /** Where nothing else tells, it is asked for again: the refusal tells whether it is still joined. */
-  #isRefused(joined: Joined, on: Interface): boolean {
+  #isRefused(joined: Joined, now: Interface | undefined, before: Interface): boolean {
     const { source } = joined.membership
+    if (this.#isAway(before, now)) return false
+    const on = now ?? before
     try {
       this.#add(on, source)
     } catch (cause) {

@@ -46,6 +46,16 @@ interface Exception {
   readonly source: string | undefined
 }
 
+/** Finds what there is now in the table of interfaces. */
+interface Finder {
+  /** The name of the interface that is asked for. */
+  named(wanted: string): string | undefined
+  /** The interface that was asked for, which may be another one now. */
+  asked(on: Interface): Interface | undefined
+  /** The interface itself, which may have other addresses now. */
+  same(on: Interface): Interface | undefined
+}
+
 /** What is joined: it plans what to join and to leave, and keeps the sockets that it is joined by. */
 export class Memberships {
   readonly #settings: ReceiverSettings
@@ -213,7 +223,7 @@ export class Memberships {
     if (lost !== undefined || counted !== undefined || isNew) this.#strike(counted, lost)
     if (returned.length === 0) return () => {}
     const find = this.#finder()
-    const again = this.#members.map((member) => member.retell(returned, find))
+    const again = this.#members.map((member) => member.retell(returned, find.same))
     return () => {
       const gone = again.flatMap((join) => join())
       for (const joined of gone) this.#tell('lost', joined)
@@ -383,13 +393,15 @@ export class Memberships {
   /** Strikes out what the system has lost, and returns it. */
   #strike(counted: readonly Counted[] | undefined, lost?: readonly string[]): readonly Joined[] {
     const before = this.#joined.map((joined) => ({ joined, membership: joined.membership }))
-    const gone = this.#members.flatMap((member) => member.sweep(counted, lost))
+    const find = this.#finder()
+    const gone = this.#members.flatMap((member) => member.sweep(find.same, counted, lost))
     for (const { membership } of gone) this.#debug('lost by the system: %o', membership)
-    for (const { joined, membership } of before) {
-      const isRenamed = joined.membership !== membership
-      if (gone.includes(joined) || isRenamed) this.#onChange('lost', membership)
-      if (!gone.includes(joined) && isRenamed) this.#tell('joined', joined)
+    const renamed = before.filter(({ joined, membership }) => joined.membership !== membership)
+    for (const one of before) {
+      if (gone.includes(one.joined) || renamed.includes(one)) this.#onChange('lost', one.membership)
     }
+    // Only then, since one may have the name that another had.
+    for (const { joined } of renamed) if (!gone.includes(joined)) this.#tell('joined', joined)
     if (gone.length > 0) this.#isUnsettled = true
     return gone
   }
@@ -400,7 +412,7 @@ export class Memberships {
     const gone = this.#strike(joinedOn(group, createSocket))
     const find = this.#finder()
     for (const { on, membership } of gone) {
-      const now = on && find(on)
+      const now = on && find.asked(on)
       if (now === undefined) continue
       try {
         const { joined } = await this.#joinOne(named(now), membership.source)
@@ -412,19 +424,23 @@ export class Memberships {
     this.#learn()
   }
 
-  /** Finds what there is now of an interface; the table is read at the first call. */
-  #finder(): ((on: Interface) => Interface | undefined) & {
-    named(wanted: string): string | undefined
-  } {
+  /** Finds what there is now; the table is read at the first call. */
+  #finder(): Finder {
     const { group, networkInterfaces } = this.#settings
     let table: NetworkInterfaces | undefined
     const find = (wanted: string): Interface | undefined => {
       table ??= networkInterfaces()
       return foundInterface(table, group, wanted)
     }
-    return Object.assign((on: Interface) => find(on.given ?? on.name), {
-      named: (wanted: string) => find(wanted)?.name,
-    })
+    return {
+      named: (wanted) => find(wanted)?.name,
+      asked: ({ given, name }) => find(given ?? name),
+      same({ given, name }) {
+        // The address may be another interface's now.
+        const by = given === undefined ? undefined : find(given)
+        return by?.name === name ? by : find(name)
+      },
+    }
   }
 
   /** Notes which interfaces the new memberships are on, as the system numbers them. */
@@ -440,7 +456,7 @@ export class Memberships {
     const find = this.#finder()
     for (const member of this.#members) {
       for (const joined of member.joined.filter((one) => leaving.includes(one))) {
-        member.leave(joined, () => joined.on && find(joined.on))
+        member.leave(joined, () => joined.on && find.same(joined.on))
       }
     }
     this.#closeUnused()
@@ -500,7 +516,7 @@ export class Memberships {
     for (const joined of [...old.joined]) {
       const { on } = joined
       try {
-        member.adopt(joined, on && (find(on) ?? on))
+        member.adopt(joined, on && (find.same(on) ?? on))
       } catch (error) {
         this.#debug('not joined again: %s', reasonOf(error))
         this.#isUnsettled = true

@@ -102,6 +102,7 @@ const order = [
   'testing/conformance/addresses',
   'testing/conformance/connect',
   'testing/conformance/endpoint',
+  'testing/conformance/following',
   'testing/conformance/index',
 ]
 

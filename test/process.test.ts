@@ -88,7 +88,10 @@ test('a listener that throws is an uncaught exception, as of any EventEmitter', 
     receiver.on('listening', () => { throw new Error('from listening') })
     receiver.on('message', () => { throw new Error('from message') })
     receiver.on('close', () => { throw new Error('from close') })
+    receiver.on('membership', (change) => { throw new Error('from ' + change) })
     await receiver.ready()
+    await receiver.leave()
+    await receiver.join()
     const sender = new MulticastSender({ group: '${group}', port: receiver.address().port, interfaces: '127.0.0.1' })
     const loop = receiver[Symbol.asyncIterator]()
     await sender.send('x')
@@ -101,6 +104,8 @@ test('a listener that throws is an uncaught exception, as of any EventEmitter', 
   assert.deepEqual(stdout.trim().split('\n'), [
     'x',
     'from listening uncaughtException',
+    'from left uncaughtException',
+    'from joined uncaughtException',
     'from message uncaughtException',
     'from close uncaughtException',
   ])

@@ -14,6 +14,7 @@ import type { NetworkInterfaces } from '../../interfaces.js'
 import type { Carrier, RequestOptions } from '../../options.js'
 import { MulticastReceiver } from '../../receiver.js'
 import { MulticastSender } from '../../sender.js'
+import type { WatchInterfaces } from '../../watch.js'
 import type { Channel, Failure, News, Order } from './channel.js'
 
 type Endpoint = MulticastSender | MulticastReceiver
@@ -34,12 +35,14 @@ export class Actor {
   readonly #channel: Channel<News, Order>
   readonly #createSocket: CreateSocket
   readonly #networkInterfaces: () => NetworkInterfaces
+  readonly #watchInterfaces: WatchInterfaces | undefined
   readonly #held = new Map<number, Held>()
 
   constructor(channel: Channel<News, Order>, carrier: Carrier = {}) {
     this.#channel = channel
     this.#createSocket = carrier.createSocket ?? createSocket
     this.#networkInterfaces = carrier.networkInterfaces ?? networkInterfaces
+    this.#watchInterfaces = carrier.watchInterfaces
     channel.receive((order) => {
       this.#obey(order).then(
         (value) => channel.send({ id: order.id, value }),
@@ -91,10 +94,11 @@ export class Actor {
       socket.once('close', () => tell('close'))
       return
     }
-    // Only these two, because a carrier may have more to it than a sender's options know.
+    // Only these, because a carrier may have more to it than a sender's options know.
     const carrier = {
       createSocket: this.#createSocket,
       networkInterfaces: this.#networkInterfaces,
+      watchInterfaces: this.#watchInterfaces,
     }
     const endpoint =
       order.make === 'sender'
@@ -111,6 +115,9 @@ export class Actor {
     emitter.on('error', (error) => tell('error', error))
     emitter.on('malformed', (...args) => tell('malformed', ...args))
     emitter.on('timeout', () => tell('timeout'))
+    if (endpoint instanceof MulticastReceiver) {
+      endpoint.on('membership', (...args) => tell('membership', ...args))
+    }
     emitter.on('close', () => tell('close'))
     await endpoint.ready()
   }

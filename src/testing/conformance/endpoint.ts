@@ -6,7 +6,7 @@ import { families, type Need } from './network.js'
 export const endpoint = new Chapter('endpoint')
 
 /** Checks a `MulticastError`'s code, and that of its cause. */
-function failure(code: string, cause?: string): (error: unknown) => true {
+export function failure(code: string, cause?: string): (error: unknown) => true {
   return (error) => {
     assert.ok(error instanceof Error)
     const { name, cause: system, ...rest } = error as NodeJS.ErrnoException
@@ -364,7 +364,8 @@ for (const ip of families) {
     [...needs, 'interfaces'],
     async ({ near, other, port }) => {
       for (const sources of [undefined, [there.e1.address, there.e0.address]]) {
-        const receiver = await near.peer.receiver({ group, port, sources })
+        const options = { group, port, sources, followInterfaces: false }
+        const receiver = await near.peer.receiver(options)
         const joined = await receiver.memberships()
         const [on0, on1] = await Promise.all(
           [there.e0, there.e1].map(({ name, address }) =>

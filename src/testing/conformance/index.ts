@@ -8,6 +8,7 @@ import { buffer } from './buffer.js'
 import { type ConformanceCase, casesOf } from './chapter.js'
 import { connect } from './connect.js'
 import { endpoint } from './endpoint.js'
+import { following } from './following.js'
 import { interfaces } from './interfaces.js'
 import { limits } from './limits.js'
 import { membership } from './membership.js'
@@ -50,4 +51,5 @@ export const conformance: readonly ConformanceCase[] = casesOf([
   addresses,
   connect,
   endpoint,
+  following,
 ])

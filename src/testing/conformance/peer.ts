@@ -129,7 +129,8 @@ class PeerEmitter extends EventEmitter {
   /** Its number in orders. */
   readonly target: number
   protected readonly order: Tell
-  readonly #events = new EventLog()
+  /** @internal */
+  protected readonly events = new EventLog()
 
   constructor(target: number, order: Tell) {
     super()
@@ -140,7 +141,7 @@ class PeerEmitter extends EventEmitter {
   /** @internal */
   tell(news: Extract<News, { event: string }>): void {
     const error = news.failure === undefined ? [] : [revived(news.failure)]
-    this.#events.push(news.event, [...error, ...news.args])
+    this.events.push(news.event, [...error, ...news.args])
     // An error that nobody listens for is not this process's.
     if (news.event !== 'error' || this.listenerCount('error') > 0) {
       this.emit(news.event, ...error, ...news.args)
@@ -153,13 +154,14 @@ class PeerEmitter extends EventEmitter {
   }
 
   /** The arguments of the first event of that name, which may have come already. */
-  told(event: string): Promise<unknown[]> {
-    return this.#events.first(event)
+  async told(event: string): Promise<unknown[]> {
+    const [first = []] = await this.events.take(event, 1)
+    return first
   }
 
   /** How many events of that name have come. */
   count(event: string): number {
-    return this.#events.count(event)
+    return this.events.count(event)
   }
 
   /** Resolves when `close()` has been called, or is done. */
@@ -242,6 +244,11 @@ export class PeerSender extends PeerEmitter {
     return (await this.call('send', message)) as number
   }
 
+  /** What it sends through now. */
+  async interfaces(): Promise<string[]> {
+    return (await this.order({ get: 'interfaces', target: this.target })) as string[]
+  }
+
   /** The texts of the replies. */
   async request(message: string, options: RequestOptions): Promise<string[]> {
     return (await this.routine('request', message, options)) as string[]
@@ -258,6 +265,12 @@ export class PeerReceiver extends PeerEmitter {
   /** As `MulticastReceiver#leave`. */
   async leave(membership?: MembershipOptions): Promise<void> {
     await this.call('leave', membership)
+  }
+
+  /** What its first `count` events `membership` have told, which may have come already: `'joined eth0'`. */
+  async changes(count: number): Promise<string[]> {
+    const events = await this.events.take('membership', count)
+    return events.map(([change, membership]) => `${change} ${(membership as Membership).interface}`)
   }
 
   /** What is joined now. */
@@ -287,11 +300,12 @@ class EventLog {
     return this.#events.filter((event) => event.name === name).length
   }
 
-  async first(name: string): Promise<unknown[]> {
-    const find = () => this.#events.find((event) => event.name === name)
-    for (const end = Date.now() + BOUND; find() === undefined; ) {
+  /** The arguments of the first so many events of that name; fails if they do not come in time. */
+  async take(name: string, count: number): Promise<unknown[][]> {
+    const find = () => this.#events.filter((event) => event.name === name).map(({ args }) => args)
+    for (const end = Date.now() + BOUND; find().length < count; ) {
       await new Promise<void>((resolve, reject) => {
-        const why = `no ${name} event in ${BOUND} ms`
+        const why = `${find().length} ${name} events in ${BOUND} ms, not ${count}`
         const late = setTimeout(() => reject(new Error(why)), end - Date.now())
         this.#came.push(() => {
           clearTimeout(late)
@@ -299,7 +313,7 @@ class EventLog {
         })
       })
     }
-    return find()?.args ?? []
+    return find()
   }
 }
 
