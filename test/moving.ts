@@ -101,7 +101,7 @@ export class Moving {
   constructor(lab: Lab) {
     this.here = lab.here
     this.#there = lab.host()
-    this.#netns = this.#there.netns.join(' ')
+    this.#netns = this.#there.netns.trim()
     this.#program = this.#there.spawn([process.execPath, '-e', far], {
       stdio: ['ignore', 2, 2, 'ipc'],
     })
@@ -201,7 +201,7 @@ export class Moving {
   /** Undoes what was done to this host. */
   async close(): Promise<void> {
     this.here.ip('link set lo up')
-    const links = this.here.ip('-o link show type veth')
+    const links = this.here.ip('link show type veth')
     for (const [, name] of links.matchAll(/^\d+: ([^@:]+)[@:]/gm))
       this.here.ip(`link del dev ${name}`)
   }

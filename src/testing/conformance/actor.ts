@@ -10,11 +10,10 @@ import {
 } from '../../datagram.js'
 import { errno } from '../../errors.js'
 import type { MulticastEmitter } from '../../events.js'
-import type { NetworkInterfaces } from '../../interfaces.js'
+import type { NetworkInterfaces, WatchInterfaces } from '../../interfaces.js'
 import type { Carrier, RequestOptions } from '../../options.js'
 import { MulticastReceiver } from '../../receiver.js'
 import { MulticastSender } from '../../sender.js'
-import type { WatchInterfaces } from '../../watch.js'
 import type { Channel, Failure, News, Order } from './channel.js'
 
 type Endpoint = MulticastSender | MulticastReceiver
