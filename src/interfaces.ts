@@ -89,9 +89,9 @@ export function parseInterfaces(
     if (zone === undefined) return wanted
     return [isWaitedFor ? zone : checkedZone(lookup, zone)]
   }
-  const wrong = wanted.find((one) => typeof one !== 'string' || one === '')
-  if (isWaitedFor && wrong !== undefined) {
-    throw wrongValue('ERR_MULTICAST_INTERFACE', option, 'a name or an address', wrong)
+  const wrong = wanted.findIndex((one) => typeof one !== 'string' || one === '')
+  if (isWaitedFor && wrong >= 0) {
+    throw wrongValue('ERR_MULTICAST_INTERFACE', option, 'a name or an address', wanted[wrong])
   }
   if (!isWaitedFor || isThere(lookup, [...wanted, ...(zone === undefined ? [] : [zone])])) {
     wantedInterfaces(lookup, wanted, option)

@@ -119,7 +119,7 @@ export class Memberships {
     const { interfaces, sources, followInterfaces } = this.#settings
     if (!followInterfaces) return this.join(interfaces, sources)
     this.#ask(interfaces, sources)
-    const failures = (await this.#keep()).filter((error) => !isPassing(error))
+    const failures = (await this.#keep()).filter((error) => !this.#isPassing(error))
     if (failures.length > 0 && (interfaces !== 'all' || this.all.length === 0)) throw failures[0]
     if (interfaces === 'all' && this.all.length > 0) this.#tellIfAlone()
   }
@@ -537,6 +537,15 @@ export class Memberships {
     return this.#settings.group.scoped && this.#settings.bindAddress === undefined
   }
 
+  /** Whether that is how joining is refused while the network changes, and not for ever. */
+  #isPassing(error: unknown): boolean {
+    const { code, cause } = error as MulticastError
+    // The group itself is no address that comes and goes: Windows binds to none.
+    const isOfGroup = this.#settings.bindAddress === undefined && !this.#hasZones
+    if (code === 'ERR_MULTICAST_BIND' && isOfGroup) return false
+    return code === 'ERR_MULTICAST_INTERFACE' || isOfChange(cause)
+  }
+
   /** The socket that joins on that interface, opened if it is not yet. */
   async #socketFor(on: Interface | undefined): Promise<MemberSocket> {
     const { group, bindAddress, reuseAddr } = this.#settings
@@ -598,12 +607,6 @@ export class Memberships {
 }
 
 const named = (on: Interface): Target => ({ on, name: on.name })
-
-/** Whether that is how joining is refused while the network changes, and not for ever. */
-function isPassing(error: unknown): boolean {
-  const { code, cause } = error as MulticastError
-  return code === 'ERR_MULTICAST_INTERFACE' || isOfChange(cause)
-}
 
 /**
  * Connected to its own group and port, a socket is delivered nothing more; what it holds is still read.
