@@ -307,9 +307,11 @@ function isLinkScope(address: string): boolean {
   return /^(169\.254\.|fe[89ab])/.test(address)
 }
 
-// Linux lists an IPv4 address that has a label of its own as another interface, `eth0:1`; the kernel
-// counts memberships by interface, and no real name there has a colon.
-function withoutLabel(label: string): string {
+/**
+ * The name of an interface that is listed. Linux lists an IPv4 address that has a label of its own as another
+ * interface, `eth0:1`; the kernel counts memberships by interface, and no real name there has a colon.
+ */
+export function withoutLabel(label: string): string {
   return process.platform === 'linux' ? label.replace(/:.*/, '') : label
 }
 

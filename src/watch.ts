@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 import type { Debugger } from 'debug'
 import { MulticastError, reasonOf, shown } from './errors.js'
 import { interfaceNumbers } from './igmp.js'
-import type { Lister, NetworkInterfaces } from './interfaces.js'
+import { type Lister, type NetworkInterfaces, withoutLabel } from './interfaces.js'
 
 /** Calls back at each change of the interfaces, and returns what ends that. */
 export type WatchInterfaces = (onChange: (lost: readonly string[]) => void) => () => void
@@ -174,7 +174,7 @@ class Table {
     const text = [...lines, numbers].join('\n')
     const isNew = this.#text !== undefined && text !== this.#text
     this.#text = text
-    const names = Object.keys(table)
+    const names = [...new Set(Object.keys(table).map(withoutLabel))]
     const returned = names.filter((name) => !this.#names.has(name))
     this.#names = new Set(names)
     return { isNew, returned, names }

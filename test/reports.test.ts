@@ -18,11 +18,11 @@ interface Report {
 /** What is joined in each way that there is, and where the other host is to hear of it. */
 const kinds: readonly [options: Partial<ReceiverOptions>, on: readonly string[]][] = [
   // Where one of a process asks, the system reports nothing as long as another is joined.
-  [{ group }, ['far0', 'far1']],
-  [{ group }, ['far0', 'far1']],
+  [{ group }, ['far0', 'far1', 'far2']],
+  [{ group }, ['far0', 'far1', 'far2']],
   [{ group: '239.1.2.4', interfaces: ['e0'] }, ['far0']],
   [{ group: '239.1.2.5', interfaces: ['10.0.1.1'] }, ['far1']],
-  [{ group: '232.1.2.6', sources: ['10.0.0.2', '10.0.0.3'] }, ['far0', 'far1']],
+  [{ group: '232.1.2.6', sources: ['10.0.0.2', '10.0.0.3'] }, ['far0', 'far1', 'far2']],
   [{ group: '239.1.2.7', interfaces: 'default' }, ['far0']],
   [{ group: 'ff05::1:3' }, ['far0', 'far1']],
   [{ group: 'ff05::1:3' }, ['far0', 'far1']],
@@ -58,11 +58,11 @@ async function plug(lab: Lab): Promise<ReturnType<Lab['host']>> {
       [host, `far${at}`, `10.0.${at}.2/24`, `fd0${at}::2/64`, 'fe80::2/64'],
     )
   }
+  await lab.cable([lab.here, 'e2'], [host, 'far2', '10.0.2.2/24'])
   lab.here.ip(
     'route add 239.0.0.0/8 dev e0',
-    // Listed as e1:web alone.
-    'addr del 10.0.1.1/24 dev e1',
-    'addr add 10.0.1.1/24 dev e1 label e1:web',
+    // Listed as e2:web alone.
+    'addr add 10.0.2.1/24 dev e2 label e2:web',
   )
   return host
 }
@@ -91,12 +91,13 @@ scenario(
 
     // Its list tells that a look has seen the carrier go.
     await using sender = await new MulticastSender({ group, port, interfaces: 'all' }).ready()
-    assert.deepEqual(sender.interfaces, ['e0', 'e1'])
-    host.ip('link set dev far0 down', 'link set dev far1 down')
+    assert.deepEqual(sender.interfaces, ['e0', 'e1', 'e2'])
+    const cut = ['far0', 'far1', 'far2']
+    host.ip(...cut.map((device) => `link set dev ${device} down`))
     while (sender.interfaces.some((name) => name !== 'lo')) await delay(20)
     const capture = host.python<Report>('reports')
     await capture.next()
-    host.ip('link set dev far0 up', 'link set dev far1 up')
+    host.ip(...cut.map((device) => `link set dev ${device} up`))
     await allReported(capture)
 
     // The system says a thing twice, within a second. Later on it says nothing by itself.
