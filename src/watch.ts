@@ -39,17 +39,10 @@ export function watch(
   follower: Follower,
 ): () => void {
   if (watchInterfaces === undefined) return lookOf(lister.list).follow(follower)
-  const table = new Table(lister)
-  const onChange = (lost: unknown): void => {
-    // A carrier that tells of a change when its table is read would be asked for it without an end.
-    if (lister.isReading) return
-    const { returned } = table.read()
-    const names = Array.isArray(lost) ? lost.map(String) : undefined
-    follower({ isNew: true, lost: names, isCounted: false, returned })()
-  }
+  const told = new Told(lister, follower)
   let stop: unknown
   try {
-    stop = watchInterfaces(onChange)
+    stop = watchInterfaces((lost) => told.change(lost))
   } catch (cause) {
     const why = `The network interfaces could not be watched: ${reasonOf(cause)}`
     throw new MulticastError('ERR_MULTICAST_INTERFACE', why, { cause })
@@ -61,11 +54,62 @@ export function watch(
     )
   }
   return () => {
+    told.end()
     try {
       stop()
     } catch (error) {
       debug('the watching of the interfaces could not be ended: %s', reasonOf(error))
     }
+  }
+}
+
+/** Changes that are acted on at once; what is told beyond waits until the loop has turned. */
+const AT_ONCE = 1000
+
+/** The changes that a carrier tells of, which may do so whenever its table is read, and without an end. */
+class Told {
+  readonly #lister: Lister
+  readonly #follower: Follower
+  readonly #table: Table
+  /** Since the loop has turned. */
+  #changes = 0
+  /** What is lost and not told yet; undefined if nobody knows. */
+  #lost: readonly string[] | undefined = []
+  #isOver = false
+
+  constructor(lister: Lister, follower: Follower) {
+    this.#lister = lister
+    this.#follower = follower
+    this.#table = new Table(lister)
+  }
+
+  change(lost: unknown): void {
+    if (this.#isOver || this.#lister.isReading) return
+    const names = Array.isArray(lost) ? lost.map(String) : undefined
+    this.#lost = names && this.#lost && [...new Set([...this.#lost, ...names])]
+    this.#changes += 1
+    if (this.#changes === 1) this.#arm()
+    if (this.#changes <= AT_ONCE) this.#act()
+  }
+
+  end(): void {
+    this.#isOver = true
+  }
+
+  /** By a clock that no test can have faked. */
+  #arm(): void {
+    AbortSignal.timeout(0).addEventListener('abort', () => {
+      const isLate = this.#changes > AT_ONCE
+      this.#changes = 0
+      if (isLate && !this.#isOver) this.#act()
+    })
+  }
+
+  #act(): void {
+    const lost = this.#lost
+    this.#lost = []
+    const { returned } = this.#table.read()
+    this.#follower({ isNew: true, lost, isCounted: false, returned })()
   }
 }
 
@@ -100,17 +144,16 @@ class Look {
 
   follow(follower: Follower): () => void {
     this.#followers.add(follower)
-    return () => {
-      this.#followers.delete(follower)
-      if (this.#followers.size === 0) looks.delete(this.#list)
-    }
+    return () => this.#followers.delete(follower)
   }
 
   /** By a clock that no test can have faked, and that does not keep the process alive. */
   #arm(): void {
     AbortSignal.timeout(PERIOD).addEventListener('abort', () => {
-      // Its successor looks in its place.
-      if (looks.get(this.#list) !== this) return
+      if (this.#followers.size === 0) {
+        looks.delete(this.#list)
+        return
+      }
       this.#arm()
       this.#look()
     })
