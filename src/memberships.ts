@@ -3,7 +3,14 @@ import type { Debugger } from 'debug'
 import { type Group, groupAddress } from './address.js'
 import type { Sockets } from './binding.js'
 import type { DatagramSocket } from './datagram.js'
-import { isOfChange, MulticastError, type MulticastErrorCode, reasonOf, shown } from './errors.js'
+import {
+  errno,
+  isOfChange,
+  MulticastError,
+  type MulticastErrorCode,
+  reasonOf,
+  shown,
+} from './errors.js'
 import type { MembershipChange } from './events.js'
 import { type Counted, joinedOn } from './igmp.js'
 import type { Hear } from './inbox.js'
@@ -35,8 +42,8 @@ interface Ask {
   readonly source: string | undefined
   /** What it is joined as, where that is one membership. */
   joined?: Joined | undefined
-  /** Why it is not joined, as it was told last. */
-  told?: string | undefined
+  /** Why it is not joined somewhere, as it was told last, by the interface's name. */
+  readonly told: Map<string, string>
 }
 
 /** What `'all'` does not mean any more, since it was left by hand. */
@@ -231,7 +238,9 @@ export class Memberships {
   /** From now on that is kept true. */
   #ask(wanted: Wanted, sources: readonly (string | undefined)[] = [undefined]): void {
     const names = typeof wanted === 'string' ? [wanted] : wanted
-    const asked = names.flatMap((name) => sources.map((source) => ({ wanted: name, source })))
+    const asked = names.flatMap((name) =>
+      sources.map((source) => ({ wanted: name, source, told: new Map() })),
+    )
     const isNew = ({ wanted, source }: Ask) =>
       !this.#asks.some((ask) => ask.wanted === wanted && ask.source === source)
     this.#asks = [...this.#asks, ...asked.filter(isNew)]
@@ -267,15 +276,21 @@ export class Memberships {
       try {
         const targets = await this.#where(ask.wanted, table)
         const held = ask.joined
-        if (targets.length === 0) this.#tellOf(ask, this.#whyNot(ask, table))
+        // Once, although what there is instead may change.
+        if (targets.length > 0) ask.told.delete('')
+        else if (!ask.told.has('')) this.#tellOf(ask, '', this.#whyNot(ask, table))
+        for (const name of ask.told.keys())
+          if (targets.length > 0 && !targets.some((target) => target.name === name))
+            ask.told.delete(name)
         for (const target of targets) await this.#keepOn(ask, target, failures)
         if (held !== undefined && ask.joined !== held) this.#moved(held)
       } catch (error) {
         failures.push(error)
-        this.#tellOf(ask, error)
+        this.#tellOf(ask, '', error)
       }
     }
-    this.#isUnsettled = failures.length > 0
+    // The limit is lifted by nothing that a further look could find.
+    this.#isUnsettled = failures.some((error) => errno(error) !== 'ERR_MULTICAST_MEMBERSHIP_LIMIT')
     this.#learn()
     return failures
   }
@@ -300,11 +315,11 @@ export class Memberships {
       this.#checkSources([...this.all, toMembership(target.name, source)], 'ERR_MULTICAST_JOIN')
       const { joined } = await this.#joinOne(target, source)
       if (isOne) ask.joined = joined
-      ask.told = undefined
+      ask.told.delete(target.name)
       this.#tell('joined', joined)
     } catch (error) {
       failures.push(error)
-      this.#tellOf(ask, error)
+      this.#tellOf(ask, target.name, error)
     }
   }
 
@@ -354,11 +369,11 @@ export class Memberships {
     return 'it has just come'
   }
 
-  /** Tells DEBUG once why that is not joined. */
-  #tellOf(ask: Ask, error: unknown): void {
-    const told = reasonOf(error)
-    if (ask.told !== told) this.#debug('not joined, and waiting: %s', told)
-    ask.told = told
+  /** Tells DEBUG once why that is not joined there. */
+  #tellOf({ told }: Ask, name: string, error: unknown): void {
+    const why = reasonOf(error)
+    if (told.get(name) !== why) this.#debug('not joined, and waiting: %s', why)
+    told.set(name, why)
   }
 
   #tell(change: MembershipChange, { membership }: Joined): void {

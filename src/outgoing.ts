@@ -8,7 +8,6 @@ import type { Hear } from './inbox.js'
 import {
   addressOn,
   findInterface,
-  foundInterface,
   type Interface,
   outwardInterfaces,
   wantedInterfaces,
@@ -135,9 +134,13 @@ export class Outgoing {
     }
     const there = new Map<string, Interface>()
     for (const asked of interfaces) {
-      const on = foundInterface(table, group, asked)
-      if (on === undefined) this.#tellOf(asked, lostInterface(asked, group))
-      else if (![...there.values()].some(({ name }) => name === on.name)) there.set(asked, on)
+      try {
+        const on = findInterface(table, group, asked, 'interfaces')
+        if (![...there.values()].some(({ name }) => name === on.name)) there.set(asked, on)
+      } catch (error) {
+        // Once, although what there is instead may change.
+        if (!this.#told.has(asked)) this.#tellOf(asked, reasonOf(error))
+      }
     }
     return there
   }
