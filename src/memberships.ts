@@ -205,11 +205,10 @@ export class Memberships {
    * Strikes out what the system has lost, and lets the networks know anew of what is joined where that may
    * have been missed. Returns what is to be called when every endpoint has done so.
    */
-  notice({ lost, returned, isNew, isCounted }: Sight): () => void {
+  notice({ lost, returned, isNew, isCounted, isJoinedNew }: Sight): () => void {
     const { group, createSocket } = this.#settings
     const counted = isCounted ? joinedOn(group, createSocket, 'last') : undefined
-    // To ask for all again is dear, and done only where there is a reason.
-    if (lost !== undefined || counted !== undefined || isNew) this.#strike(counted, lost)
+    if (lost !== undefined || isNew || isJoinedNew) this.#strike(counted, lost)
     if (returned.length === 0) return () => {}
     const find = this.#finder()
     const again = this.#members.map((member) => member.retell(returned, find))

@@ -1,8 +1,7 @@
 import os, { networkInterfaces } from 'node:os'
-import { performance } from 'node:perf_hooks'
 import type { Debugger } from 'debug'
 import { MulticastError, reasonOf, shown } from './errors.js'
-import { interfaceNumbers } from './igmp.js'
+import { type JoinedLook, lookAtJoined } from './igmp.js'
 import { type Lister, type NetworkInterfaces, withoutLabel } from './interfaces.js'
 
 /** Calls back at each change of the interfaces, and returns what ends that. */
@@ -14,8 +13,10 @@ export interface Sight {
   readonly isNew: boolean
   /** The interfaces whose memberships the carrier says are gone; undefined where nobody tells. */
   readonly lost: readonly string[] | undefined
-  /** Whether the host's memberships were read with it, as {@link joinedOn} tells them. */
+  /** Whether the host's memberships were looked at with it, as {@link joinedOn} tells them. */
   readonly isCounted: boolean
+  /** Whether they are others than before. */
+  readonly isJoinedNew: boolean
   /** The interfaces on whose networks nobody may know any more what is joined. */
   readonly returned: readonly string[]
 }
@@ -109,7 +110,7 @@ class Told {
     const lost = this.#lost
     this.#lost = []
     const { returned } = this.#table.read()
-    this.#follower({ isNew: true, lost, isCounted: false, returned })()
+    this.#follower({ isNew: true, lost, isCounted: false, isJoinedNew: false, returned })()
   }
 }
 
@@ -160,7 +161,7 @@ class Look {
   }
 
   #look(): void {
-    const { isNew, returned, names } = this.#table.read()
+    const { isNew, isJoinedNew, returned, names } = this.#table.read()
     const ahead = clockAhead()
     const hasSlept = ahead - this.#ahead >= SLEPT
     this.#ahead = ahead
@@ -169,6 +170,7 @@ class Look {
       isNew: isNew || this.#wasNew,
       lost: undefined,
       isCounted: this.#list === networkInterfaces,
+      isJoinedNew,
       returned: hasSlept ? names : returned,
     }
     this.#wasNew = isNew
@@ -180,7 +182,7 @@ class Look {
 /** By how much the machine has been up for longer than the process's clock has run, which stands in sleep. */
 function clockAhead(): number {
   try {
-    return os.uptime() * 1000 - performance.now()
+    return (os.uptime() - process.uptime()) * 1000
   } catch {
     // Not every sandbox lets it be asked.
     return 0
@@ -192,19 +194,20 @@ class Table {
   readonly #list: () => NetworkInterfaces
   #text: string | undefined
   #names: ReadonlySet<string> = new Set()
+  #joined: JoinedLook = { numbers: '', version: 0 }
 
   constructor(list: () => NetworkInterfaces) {
     this.#list = list
     this.read()
   }
 
-  read(): { isNew: boolean; returned: readonly string[]; names: readonly string[] } {
+  read(): Pick<Sight, 'isNew' | 'isJoinedNew' | 'returned'> & { names: readonly string[] } {
     let table: NetworkInterfaces
     try {
       table = this.#list()
     } catch {
       // Whoever looks something up in it is told why.
-      return { isNew: false, returned: [], names: [] }
+      return { isNew: false, isJoinedNew: false, returned: [], names: [] }
     }
     const lines = Object.entries(table).map(([name, infos = []]) =>
       [
@@ -212,14 +215,17 @@ class Table {
         ...infos.map((info) => `${info.address} ${'scopeid' in info ? info.scopeid : ''}`),
       ].join(),
     )
-    // An interface that was made anew may have the name and the addresses of the old.
-    const numbers = this.#list === networkInterfaces ? interfaceNumbers() : ''
-    const text = [...lines, numbers].join('\n')
-    const isNew = this.#text !== undefined && text !== this.#text
+    const text = lines.join('\n')
+    const isOther = this.#text !== undefined && text !== this.#text
     this.#text = text
+    // An interface that was made anew may have the name and the addresses of the old.
+    const before = this.#joined
+    if (this.#list === networkInterfaces) this.#joined = lookAtJoined(isOther)
+    const isNew = isOther || this.#joined.numbers !== before.numbers
+    const isJoinedNew = this.#joined.version !== before.version
     const names = [...new Set(Object.keys(table).map(withoutLabel))]
     const returned = names.filter((name) => !this.#names.has(name))
     this.#names = new Set(names)
-    return { isNew, returned, names }
+    return { isNew, isJoinedNew, returned, names }
   }
 }
