@@ -270,6 +270,8 @@ export class Memberships {
   async #keep(): Promise<readonly unknown[]> {
     const failures: unknown[] = []
     const list = this.#settings.networkInterfaces
+    // Until it is known, or what could not be listed now would not be looked for again.
+    this.#isUnsettled = true
     const table = this.#members.length === 0 ? list.again() : list()
     for (const ask of this.#asks) {
       try {
@@ -432,14 +434,19 @@ export class Memberships {
     this.#learn()
   }
 
-  /** Finds what there is now of an interface; the table is read at the first call. */
+  /** Finds what there is now of an interface, if that can be told; the table is read at the first call. */
   #finder(): ((on: Interface) => Interface | undefined) & {
     named(wanted: string): string | undefined
   } {
     const { group, networkInterfaces } = this.#settings
     let table: NetworkInterfaces | undefined
     const find = (wanted: string): Interface | undefined => {
-      table ??= networkInterfaces()
+      try {
+        table ??= networkInterfaces()
+      } catch {
+        // Who needs it lists them again, and is told why that fails.
+        return undefined
+      }
       return foundInterface(table, group, wanted)
     }
     return Object.assign((on: Interface) => find(on.given ?? on.name), {

@@ -162,6 +162,8 @@ export class Outgoing {
 
   /** Opens what has come, mends what has changed, and puts aside what has gone. Returns what was refused. */
   async #keep(): Promise<readonly MulticastError[]> {
+    // Until it is known, or what could not be listed now would not be looked for again.
+    this.#isUnsettled = true
     const there = this.#there()
     const failures: MulticastError[] = []
     for (const way of this.#ways.filter(({ asked }) => !there.has(asked))) this.#putAside(way)

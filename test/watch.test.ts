@@ -387,6 +387,55 @@ for (const [when, { again, lost }] of Object.entries(hasty)) {
   })
 }
 
+test('interfaces that cannot be listed for a while are followed once they can be again', async (t) => {
+  const armed = clocks(t)
+  const counted = new Counted()
+  const { createSocket } = counted.carrier
+  let isFailing = (): boolean => false
+  const networkInterfaces = () => {
+    if (isFailing()) throw new Error('EMFILE')
+    return counted.table
+  }
+  const flaky = { createSocket, networkInterfaces }
+  const receiver = await following.receiver(flaky).ready()
+  const sender = await following.sender(flaky).ready()
+  // The look itself lists them, and whoever acts on it cannot.
+  let listed = 0
+  isFailing = () => {
+    const isSeen = listed === armed.length
+    listed = armed.length
+    return isSeen
+  }
+  counted.table = { eth0: [v4('127.0.0.1')] }
+  // A change is acted on at two looks, and from then on what failed is tried again.
+  while (armed.length < 4) await delay(20)
+  await turn()
+  assert.deepEqual([receiver.memberships, sender.interfaces], [[], []])
+  isFailing = () => false
+  await once(receiver, 'membership')
+  while (sender.interfaces.length === 0) await delay(20)
+
+  const host = new MockNetwork().host()
+  const failing = {
+    ...host,
+    networkInterfaces: () => (isFailing() ? assert.fail() : host.networkInterfaces()),
+  }
+  const other = await following.receiver(failing).ready()
+  for (const change of ['down', 'up', 'remove', 'add'] as const) {
+    let lists = 0
+    isFailing = () => {
+      lists += 1
+      return lists % 2 === 0
+    }
+    host[change]('eth0')
+    await turn()
+  }
+  isFailing = () => false
+  host.down('lo')
+  await turn()
+  assert.deepEqual(other.memberships, [{ interface: 'eth0' }])
+})
+
 test('closing while a change is followed ends it', async () => {
   const rejections: unknown[] = []
   const note = (error: unknown) => rejections.push(error)
