@@ -74,6 +74,7 @@ scenario('tables that are dear to read are looked at now and then', [], async (l
     now += 1
     return lookAtJoined(false).version
   }
+  lookAtJoined(true)
   const before = lookAtJoined(true).version
   socket.addMembership('239.1.2.3', '10.0.0.1')
   let looks = 0
@@ -82,6 +83,9 @@ scenario('tables that are dear to read are looked at now and then', [], async (l
   socket.dropMembership('239.1.2.3', '10.0.0.1')
   assert.ok(look() < lookAtJoined(true).version, 'unless it must')
   usage.mock.restore()
+  lookAtJoined(true)
+  // Dear once, as the first is, does not count.
+  t.mock.method(process, 'cpuUsage', () => ({ user: 1e6, system: 0 }), { times: 2 })
   lookAtJoined(true)
   socket.addMembership('239.1.2.3', '10.0.0.1')
   const version = look()
