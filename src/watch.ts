@@ -86,7 +86,7 @@ class Told {
 
   change(lost: unknown): void {
     if (this.#isOver || this.#lister.isReading) return
-    const names = Array.isArray(lost) ? lost.map(String) : undefined
+    const names = Array.isArray(lost) ? lost.filter((name) => typeof name === 'string') : undefined
     this.#lost = names && this.#lost && [...new Set([...this.#lost, ...names])]
     this.#changes += 1
     if (this.#changes === 1) this.#arm()

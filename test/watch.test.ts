@@ -335,7 +335,10 @@ const hasty: Record<string, { again: (call: () => void) => void; lost: unknown }
   'at once': { again: (call) => call(), lost: [] },
   'in a promise': { again: (call) => void Promise.resolve().then(call), lost: undefined },
   'in nextTick': { again: (call) => process.nextTick(call), lost: 'eth0' },
-  'in setImmediate': { again: (call) => void setImmediate(call), lost: ['nosuch0', 7, null] },
+  'in setImmediate': {
+    again: (call) => void setImmediate(call),
+    lost: ['nosuch0', 7, null, Object.create(null)],
+  },
 }
 
 for (const [when, { again, lost }] of Object.entries(hasty)) {

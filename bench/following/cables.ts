@@ -1,10 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 
-const ip = (...lines: string[]) =>
-  execFileSync('ip', ['-batch', '-'], { input: lines.join('\n'), stdio: ['pipe', 2, 2] })
-
-/** Virtual interfaces with one IPv4 address each, whose other ends are here too and have none. */
+/** Virtual interfaces, each with one IPv4 address, of which two at a time are the ends of one cable. */
 export class Cables {
   #count = 0
   #isRenewed = false
@@ -15,29 +12,30 @@ export class Cables {
     writeFileSync('/proc/sys/net/ipv4/igmp_max_memberships', '1000')
   }
 
-  /** Plugs in what is missing to so many. */
+  /** Plugs in what is missing to so many interfaces, beside the loopback interface. */
   plug(count: number): void {
-    for (; this.#count < count; this.#count += 1) make(`near${this.#count}`, this.#count)
+    for (; this.#count < count; this.#count += 2) make(`e${this.#count}`, `e${this.#count + 1}`)
+    for (let at = 0; at < count; at += 1) ip(`address replace 10.71.${at}.1/24 dev e${at}`)
   }
 
   /** Makes one more interface, anew if there was one. Returns its address. */
   renew(): string {
     if (this.#isRenewed) ip('link del new')
     this.#isRenewed = true
-    return make('new', 255)
+    const address = '10.71.255.1'
+    make('new', 'far')
+    ip(`address add ${address}/24 dev new`)
+    return address
   }
 }
 
-function make(name: string, number: number): string {
-  const address = `10.71.${number}.1`
-  ip(
-    `link add ${name} type veth peer name far${number}`,
-    // No addresses of IPv6, which would come a while later.
-    `link set ${name} addrgenmode none`,
-    `link set far${number} addrgenmode none`,
-    `address add ${address}/24 dev ${name}`,
-    `link set ${name} up`,
-    `link set far${number} up`,
-  )
-  return address
+/** Without addresses of IPv6, which would come a while later. */
+function make(...ends: [string, string]): void {
+  const [one, other] = ends
+  ip(`link add ${one} type veth peer name ${other}`)
+  for (const end of ends) ip(`link set ${end} addrgenmode none`, `link set ${end} up`)
+}
+
+function ip(...lines: string[]): void {
+  execFileSync('ip', ['-batch', '-'], { input: lines.join('\n'), stdio: ['pipe', 2, 2] })
 }

@@ -41,8 +41,7 @@ setTimeout(() => {
 
 const cables = new Cables()
 for (const count of interfaces) {
-  // The loopback interface is one of them.
-  cables.plug(count - 1)
+  cables.plug(count)
   for (const each of receivers) await cost(count, each)
 }
 for (let change = 1; change <= changes; change += 1) {
