@@ -29,19 +29,52 @@ export function joinedOn(
   return table.groups?.get(group.address) ?? (table.groups && [])
 }
 
-/** Reads both tables. Returns the numbers of the interfaces that there are, by their names. */
-export function interfaceNumbers(): string {
-  if (process.platform !== 'linux') return ''
-  tables.IPv6.read()
-  return tables.IPv4.read()
+/** What {@link lookAtJoined} has found. */
+export interface JoinedLook {
+  /** The numbers of the interfaces that there are, with their names. */
+  readonly numbers: string
+  /** How often what the host has joined, or where, has changed. */
+  readonly version: number
 }
+
+/** Reads both tables; where that is dear only now and then, unless it `must`. */
+export function lookAtJoined(must: boolean): JoinedLook {
+  if (process.platform !== 'linux') return { numbers: '', version: 0 }
+  const { IPv4, IPv6 } = tables
+  if (must || process.uptime() >= rest.until) {
+    const before = process.cpuUsage()
+    IPv6.read()
+    IPv4.read()
+    const { user, system } = process.cpuUsage(before)
+    const cost = (user + system) / 1e6
+    // The first takes longer, and any may for a reason of its own.
+    rest.until = process.uptime() + Math.min(cost, rest.cost) * SHARE
+    rest.cost = cost
+  }
+  return { numbers: IPv4.numbers, version: IPv4.version + IPv6.version }
+}
+
+/**
+ * One part in so many of a core is what looking may cost. The kernel writes the tables page by page, each time
+ * from their beginning: ten thousand memberships take as long as fifty looks at a few.
+ */
+const SHARE = 500
+
+/**
+ * Until when the tables are not looked at, by a clock that no test can have faked, and what looking has cost
+ * last: both in seconds.
+ */
+const rest = { until: 0, cost: 0 }
 
 /** The groups that the host has joined, of one family. */
 class Table {
   /** By the group's address; undefined where the system does not tell. */
   groups: ReadonlyMap<string, readonly Counted[]> | undefined
+  /** The numbers of the interfaces, with their names. */
+  numbers = ''
+  /** How often it has changed. */
+  version = 0
   #text = ''
-  #numbers = ''
   readonly #file: string
   readonly #parse: (text: string) => Iterable<Omit<Counted, 'users'> & Joined>
 
@@ -50,10 +83,11 @@ class Table {
     this.#parse = parse
   }
 
-  read(): string {
+  read(): void {
     try {
       const text = readFileSync(this.#file, 'utf8')
-      if (text === this.#text) return this.#numbers
+      if (text === this.#text) return
+      this.version += 1
       const groups = new Map<string, Counted[]>()
       const numbers = new Set<string>()
       for (const { address, name, index, users } of this.#parse(text)) {
@@ -64,12 +98,11 @@ class Table {
       }
       this.groups = groups
       this.#text = text
-      this.#numbers = [...numbers].join()
+      this.numbers = [...numbers].join()
     } catch {
       this.groups = undefined
       this.#text = ''
     }
-    return this.#numbers
   }
 }
 

@@ -93,9 +93,9 @@ export function parseInterfaces(
     if (zone === undefined) return wanted
     return [isWaitedFor ? zone : checkedZone(lookup, zone)]
   }
-  const wrong = wanted.find((one) => typeof one !== 'string' || one === '')
-  if (isWaitedFor && wrong !== undefined) {
-    throw wrongValue('ERR_MULTICAST_INTERFACE', option, 'a name or an address', wrong)
+  const wrong = wanted.findIndex((one) => typeof one !== 'string' || one === '')
+  if (isWaitedFor && wrong >= 0) {
+    throw wrongValue('ERR_MULTICAST_INTERFACE', option, 'a name or an address', wanted[wrong])
   }
   if (isWaitedFor) checkThere(lookup, wanted, option)
   else wantedInterfaces(lookup, wanted, option)
@@ -374,9 +374,11 @@ function isLinkScope(address: string): boolean {
   return /^(169\.254\.|fe[89ab])/.test(address)
 }
 
-// Linux lists an IPv4 address that has a label of its own as another interface, `eth0:1`; the kernel
-// counts memberships by interface, and no real name there has a colon.
-function withoutLabel(label: string): string {
+/**
+ * The name of an interface that is listed. Linux lists an IPv4 address that has a label of its own as another
+ * interface, `eth0:1`; the kernel counts memberships by interface, and no real name there has a colon.
+ */
+export function withoutLabel(label: string): string {
   return process.platform === 'linux' ? label.replace(/:.*/, '') : label
 }
 

@@ -2,7 +2,14 @@ import type { Debugger } from 'debug'
 import { type Group, groupAddress } from './address.js'
 import { connected, type Port, type Sockets } from './binding.js'
 import type { DatagramSocket } from './datagram.js'
-import { isOfChange, MulticastError, type MulticastErrorCode, reasonOf, shown } from './errors.js'
+import {
+  errno,
+  isOfChange,
+  MulticastError,
+  type MulticastErrorCode,
+  reasonOf,
+  shown,
+} from './errors.js'
 import type { MembershipChange, Remote } from './events.js'
 import { type Counted, joinedOn } from './igmp.js'
 import type { Hear } from './inbox.js'
@@ -35,8 +42,8 @@ interface Ask {
   readonly source: string | undefined
   /** What it is joined as, where that is one membership. */
   joined?: Joined | undefined
-  /** Why it is not joined, as it was told last. */
-  told?: string | undefined
+  /** Why it is not joined somewhere, as it was told last, by the interface's name. */
+  readonly told: Map<string, string>
 }
 
 /** What `'all'` does not mean any more, since it was left by hand. */
@@ -216,11 +223,10 @@ export class Memberships {
    * Strikes out what the system has lost, and lets the networks know anew of what is joined where that may
    * have been missed. Returns what is to be called when every endpoint has done so.
    */
-  notice({ lost, returned, isNew, isCounted }: Sight): () => void {
+  notice({ lost, returned, isNew, isCounted, isJoinedNew }: Sight): () => void {
     const { group, createSocket } = this.#settings
     const counted = isCounted ? joinedOn(group, createSocket, 'last') : undefined
-    // To ask for all again is dear, and done only where there is a reason.
-    if (lost !== undefined || counted !== undefined || isNew) this.#strike(counted, lost)
+    if (lost !== undefined || isNew || isJoinedNew) this.#strike(counted, lost)
     if (returned.length === 0) return () => {}
     const find = this.#finder()
     const again = this.#members.map((member) => member.retell(returned, find.same))
@@ -249,11 +255,18 @@ export class Memberships {
   /** From now on that is kept true. */
   #ask(wanted: Wanted, sources: readonly (string | undefined)[] = [undefined]): void {
     const names = typeof wanted === 'string' ? [wanted] : wanted
-    const asked = names.flatMap((name) => sources.map((source) => ({ wanted: name, source })))
+    const table = this.#finder()
+    const asked = names.flatMap((name) =>
+      sources.map((source): Ask => {
+        const on = name === DEFAULT ? DEFAULT : table.named(name)
+        const isIt = ({ membership }: Joined) =>
+          membership.interface === on && membership.source === source
+        return { wanted: name, source, told: new Map(), joined: this.#joined.find(isIt) }
+      }),
+    )
     const isNew = ({ wanted, source }: Ask) =>
       !this.#asks.some((ask) => ask.wanted === wanted && ask.source === source)
     this.#asks = [...this.#asks, ...asked.filter(isNew)]
-    const table = this.#finder()
     this.#exceptions = this.#exceptions.filter(
       ({ name, source }) =>
         !asked.some(
@@ -280,20 +293,28 @@ export class Memberships {
   async #keep(): Promise<readonly unknown[]> {
     const failures: unknown[] = []
     const list = this.#settings.networkInterfaces
+    // Until it is known, or what could not be listed now would not be looked for again.
+    this.#isUnsettled = true
     const table = this.#members.length === 0 ? list.again() : list()
     for (const ask of this.#asks) {
       try {
         const targets = await this.#where(ask.wanted, table)
         const held = ask.joined
-        if (targets.length === 0) this.#tellOf(ask, this.#whyNot(ask, table))
+        // Once, although what there is instead may change.
+        if (targets.length > 0) ask.told.delete('')
+        else if (!ask.told.has('')) this.#tellOf(ask, '', this.#whyNot(ask, table))
+        for (const name of ask.told.keys())
+          if (targets.length > 0 && !targets.some((target) => target.name === name))
+            ask.told.delete(name)
         for (const target of targets) await this.#keepOn(ask, target, failures)
         if (held !== undefined && ask.joined !== held) this.#moved(held)
       } catch (error) {
         failures.push(error)
-        this.#tellOf(ask, reasonOf(error))
+        this.#tellOf(ask, '', reasonOf(error))
       }
     }
-    this.#isUnsettled = failures.length > 0
+    // The limit is lifted by nothing that a further look could find.
+    this.#isUnsettled = failures.some((error) => errno(error) !== 'ERR_MULTICAST_MEMBERSHIP_LIMIT')
     this.#learn()
     return failures
   }
@@ -318,11 +339,11 @@ export class Memberships {
       this.#checkSources([...this.all, toMembership(target.name, source)], 'ERR_MULTICAST_JOIN')
       const { joined } = await this.#joinOne(target, source)
       if (isOne) ask.joined = joined
-      ask.told = undefined
+      ask.told.delete(target.name)
       this.#tell('joined', joined)
     } catch (error) {
       failures.push(error)
-      this.#tellOf(ask, reasonOf(error))
+      this.#tellOf(ask, target.name, reasonOf(error))
     }
   }
 
@@ -359,10 +380,10 @@ export class Memberships {
     return whyNotFound(table, group, wanted)
   }
 
-  /** Tells DEBUG once why that is not joined. */
-  #tellOf(ask: Ask, why: string): void {
-    if (ask.told !== why) this.#debug('not joined, and waiting: %s', why)
-    ask.told = why
+  /** Tells DEBUG once why that is not joined there. */
+  #tellOf({ told }: Ask, name: string, why: string): void {
+    if (told.get(name) !== why) this.#debug('not joined, and waiting: %s', why)
+    told.set(name, why)
   }
 
   #tell(change: MembershipChange, { membership }: Joined): void {
@@ -429,7 +450,12 @@ export class Memberships {
     const { group, networkInterfaces } = this.#settings
     let table: NetworkInterfaces | undefined
     const find = (wanted: string): Interface | undefined => {
-      table ??= networkInterfaces()
+      try {
+        table ??= networkInterfaces()
+      } catch {
+        // Who needs it lists them again, and is told why that fails.
+        return undefined
+      }
       return foundInterface(table, group, wanted)
     }
     return {

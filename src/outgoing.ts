@@ -170,11 +170,14 @@ export class Outgoing {
     }
     for (const asked of interfaces === DEFAULT ? [DEFAULT] : interfaces) {
       const on = asked === DEFAULT ? await this.#routed() : foundInterface(table, group, asked)
-      if (on === undefined)
+      // Once, although what there is instead may change.
+      if (on === undefined && !this.#told.has(asked)) {
+        const isRoute = asked === DEFAULT
         this.#tellOf(
           asked,
-          asked === DEFAULT ? lostInterface(asked, group) : whyNotFound(table, group, asked),
+          isRoute ? lostInterface(asked, group) : whyNotFound(table, group, asked),
         )
+      }
       // Without a route it sends all the same, not connected: there may be one at any time.
       if (on === undefined && followInterfaces) continue
       if (![...there.values()].some((other) => other?.name === on?.name)) there.set(asked, on)
@@ -199,6 +202,8 @@ export class Outgoing {
 
   /** Opens what has come, mends what has changed, and puts aside what has gone. Returns what was refused. */
   async #keep(): Promise<readonly MulticastError[]> {
+    // Until it is known, or what could not be listed now would not be looked for again.
+    this.#isUnsettled = true
     const there = await this.#there()
     const failures: MulticastError[] = []
     for (const way of this.#ways.filter(({ asked }) => !there.has(asked))) this.#putAside(way)

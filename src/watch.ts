@@ -1,9 +1,13 @@
 import os, { networkInterfaces } from 'node:os'
-import { performance } from 'node:perf_hooks'
 import type { Debugger } from 'debug'
 import { MulticastError, reasonOf, shown } from './errors.js'
-import { interfaceNumbers } from './igmp.js'
-import type { Lister, NetworkInterfaces, WatchInterfaces } from './interfaces.js'
+import { type JoinedLook, lookAtJoined } from './igmp.js'
+import {
+  type Lister,
+  type NetworkInterfaces,
+  type WatchInterfaces,
+  withoutLabel,
+} from './interfaces.js'
 
 /** What a look at the interfaces has found. */
 export interface Sight {
@@ -11,8 +15,10 @@ export interface Sight {
   readonly isNew: boolean
   /** The interfaces whose memberships the carrier says are gone; undefined where nobody tells. */
   readonly lost: readonly string[] | undefined
-  /** Whether the host's memberships were read with it, as {@link joinedOn} tells them. */
+  /** Whether the host's memberships were looked at with it, as {@link joinedOn} tells them. */
   readonly isCounted: boolean
+  /** Whether they are others than before. */
+  readonly isJoinedNew: boolean
   /** The interfaces on whose networks nobody may know any more what is joined. */
   readonly returned: readonly string[]
 }
@@ -36,17 +42,10 @@ export function watch(
   follower: Follower,
 ): () => void {
   if (watchInterfaces === undefined) return lookOf(lister.list).follow(follower)
-  const table = new Table(lister)
-  const onChange = (lost: unknown): void => {
-    // A carrier that tells of a change when its table is read would be asked for it without an end.
-    if (lister.isReading) return
-    const { returned } = table.read()
-    const names = Array.isArray(lost) ? lost.map(String) : undefined
-    follower({ isNew: true, lost: names, isCounted: false, returned })()
-  }
+  const told = new Told(lister, follower)
   let stop: unknown
   try {
-    stop = watchInterfaces(onChange)
+    stop = watchInterfaces((lost) => told.change(lost))
   } catch (cause) {
     const why = `The network interfaces could not be watched: ${reasonOf(cause)}`
     throw new MulticastError('ERR_MULTICAST_INTERFACE', why, { cause })
@@ -58,11 +57,62 @@ export function watch(
     )
   }
   return () => {
+    told.end()
     try {
       stop()
     } catch (error) {
       debug('the watching of the interfaces could not be ended: %s', reasonOf(error))
     }
+  }
+}
+
+/** Changes that are acted on at once; what is told beyond waits until the loop has turned. */
+const AT_ONCE = 1000
+
+/** The changes that a carrier tells of, which may do so whenever its table is read, and without an end. */
+class Told {
+  readonly #lister: Lister
+  readonly #follower: Follower
+  readonly #table: Table
+  /** Since the loop has turned. */
+  #changes = 0
+  /** What is lost and not told yet; undefined if nobody knows. */
+  #lost: readonly string[] | undefined = []
+  #isOver = false
+
+  constructor(lister: Lister, follower: Follower) {
+    this.#lister = lister
+    this.#follower = follower
+    this.#table = new Table(lister)
+  }
+
+  change(lost: unknown): void {
+    if (this.#isOver || this.#lister.isReading) return
+    const names = Array.isArray(lost) ? lost.filter((name) => typeof name === 'string') : undefined
+    this.#lost = names && this.#lost && [...new Set([...this.#lost, ...names])]
+    this.#changes += 1
+    if (this.#changes === 1) this.#arm()
+    if (this.#changes <= AT_ONCE) this.#act()
+  }
+
+  end(): void {
+    this.#isOver = true
+  }
+
+  /** By a clock that no test can have faked. */
+  #arm(): void {
+    AbortSignal.timeout(0).addEventListener('abort', () => {
+      const isLate = this.#changes > AT_ONCE
+      this.#changes = 0
+      if (isLate && !this.#isOver) this.#act()
+    })
+  }
+
+  #act(): void {
+    const lost = this.#lost
+    this.#lost = []
+    const { returned } = this.#table.read()
+    this.#follower({ isNew: true, lost, isCounted: false, isJoinedNew: false, returned })()
   }
 }
 
@@ -97,24 +147,23 @@ class Look {
 
   follow(follower: Follower): () => void {
     this.#followers.add(follower)
-    return () => {
-      this.#followers.delete(follower)
-      if (this.#followers.size === 0) looks.delete(this.#list)
-    }
+    return () => this.#followers.delete(follower)
   }
 
   /** By a clock that no test can have faked, and that does not keep the process alive. */
   #arm(): void {
     AbortSignal.timeout(PERIOD).addEventListener('abort', () => {
-      // Its successor looks in its place.
-      if (looks.get(this.#list) !== this) return
+      if (this.#followers.size === 0) {
+        looks.delete(this.#list)
+        return
+      }
       this.#arm()
       this.#look()
     })
   }
 
   #look(): void {
-    const { isNew, returned, names } = this.#table.read()
+    const { isNew, isJoinedNew, returned, names } = this.#table.read()
     const ahead = clockAhead()
     const hasSlept = ahead - this.#ahead >= SLEPT
     this.#ahead = ahead
@@ -123,6 +172,7 @@ class Look {
       isNew: isNew || this.#wasNew,
       lost: undefined,
       isCounted: this.#list === networkInterfaces,
+      isJoinedNew,
       returned: hasSlept ? names : returned,
     }
     this.#wasNew = isNew
@@ -134,7 +184,7 @@ class Look {
 /** By how much the machine has been up for longer than the process's clock has run, which stands in sleep. */
 function clockAhead(): number {
   try {
-    return os.uptime() * 1000 - performance.now()
+    return (os.uptime() - process.uptime()) * 1000
   } catch {
     // Not every sandbox lets it be asked.
     return 0
@@ -146,19 +196,20 @@ class Table {
   readonly #list: () => NetworkInterfaces
   #text: string | undefined
   #names: ReadonlySet<string> = new Set()
+  #joined: JoinedLook = { numbers: '', version: 0 }
 
   constructor(list: () => NetworkInterfaces) {
     this.#list = list
     this.read()
   }
 
-  read(): { isNew: boolean; returned: readonly string[]; names: readonly string[] } {
+  read(): Pick<Sight, 'isNew' | 'isJoinedNew' | 'returned'> & { names: readonly string[] } {
     let table: NetworkInterfaces
     try {
       table = this.#list()
     } catch {
       // Whoever looks something up in it is told why.
-      return { isNew: false, returned: [], names: [] }
+      return { isNew: false, isJoinedNew: false, returned: [], names: [] }
     }
     const lines = Object.entries(table).map(([name, infos = []]) =>
       [
@@ -166,14 +217,17 @@ class Table {
         ...infos.map((info) => `${info.address} ${'scopeid' in info ? info.scopeid : ''}`),
       ].join(),
     )
-    // An interface that was made anew may have the name and the addresses of the old.
-    const numbers = this.#list === networkInterfaces ? interfaceNumbers() : ''
-    const text = [...lines, numbers].join('\n')
-    const isNew = this.#text !== undefined && text !== this.#text
+    const text = lines.join('\n')
+    const isOther = this.#text !== undefined && text !== this.#text
     this.#text = text
-    const names = Object.keys(table)
+    // An interface that was made anew may have the name and the addresses of the old.
+    const before = this.#joined
+    if (this.#list === networkInterfaces) this.#joined = lookAtJoined(isOther)
+    const isNew = isOther || this.#joined.numbers !== before.numbers
+    const isJoinedNew = this.#joined.version !== before.version
+    const names = [...new Set(Object.keys(table).map(withoutLabel))]
     const returned = names.filter((name) => !this.#names.has(name))
     this.#names = new Set(names)
-    return { isNew, returned, names }
+    return { isNew, isJoinedNew, returned, names }
   }
 }

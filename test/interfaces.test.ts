@@ -105,7 +105,7 @@ const onEth0 = { group: parseGroup('ff02::1%eth0'), networkInterfaces }
 
 const eth0 = { name: 'eth0', handle: '192.0.2.7', zone: 'eth0' }
 const lo = { name: 'lo', handle: '127.0.0.1', zone: 'lo' }
-const eth0In6 = { name: 'eth0', handle: '::%eth0', zone: 'eth0' }
+const eth0In6 = { name: 'eth0', handle: '::%eth0', zone: 'eth0', index: 2 }
 
 test('a name of an interface may have a colon where its address has no label of its own', (t) => {
   on(t, 'freebsd')
@@ -115,7 +115,7 @@ test('a name of an interface may have a colon where its address has no label of 
 
 test('on Windows an IPv6 zone is the number that a link-local address carries', (t) => {
   on(t, 'win32')
-  const found = { name: 'eth0', handle: '::%2', zone: '2' }
+  const found = { name: 'eth0', handle: '::%2', zone: '2', index: 2 }
   assert.deepEqual(findInterface(table, group6, 'eth0', 'interface'), found)
   const given = { ...found, given: 'fe80::7%2' }
   assert.deepEqual(findInterface(table, group6, 'fe80::7%2', 'interface'), given)

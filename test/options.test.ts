@@ -71,6 +71,8 @@ const common: [option: string, code: MulticastErrorCode, values: unknown[]][] = 
   ['replyCodec', 'ERR_MULTICAST_OPTION', [null, {}, 'text', { decode: () => 1 }]],
   ['createSocket', 'ERR_MULTICAST_OPTION', [null, {}, 'udp4']],
   ['networkInterfaces', 'ERR_MULTICAST_OPTION', [null, {}]],
+  ['watchInterfaces', 'ERR_MULTICAST_OPTION', [null, {}, true]],
+  ['followInterfaces', 'ERR_MULTICAST_OPTION', [0, 1, 'true', null, {}]],
 ]
 const wrongInterfaces = [
   ...['nosuch0', '192.0.2.99', '', 7, {}, null, [], ['nosuch0'], [undefined], [['lo']]],
@@ -454,6 +456,39 @@ test('a receiver may hear any interface where it binds, on a group of each link 
   }
 })
 
+test('all interfaces are followed by default, and others if that is asked for', () => {
+  for (const settings of [senderSettings, receiverSettings]) {
+    const followed = (options: object) => settings({ group, port, ...options }).followInterfaces
+    assert.equal(followed({ interfaces: 'all' }), true)
+    assert.equal(followed({ interfaces: 'all', followInterfaces: false }), false)
+    for (const interfaces of ['default', '127.0.0.1', ['127.0.0.1']]) {
+      assert.equal(followed({ interfaces }), false)
+      assert.equal(followed({ interfaces, followInterfaces: undefined }), false)
+      assert.equal(followed({ interfaces, followInterfaces: true }), true)
+    }
+  }
+  assert.equal(senderSettings({ group, port }).followInterfaces, false)
+  assert.equal(receiverSettings({ group, port }).followInterfaces, true)
+})
+
+test('what is followed need not be there, but has to be a name or an address', () => {
+  const following = { group, port, followInterfaces: true }
+  for (const settings of [senderSettings, receiverSettings]) {
+    for (const interfaces of ['nosuch0', '192.0.2.99', ['127.0.0.1', 'nosuch0']]) {
+      const { interfaces: kept } = settings({ ...following, interfaces })
+      assert.deepEqual(kept, [interfaces].flat())
+    }
+    for (const interfaces of ['', [''], [7], [undefined], [], ['all', 'lo'], null]) {
+      assert.throws(() => settings({ ...following, interfaces }), {
+        code: 'ERR_MULTICAST_INTERFACE',
+      })
+    }
+    const zoned = { ...following, group: 'ff02::1%nosuch0' }
+    assert.deepEqual(settings(zoned).interfaces, ['nosuch0'])
+    assert.throws(() => settings({ ...zoned, followInterfaces: false }), /zone is 'nosuch0'/)
+  }
+})
+
 test('a membership is what it was given', () => {
   const given = { interface: 'lo', source: '192.0.2.1' }
   assert.deepEqual(membershipSettings(given), given)
@@ -480,12 +515,18 @@ test('several interfaces have addresses of their own, and one may be asked for t
 })
 
 test("other interfaces than the system's go together with other sockets", () => {
+  const watchInterfaces = () => () => {}
   for (const settings of [senderSettings, receiverSettings]) {
     assert.throws(() => settings({ group, port, networkInterfaces }), {
       code: 'ERR_MULTICAST_OPTION',
       message: /^networkInterfaces is given without createSocket/,
     })
+    assert.throws(() => settings({ group, port, watchInterfaces }), {
+      code: 'ERR_MULTICAST_OPTION',
+      message: /^watchInterfaces is given without createSocket/,
+    })
     assert.doesNotThrow(() => settings({ group, port, networkInterfaces, createSocket }))
+    assert.doesNotThrow(() => settings({ group, port, watchInterfaces, createSocket }))
     assert.doesNotThrow(() => settings({ group, port, createSocket }))
     assert.doesNotThrow(() => settings({ group, port, networkInterfaces: undefined }))
   }

@@ -88,10 +88,10 @@ async function build(): Promise<void> {
   for (const file of await readdir(folder)) await cp(join(folder, file), join(working, file))
 }
 
-/** Runs a test file; how many of its tests passed and failed, which its exit code has to confirm. */
-async function outcome(runner: Runner, folder: string, file: string, ...options: string[]) {
+/** Runs test files; how many of their tests passed and failed, which the exit code has to confirm. */
+async function outcome(runner: Runner, folder: string, ...files: string[]) {
   const { args, passed, failed } = runners[runner]
-  const run = command(folder, process.execPath, ...args, ...options, file)
+  const run = command(folder, process.execPath, ...args, ...files)
   const { output, isGood } = await run.then(
     (output) => ({ output, isGood: true }),
     (error: Error) => ({ output: error.message, isGood: false }),
@@ -120,11 +120,11 @@ describe('the examples of the frameworks', { skip, concurrency: true }, () => {
       assert.deepEqual({ passed, failed }, { passed: 0, failed: 2 }, output)
     })
 
-    test(`the mock works where ${runner} fakes the timers before it is loaded`, async () => {
+    test(`the mock works where ${runner} fakes the timers before or after it is loaded`, async () => {
       const { early } = runners[runner]
-      const file = `early.${runner}.test.mjs`
-      const { passed, failed, output } = await outcome(runner, working, file, ...early)
-      assert.deepEqual({ passed, failed }, { passed: 1, failed: 0 }, output)
+      const files = ['early', 'late'].map((name) => `${name}.${runner}.test.mjs`)
+      const { passed, failed, output } = await outcome(runner, working, ...early, ...files)
+      assert.deepEqual({ passed, failed }, { passed: 2, failed: 0 }, output)
     })
   }
 })

@@ -5,9 +5,13 @@ import { MulticastReceiver } from '../../src/index.js'
 import { MockNetwork } from '../../src/testing/index.js'
 import { keep, listen, rejects, speak } from './endpoints.js'
 
-test('what is spread of a host are its two functions', () => {
+test('what is spread of a host are its three functions', () => {
   const host = new MockNetwork().host()
-  assert.deepEqual(Object.keys({ ...host }), ['createSocket', 'networkInterfaces'])
+  assert.deepEqual(Object.keys({ ...host }), [
+    'createSocket',
+    'networkInterfaces',
+    'watchInterfaces',
+  ])
 })
 
 test('its interfaces are listed as node:os lists them', () => {
@@ -179,7 +183,7 @@ test('sending fails while the interface is down', async () => {
 test('an interface that was removed comes back as another, on which join() joins anew', async () => {
   const network = new MockNetwork()
   const host = network.host()
-  const { heard, receiver } = await listen(host)
+  const { heard, receiver } = await listen(host, { followInterfaces: false })
   const sender = speak(network.host())
   const before = host.networkInterfaces().eth0
   host.remove('eth0')

@@ -8,11 +8,16 @@ const clock = sinon.useFakeTimers({
     ...['clearImmediate', 'nextTick', 'queueMicrotask', 'performance', 'Date'],
   ],
 })
-const answers = import('./early.mjs').then(({ early }) => early((ms) => clock.tickAsync(ms)))
+const answers = import('./faked.mjs').then(({ faked }) =>
+  faked(
+    (ms) => clock.tickAsync(ms),
+    () => clock.runAllAsync(),
+  ),
+)
 // The runner needs its own.
 await answers.finally(() => clock.restore())
 
 test('works with fake timers from the start', async () => {
-  const { expected } = await import('./early.mjs')
+  const { expected } = await import('./faked.mjs')
   assert.deepEqual(await answers, expected)
 })

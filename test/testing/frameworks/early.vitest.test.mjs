@@ -6,8 +6,12 @@ vi.useFakeTimers({
     ...['clearImmediate', 'nextTick', 'queueMicrotask', 'performance', 'Date'],
   ],
 })
-const { early, expected } = await import('./early.mjs')
+const { faked, expected } = await import('./faked.mjs')
 
 test('works with fake timers from the start', async () => {
-  expect(await early((ms) => vi.advanceTimersByTimeAsync(ms))).toEqual(expected)
-})
+  const outcome = await faked(
+    (ms) => vi.advanceTimersByTimeAsync(ms),
+    () => vi.runAllTimersAsync(),
+  )
+  expect(outcome).toEqual(expected)
+}, 30_000)
