@@ -148,7 +148,8 @@ function clockAhead(): number {
 class Table {
   readonly #list: () => NetworkInterfaces
   #text: string | undefined
-  #names: ReadonlySet<string> = new Set()
+  /** What each interface was, and the families that it had an address of. */
+  #hardware: ReadonlySet<string> = new Set()
 
   constructor(list: () => NetworkInterfaces) {
     this.#list = list
@@ -166,7 +167,9 @@ class Table {
     const lines = Object.entries(table).map(([name, infos = []]) =>
       [
         name,
-        ...infos.map((info) => `${info.address} ${'scopeid' in info ? info.scopeid : ''}`),
+        ...infos.map(
+          (info) => `${info.address} ${info.mac} ${'scopeid' in info ? info.scopeid : ''}`,
+        ),
       ].join(),
     )
     // An interface that was made anew may have the name and the addresses of the old.
@@ -175,8 +178,15 @@ class Table {
     const isNew = this.#text !== undefined && text !== this.#text
     this.#text = text
     const names = Object.keys(table)
-    const returned = names.filter((name) => !this.#names.has(name))
-    this.#names = new Set(names)
+    // By family, since one can be switched off alone: Linux may forget then for which sources it is joined.
+    // By hardware too, since an interface that was made anew may have the number of the old: then what one
+    // socket has joined again hides that others have not.
+    const before = this.#hardware
+    const now = Object.entries(table).flatMap(([name, infos = []]) =>
+      infos.map(({ family, mac }) => ({ name, key: `${family} ${name} ${mac}` })),
+    )
+    this.#hardware = new Set(now.map(({ key }) => key))
+    const returned = [...new Set(now.flatMap(({ name, key }) => (before.has(key) ? [] : name)))]
     return { isNew, returned, names }
   }
 }
