@@ -191,14 +191,15 @@ export class Outgoing {
   async #keptOn(way: OwnWay, on: Interface): Promise<void> {
     const isOther =
       way.bound !== undefined && (way.on.index !== on.index || !this.#isBoundTo(way, on))
-    const kept = isOther
-      ? this.#wayOn(
-          way.asked,
-          on,
-          await this.#setAnew(way.socket, on, this.#addressFor(on), way.bound),
-          this.#addressFor(on),
-        )
-      : way
+    const address = this.#addressFor(on)
+    let kept = way
+    if (isOther) {
+      const socket = await this.#setAnew(way.socket, on, address, way.bound)
+      kept = this.#wayOn(way.asked, on, socket, address)
+    } else if (on.name !== way.on.name) {
+      // The address that was asked for is on another interface now.
+      kept = this.#wayOn(way.asked, on, way.socket, address)
+    }
     // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
     kept.socket.setMulticastInterface(on.handle)
     const isUsed = this.#ways.includes(way)
@@ -207,7 +208,7 @@ export class Outgoing {
       ? this.#ways.map((other) => (other === way ? kept : other))
       : [...this.#ways, kept]
     if (kept !== way) this.#mended.set(way, kept)
-    if (kept !== way || !isUsed) await this.#tell(on, this.#addressFor(on))
+    if (kept !== way || !isUsed) await this.#tell(on, address)
   }
 
   #isBoundTo({ bound }: OwnWay, on: Interface): boolean {
