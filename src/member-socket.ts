@@ -27,7 +27,7 @@ export interface Target {
 
 /** One membership that a socket has. */
 export interface Joined {
-  /** The interface as it was looked up last. */
+  /** The interface as it was looked up last: of several that share an address the one that was joined on. */
   on: Interface | undefined
   membership: Membership
   /** What the system was given for it when it joined, by which it still leaves once that is gone. */
@@ -106,7 +106,7 @@ export class MemberSocket {
     const joined = this.find(target, source)
     const before = on?.others && this.#count()
     try {
-      this.#add(on, source)
+      this.#addOver(on, source)
     } catch (cause) {
       const code = errno(cause) ?? ''
       if (joined === undefined || !isAlready(code, source)) {
@@ -114,7 +114,13 @@ export class MemberSocket {
         const same = this.memberships.filter((membership) => membership.interface === target.name)
         throw joinError(cause, this.#group, target.name, source, same)
       }
-      joined.on = on
+      this.note(joined, on)
+      return { how: 'joined', joined }
+    }
+    const own = on && this.#joinedOn(on, before)
+    if (joined !== undefined && before !== undefined && own?.name !== joined.on?.name) {
+      // By an address that interfaces share, it was another one.
+      this.#dropped(source, on?.handle)
       return { how: 'joined', joined }
     }
     if (joined !== undefined) {
@@ -123,10 +129,18 @@ export class MemberSocket {
       Object.assign(joined, { on, by: on?.handle, index: undefined })
       return { how: 'renewed', joined }
     }
-    const membership = toMembership(this.#nameOf(target, before), source)
-    const added = { on, membership, by: on?.handle, index: undefined }
+    const name = target.name === DEFAULT ? DEFAULT : (own?.name ?? target.name)
+    const membership = toMembership(name, source)
+    const added = { on: own, membership, by: on?.handle, index: undefined }
     this.#take(added)
     return { how: 'new', joined: added }
+  }
+
+  /** Notes what is asked for by, which may have another address now; what is joined on is the same. */
+  note(joined: Joined, on: Interface | undefined): void {
+    const { name, zone } = joined.on ?? {}
+    joined.on =
+      on === undefined || name === undefined || zone === undefined ? on : { ...on, name, zone }
   }
 
   /** Joins what another socket had joined, whose record of it goes on here. */
@@ -138,8 +152,7 @@ export class MemberSocket {
   /** Keeps the numbers of the interfaces that are newly joined on, of which `counted` tells. */
   learn(counted: readonly Counted[]): void {
     for (const joined of this.#joined) {
-      const own = kernelName(joined)
-      joined.index ??= counted.find(({ name }) => name === own)?.index
+      joined.index ??= counted.find(({ name }) => name === joined.on?.name)?.index
     }
   }
 
@@ -153,12 +166,20 @@ export class MemberSocket {
   /**
    * Strikes out what the kernel has lost, because its interface is gone or was made anew, and returns it.
    * `lost` are the interfaces that the carrier says so of; else `counted` is where the host has joined, if
-   * the system tells. What is bound in a zone hears nothing from then on.
+   * the system tells. What is bound in a zone hears nothing from then on. `isOwn` tells
+   * whether what it was joined by means no other interface now.
    */
-  sweep(counted: readonly Counted[] | undefined, lost?: readonly string[]): readonly Joined[] {
+  sweep(
+    isOwn: (joined: Joined) => boolean,
+    counted: readonly Counted[] | undefined,
+    lost?: readonly string[],
+  ): readonly Joined[] {
     const gone = this.#joined.filter((joined) => this.#isLost(joined, counted, lost))
     // Several sources on one interface are one membership to the kernel.
-    for (const by of new Set(gone.map(({ by }) => by))) if (!this.#givenBack(by)) this.#spent += 1
+    const ways = new Map(gone.map((joined) => [joined.by, joined]))
+    for (const [by, joined] of ways) {
+      if (!isOwn(joined) || !this.#givenBack(by)) this.#spent += 1
+    }
     for (const joined of gone) this.#strike(joined)
     if (gone.length > 0 && this.zone !== undefined) this.isDeaf = true
     return gone
@@ -167,16 +188,17 @@ export class MemberSocket {
   /**
    * Leaves what is joined on these interfaces, to join it again when the function is called that this
    * returns: so the system tells the network of it again. That strikes out what cannot be joined again,
-   * and returns it.
+   * and returns it. `handleOf` tells what stands for an interface, and for no other one.
    */
   retell(
     names: readonly string[],
-    find: (on: Interface) => Interface | undefined,
+    handleOf: (on: Interface) => string | undefined,
   ): () => readonly Joined[] {
     const told = this.#joined.flatMap((joined) => {
       const { membership, on } = joined
       if (on === undefined || !names.includes(on.name)) return []
-      const { handle } = find(on) ?? on
+      const handle = handleOf(on)
+      if (handle === undefined) return []
       return this.#dropped(membership.source, handle) ? { joined, handle } : []
     })
     return () =>
@@ -194,20 +216,17 @@ export class MemberSocket {
   }
 
   /**
-   * IP_DROP_MEMBERSHIP, with a source IP_DROP_SOURCE_MEMBERSHIP. `find` tells what there is now of the
-   * interface, which may have got another address since it was joined on.
+   * IP_DROP_MEMBERSHIP, with a source IP_DROP_SOURCE_MEMBERSHIP, by the first of `handles` that the system
+   * takes; returns whether there was one.
    */
-  leave(joined: Joined, find: () => Interface | undefined): void {
+  leave(joined: Joined, handles: readonly (string | undefined)[]): boolean {
     const { source } = joined.membership
     // Before the kernel is asked: what it still delivers is not asked for any more.
     this.#strike(joined)
     // Where the kernel has it no more, as when the interface was removed, it counts as left all the same.
-    // By what is there now at first: by an address that the interface has lost, Linux forgets what the socket
-    // has joined and not that the host has, which goes on reporting it.
-    const { on, by } = joined
-    const handles = on === undefined ? [undefined] : [find()?.handle ?? on.handle, on.handle, by]
-    for (const handle of new Set(handles)) if (this.#dropped(source, handle)) return
+    for (const handle of handles) if (this.#dropped(source, handle)) return true
     this.#spent += 1
+    return false
   }
 
   #dropped(source: string | undefined, handle: string | undefined): boolean {
@@ -222,7 +241,8 @@ export class MemberSocket {
 
   /**
    * Whether the room of a membership that is lost is free again. While the interface is away Linux lets
-   * it be left by the address that it was joined by; one for sources only as a whole.
+   * it be left by the address that it was joined by; one for sources only as a whole. Kept, it would take
+   * the membership of a new interface with the old one's number along as the socket is closed.
    */
   #givenBack(by: string | undefined): boolean {
     return this.#dropped(undefined, by)
@@ -255,14 +275,15 @@ export class MemberSocket {
   /** An interface keeps its memberships under a new name. */
   #rename(joined: Joined, name: string): void {
     const { on, membership } = joined
-    const own = kernelName(joined)
-    if (on === undefined || own === name) return
+    if (on === undefined || on.name === name) return
+    const own = on.name
     joined.on = {
       ...on,
       name,
       zone: name,
       ...(on.handle.includes('%') ? { handle: `::%${name}` } : {}),
     }
+    if (joined.by?.includes('%')) joined.by = joined.on.handle
     if (membership.interface === own) joined.membership = toMembership(name, membership.source)
     if (this.zone === own) this.zone = name
   }
@@ -295,28 +316,39 @@ export class MemberSocket {
     else this.socket.addSourceSpecificMembership(source, this.#group.address, on?.handle)
   }
 
+  /** Joins over what was lost on an interface whose number a new one has got. */
+  #addOver(on: Interface | undefined, source: string | undefined): void {
+    try {
+      this.#add(on, source)
+    } catch (cause) {
+      const isJoined = this.#joined.some((joined) => joined.on?.name === on?.name)
+      const mayBeLost = this.#spent > 0 && !isJoined && on?.others === undefined
+      const isOver = mayBeLost && isAlready(errno(cause) ?? '', source)
+      if (!isOver || !this.#dropped(undefined, on?.handle)) throw cause
+      this.#spent -= 1
+      this.#add(on, source)
+    }
+  }
+
   #count(): readonly Counted[] | undefined {
     return joinedOn(this.#group, this.#createSocket)
   }
 
   /** The interface that was joined on: where several have the address, the one that has one user more. */
-  #nameOf({ name }: Target, before: readonly Counted[] | undefined): string {
-    if (before === undefined) return name
+  #joinedOn(on: Interface, before: readonly Counted[] | undefined): Interface {
+    if (before === undefined) return on
     const grown = this.#count()?.find(
       ({ index, users }) => users > (before.find((one) => one.index === index)?.users ?? 0),
     )
-    return grown?.name ?? name
+    // A further source is no further user.
+    const same = this.#joined.find(({ by }) => by === on.handle)
+    const name = grown?.name ?? same?.on?.name ?? on.name
+    return { ...on, name, zone: name }
   }
 }
 
 /** Linux's name for it, which is never that of another interface. */
 const LOOPBACK = 'lo'
-
-/** The interface as the kernel counts it: of several that share an address the membership bears its name. */
-function kernelName({ on, membership }: Joined): string {
-  const isOwn = membership.interface !== DEFAULT
-  return isOwn ? membership.interface : (on?.name ?? DEFAULT)
-}
 
 /** What the membership is called that is where the system's route leads. */
 export const DEFAULT = 'default'
