@@ -29,6 +29,8 @@ const single = [
   'test/layout.test',
   'test/complete.test',
   'test/mutations.test',
+  'test/truth.test',
+  'test/testing/following.test',
   'test/testing/differential.test',
   'test/testing/differential-endpoints.test',
 ]
