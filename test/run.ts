@@ -30,6 +30,7 @@ const single = [
   'test/complete.test',
   'test/mutations.test',
   'test/truth.test',
+  'test/soak.test',
   'test/testing/following.test',
   'test/testing/differential.test',
   'test/testing/differential-endpoints.test',
