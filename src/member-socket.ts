@@ -178,7 +178,8 @@ export class MemberSocket {
     // Several sources on one interface are one membership to the kernel.
     const ways = new Map(gone.map((joined) => [joined.by, joined]))
     for (const [by, joined] of ways) {
-      if (!isOwn(joined) || !this.#givenBack(by)) this.#spent += 1
+      const isOthers = this.#joined.some((one) => one.by === by && !gone.includes(one))
+      if (isOthers || !isOwn(joined) || !this.#givenBack(by)) this.#spent += 1
     }
     for (const joined of gone) this.#strike(joined)
     if (gone.length > 0 && this.zone !== undefined) this.isDeaf = true

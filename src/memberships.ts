@@ -510,9 +510,10 @@ export class Memberships {
     const table = this.#listed()
     for (const member of this.#members) {
       let isLeft = true
-      for (const joined of member.joined.filter((one) => leaving.includes(one))) {
+      const all = [...member.joined]
+      for (const joined of all.filter((one) => leaving.includes(one))) {
         const there = counted?.find(({ index }) => index === joined.index)
-        const handles = waysToLeave(joined, member.joined, there, group, table)
+        const handles = waysToLeave(joined, all, there, group, table)
         if (!member.leave(joined, handles) && there !== undefined) isLeft = false
       }
       if (isLeft) continue
@@ -691,9 +692,12 @@ function waysToLeave(
       other.on.name === on.name ||
       !handlesOf(table, group, other.on).shared.some((one) => shared.includes(one)),
   )
-  // By one that no interface has any more, Linux forgets what the socket has joined and not that the host
-  // has, which goes on reporting it.
-  return [...own, ...(isAlone ? shared : []), ...(there === undefined ? former : [])]
+  // By one that no interface has any more, Linux forgets what the socket has joined first by it, and not that
+  // the host has, which goes on reporting it.
+  const isBy = (handle: string): boolean =>
+    all.some((other) => other.by === handle && other.on?.name !== on.name)
+  const gone = there === undefined ? former.filter((handle) => !isBy(handle)) : []
+  return [...own, ...(isAlone ? shared : []), ...gone]
 }
 
 /** Whether that is how joining is refused while the network changes, and not for ever. */
