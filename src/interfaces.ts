@@ -248,6 +248,41 @@ export function whyNotFound(table: NetworkInterfaces, group: Group, wanted: stri
   return `${wanted} is there`
 }
 
+/** What stands for an interface, of which the system may know it by any. */
+interface Handles {
+  /** For it alone. */
+  readonly own: readonly string[]
+  /** For others too. */
+  readonly shared: readonly string[]
+  /** For none any more. */
+  readonly former: readonly string[]
+}
+
+/** What stands for an interface now, and what of that by which it was joined on stands for none. */
+export function handlesOf(
+  table: NetworkInterfaces,
+  group: Group,
+  { name, handle }: Interface,
+  by?: string,
+): Handles {
+  const names = byName(table)
+  const addressesOf = (entries: readonly Entry[]): string[] =>
+    entries.flatMap(({ info }) => (info.family === group.family ? info.address : []))
+  const others = [...names].filter(([other]) => other !== name)
+  const isOthers = (one: string): boolean =>
+    others.some(([other, entries]) => one === `::%${other}` || addressesOf(entries).includes(one))
+  const isIPv6 = group.family === 'IPv6'
+  // A zone that is not there would mean any interface to Linux.
+  const zones = names.has(name) ? [handle] : []
+  const now = isIPv6 ? zones : addressesOf(names.get(name) ?? [])
+  const before = isIPv6 ? [] : by === undefined ? [handle] : [handle, by]
+  return {
+    own: now.filter((one) => !isOthers(one)),
+    shared: now.filter(isOthers),
+    former: before.filter((one) => !now.includes(one) && !isOthers(one)),
+  }
+}
+
 /** The address of an interface to bind to where a socket for each has to have the same port. */
 export function addressOn(table: NetworkInterfaces, group: Group, on: Interface): string {
   if (group.family === 'IPv4') return on.handle

@@ -27,7 +27,7 @@ export interface Target {
 
 /** One membership that a socket has. */
 export interface Joined {
-  /** The interface as it was looked up last. */
+  /** The interface as it was looked up last: of several that share an address the one that was joined on. */
   on: Interface | undefined
   membership: Membership
   /** What the system was given for it when it joined, by which it still leaves once that is gone. */
@@ -106,7 +106,7 @@ export class MemberSocket {
     const joined = this.find(target, source)
     const before = on?.others && this.#count()
     try {
-      this.#add(on, source)
+      this.#addOver(on, source)
     } catch (cause) {
       const code = errno(cause) ?? ''
       if (joined === undefined || !isAlready(code, source)) {
@@ -114,7 +114,13 @@ export class MemberSocket {
         const same = this.memberships.filter((membership) => membership.interface === target.name)
         throw joinError(cause, this.#group, target.name, source, same)
       }
-      joined.on = on
+      this.note(joined, on)
+      return { how: 'joined', joined }
+    }
+    const own = on && this.#joinedOn(on, before)
+    if (joined !== undefined && before !== undefined && own?.name !== joined.on?.name) {
+      // By an address that interfaces share, it was another one.
+      this.#dropped(source, on?.handle)
       return { how: 'joined', joined }
     }
     if (joined !== undefined) {
@@ -123,10 +129,18 @@ export class MemberSocket {
       Object.assign(joined, { on, by: on?.handle, index: undefined })
       return { how: 'renewed', joined }
     }
-    const membership = toMembership(this.#nameOf(target, before), source)
-    const added = { on, membership, by: on?.handle, index: undefined }
+    const name = target.name === DEFAULT ? DEFAULT : (own?.name ?? target.name)
+    const membership = toMembership(name, source)
+    const added = { on: own, membership, by: on?.handle, index: undefined }
     this.#take(added)
     return { how: 'new', joined: added }
+  }
+
+  /** Notes what is asked for by, which may have another address now; what is joined on is the same. */
+  note(joined: Joined, on: Interface | undefined): void {
+    const { name, zone } = joined.on ?? {}
+    joined.on =
+      on === undefined || name === undefined || zone === undefined ? on : { ...on, name, zone }
   }
 
   /** Joins what another socket had joined, whose record of it goes on here. */
@@ -138,8 +152,7 @@ export class MemberSocket {
   /** Keeps the numbers of the interfaces that are newly joined on, of which `counted` tells. */
   learn(counted: readonly Counted[]): void {
     for (const joined of this.#joined) {
-      const own = kernelName(joined)
-      joined.index ??= counted.find(({ name }) => name === own)?.index
+      joined.index ??= counted.find(({ name }) => name === joined.on?.name)?.index
     }
   }
 
@@ -153,19 +166,21 @@ export class MemberSocket {
   /**
    * Strikes out what the kernel has lost, because its interface is gone or was made anew, and returns it.
    * `lost` are the interfaces that the carrier says so of; else `counted` is where the host has joined, if
-   * the system tells. What is bound in a zone hears nothing from then on. `find` tells what there is now of
-   * an interface.
+   * the system tells. What is bound in a zone hears nothing from then on. `find` tells what there is
+   * now of the interface of one, `isOwn` whether what it was joined by means no other interface now.
    */
   sweep(
-    find: (on: Interface) => Interface | undefined,
+    find: (joined: Joined) => Interface | undefined,
+    isOwn: (joined: Joined) => boolean,
     counted: readonly Counted[] | undefined,
     lost?: readonly string[],
   ): readonly Joined[] {
     const gone = this.#joined.filter((joined) => this.#isLost(joined, find, counted, lost))
     // Several sources on one interface are one membership to the kernel.
-    const ways = new Map(gone.map(({ by, on }) => [by, on]))
-    for (const [by, on] of ways) {
-      if (this.#isAway(on, on && find(on)) || !this.#givenBack(by)) this.#spent += 1
+    const ways = new Map(gone.map((joined) => [joined.by, joined]))
+    for (const [by, joined] of ways) {
+      const isOthers = this.#joined.some((one) => one.by === by && !gone.includes(one))
+      if (isOthers || !isOwn(joined) || !this.#givenBack(by)) this.#spent += 1
     }
     for (const joined of gone) this.#strike(joined)
     if (gone.length > 0 && this.bound !== undefined) this.isDeaf = true
@@ -175,16 +190,17 @@ export class MemberSocket {
   /**
    * Leaves what is joined on these interfaces, to join it again when the function is called that this
    * returns: so the system tells the network of it again. That strikes out what cannot be joined again,
-   * and returns it.
+   * and returns it. `handleOf` tells what stands for an interface, and for no other one.
    */
   retell(
     names: readonly string[],
-    find: (on: Interface) => Interface | undefined,
+    handleOf: (on: Interface) => string | undefined,
   ): () => readonly Joined[] {
     const told = this.#joined.flatMap((joined) => {
       const { membership, on } = joined
       if (on === undefined || !names.includes(on.name)) return []
-      const { handle } = find(on) ?? on
+      const handle = handleOf(on)
+      if (handle === undefined) return []
       return this.#dropped(membership.source, handle) ? { joined, handle } : []
     })
     return () =>
@@ -202,31 +218,17 @@ export class MemberSocket {
   }
 
   /**
-   * IP_DROP_MEMBERSHIP, with a source IP_DROP_SOURCE_MEMBERSHIP. `find` tells what there is now of the
-   * interface, which may have got another address since it was joined on.
+   * IP_DROP_MEMBERSHIP, with a source IP_DROP_SOURCE_MEMBERSHIP, by the first of `handles` that the system
+   * takes; returns whether there was one.
    */
-  leave(joined: Joined, find: () => Interface | undefined): void {
+  leave(joined: Joined, handles: readonly (string | undefined)[]): boolean {
     const { source } = joined.membership
     // Before the kernel is asked: what it still delivers is not asked for any more.
     this.#strike(joined)
     // Where the kernel has it no more, as when the interface was removed, it counts as left all the same.
-    // By what is there now at first: by an address that the interface has lost, Linux forgets what the socket
-    // has joined and not that the host has, which goes on reporting it.
-    const { on, by } = joined
-    const now = find()
-    const handles = on === undefined ? [undefined] : [now?.handle ?? on.handle, on.handle, by]
-    // Down, it is joined on, and in no table but the system's own.
-    const isGone =
-      this.#isAway(on, now) && this.#count()?.every(({ index }) => index !== joined.index)
-    if (!isGone) {
-      for (const handle of new Set(handles)) if (this.#dropped(source, handle)) return
-    }
+    for (const handle of handles) if (this.#dropped(source, handle)) return true
     this.#spent += 1
-  }
-
-  /** Whether nothing can be asked about the interface: over IPv6 a zone that is away would mean any. */
-  #isAway(on: Interface | undefined, now: Interface | undefined): boolean {
-    return this.#group.family === 'IPv6' && on !== undefined && now === undefined
+    return false
   }
 
   #dropped(source: string | undefined, handle: string | undefined): boolean {
@@ -241,7 +243,8 @@ export class MemberSocket {
 
   /**
    * Whether the room of a membership that is lost is free again. While the interface is away Linux lets
-   * it be left by the address that it was joined by; one for sources only as a whole.
+   * it be left by the address that it was joined by; one for sources only as a whole. Kept, it would take
+   * the membership of a new interface with the old one's number along as the socket is closed.
    */
   #givenBack(by: string | undefined): boolean {
     return this.#dropped(undefined, by)
@@ -259,13 +262,13 @@ export class MemberSocket {
 
   #isLost(
     joined: Joined,
-    find: (on: Interface) => Interface | undefined,
+    find: (joined: Joined) => Interface | undefined,
     counted: readonly Counted[] | undefined,
     lost: readonly string[] | undefined,
   ): boolean {
     if (joined.on === undefined) return false
     if (lost !== undefined) return lost.includes(joined.on.name)
-    if (counted === undefined) return this.#isRefused(joined, find(joined.on), joined.on)
+    if (counted === undefined) return this.#isRefused(joined, joined.on, find(joined))
     if (joined.on.name === LOOPBACK) return false
     const there = counted.find(({ index }) => index === joined.index)
     if (there !== undefined) this.#rename(joined, there.name)
@@ -275,22 +278,24 @@ export class MemberSocket {
   /** An interface keeps its memberships under a new name. */
   #rename(joined: Joined, name: string): void {
     const { on, membership } = joined
-    const own = kernelName(joined)
-    if (on === undefined || own === name) return
+    if (on === undefined || on.name === name) return
+    const own = on.name
     joined.on = {
       ...on,
       name,
       zone: name,
       ...(on.handle.includes('%') ? { handle: `::%${name}` } : {}),
     }
+    if (joined.by?.includes('%')) joined.by = joined.on.handle
     if (membership.interface === own) joined.membership = toMembership(name, membership.source)
     if (this.bound?.name === own) this.bound = { name, zone: name }
   }
 
   /** Where nothing else tells, it is asked for again: the refusal tells whether it is still joined. */
-  #isRefused(joined: Joined, now: Interface | undefined, before: Interface): boolean {
+  #isRefused(joined: Joined, before: Interface, now: Interface | undefined): boolean {
     const { source } = joined.membership
-    if (this.#isAway(before, now)) return false
+    // A zone that is away would mean any interface to Linux.
+    if (now === undefined && before.handle.includes('%')) return false
     const on = now ?? before
     try {
       this.#add(on, source)
@@ -317,28 +322,39 @@ export class MemberSocket {
     else this.socket.addSourceSpecificMembership(source, this.#group.address, on?.handle)
   }
 
+  /** Joins over what was lost on an interface whose number a new one has got. */
+  #addOver(on: Interface | undefined, source: string | undefined): void {
+    try {
+      this.#add(on, source)
+    } catch (cause) {
+      const isJoined = this.#joined.some((joined) => joined.on?.name === on?.name)
+      const mayBeLost = this.#spent > 0 && !isJoined && on?.others === undefined
+      const isOver = mayBeLost && isAlready(errno(cause) ?? '', source)
+      if (!isOver || !this.#dropped(undefined, on?.handle)) throw cause
+      this.#spent -= 1
+      this.#add(on, source)
+    }
+  }
+
   #count(): readonly Counted[] | undefined {
     return joinedOn(this.#group, this.#createSocket)
   }
 
   /** The interface that was joined on: where several have the address, the one that has one user more. */
-  #nameOf({ name }: Target, before: readonly Counted[] | undefined): string {
-    if (before === undefined) return name
+  #joinedOn(on: Interface, before: readonly Counted[] | undefined): Interface {
+    if (before === undefined) return on
     const grown = this.#count()?.find(
       ({ index, users }) => users > (before.find((one) => one.index === index)?.users ?? 0),
     )
-    return grown?.name ?? name
+    // A further source is no further user.
+    const same = this.#joined.find(({ by }) => by === on.handle)
+    const name = grown?.name ?? same?.on?.name ?? on.name
+    return { ...on, name, zone: name }
   }
 }
 
 /** Linux's name for it, which is never that of another interface. */
 const LOOPBACK = 'lo'
-
-/** The interface as the kernel counts it: of several that share an address the membership bears its name. */
-function kernelName({ on, membership }: Joined): string {
-  const isOwn = membership.interface !== DEFAULT
-  return isOwn ? membership.interface : (on?.name ?? DEFAULT)
-}
 
 /** What the membership is called that is where the system's route leads. */
 export const DEFAULT = 'default'

@@ -16,6 +16,7 @@ import type { Hear } from './inbox.js'
 import {
   findInterface,
   foundInterface,
+  handlesOf,
   type Interface,
   listInterfaces,
   type NetworkInterfaces,
@@ -51,16 +52,6 @@ interface Exception {
   readonly name: string
   /** Every source, where there is none. */
   readonly source: string | undefined
-}
-
-/** Finds what there is now in the table of interfaces. */
-interface Finder {
-  /** The name of the interface that is asked for. */
-  named(wanted: string): string | undefined
-  /** The interface that was asked for, which may be another one now. */
-  asked(on: Interface): Interface | undefined
-  /** The interface itself, which may have other addresses now. */
-  same(on: Interface): Interface | undefined
 }
 
 /** What is joined: it plans what to join and to leave, and keeps the sockets that it is joined by. */
@@ -175,7 +166,7 @@ export class Memberships {
         failure ??= error
         this.#debug('not joined: %s', reasonOf(error))
         if (wanted === 'all') continue
-        this.#drop(added)
+        await this.#drop(added)
         throw error
       }
     }
@@ -212,7 +203,7 @@ export class Memberships {
       this.#exceptions = [...this.#exceptions, { name: on, source }]
     }
     for (const { membership } of leaving) this.#debug('leaving %o', membership)
-    this.#drop(leaving)
+    await this.#drop(leaving)
     for (const one of leaving) this.#tell('left', one)
     // It has left all the same, where what stays cannot be renewed.
     await this.#renew().catch((error) => this.#debug('not renewed: %s', reasonOf(error)))
@@ -228,8 +219,10 @@ export class Memberships {
     const counted = isCounted ? joinedOn(group, createSocket, 'last') : undefined
     if (lost !== undefined || isNew || isJoinedNew) this.#strike(counted, lost)
     if (returned.length === 0) return () => {}
-    const find = this.#finder()
-    const again = this.#members.map((member) => member.retell(returned, find.same))
+    const table = this.#listed()
+    const again = this.#members.map((member) =>
+      member.retell(returned, (on) => handlesOf(table, group, on).own[0]),
+    )
     return () => {
       const gone = again.flatMap((join) => join())
       for (const joined of gone) this.#tell('lost', joined)
@@ -255,18 +248,22 @@ export class Memberships {
   /** From now on that is kept true. */
   #ask(wanted: Wanted, sources: readonly (string | undefined)[] = [undefined]): void {
     const names = typeof wanted === 'string' ? [wanted] : wanted
-    const table = this.#finder()
     const asked = names.flatMap((name) =>
-      sources.map((source): Ask => {
-        const on = name === DEFAULT ? DEFAULT : table.named(name)
-        const isIt = ({ membership }: Joined) =>
-          membership.interface === on && membership.source === source
-        return { wanted: name, source, told: new Map(), joined: this.#joined.find(isIt) }
-      }),
+      sources.map((source) => ({ wanted: name, source, told: new Map() })),
     )
     const isNew = ({ wanted, source }: Ask) =>
       !this.#asks.some((ask) => ask.wanted === wanted && ask.source === source)
     this.#asks = [...this.#asks, ...asked.filter(isNew)]
+    const table = this.#finder()
+    for (const ask of this.#joined.length > 0 ? this.#asks : []) {
+      if (ask.wanted === 'all' || this.#isHeld(ask.joined)) continue
+      const name = ask.wanted === 'default' ? undefined : table.named(ask.wanted)
+      ask.joined = this.#joined.find(
+        ({ on, membership }) =>
+          membership.source === ask.source &&
+          (name === undefined ? membership.interface === ask.wanted : on?.name === name),
+      )
+    }
     this.#exceptions = this.#exceptions.filter(
       ({ name, source }) =>
         !asked.some(
@@ -275,6 +272,10 @@ export class Memberships {
             (source === undefined || ask.source === source),
         ),
     )
+  }
+
+  #isHeld(joined: Joined | undefined): joined is Joined {
+    return joined !== undefined && this.#joined.includes(joined)
   }
 
   /** Whether leaving that withdraws what was asked for. */
@@ -286,7 +287,8 @@ export class Memberships {
   ): boolean {
     if (source !== undefined && own !== source) return false
     if (name === undefined) return true
-    return wanted !== 'all' && [wanted, joined?.membership.interface].includes(on ?? name)
+    const joinedOn = this.#isHeld(joined) ? joined.membership.interface : undefined
+    return wanted !== 'all' && [wanted, joinedOn].includes(on ?? name)
   }
 
   /** Joins what is asked for and is there, leaves what is elsewhere now. Returns what was refused. */
@@ -296,9 +298,15 @@ export class Memberships {
     // Until it is known, or what could not be listed now would not be looked for again.
     this.#isUnsettled = true
     const table = this.#members.length === 0 ? list.again() : list()
-    for (const ask of this.#asks) {
+    const plan: { readonly ask: Ask; readonly targets: readonly Target[] }[] = []
+    for (const ask of this.#asks) plan.push({ ask, targets: await this.#where(ask.wanted, table) })
+    const planned = plan.flatMap(({ ask, targets }) =>
+      targets.flatMap(({ name }) =>
+        this.#isExcepted(ask, name) ? [] : toMembership(name, ask.source),
+      ),
+    )
+    for (const { ask, targets } of plan) {
       try {
-        const targets = await this.#where(ask.wanted, table)
         const held = ask.joined
         // Once, although what there is instead may change.
         if (targets.length > 0) ask.told.delete('')
@@ -306,8 +314,8 @@ export class Memberships {
         for (const name of ask.told.keys())
           if (targets.length > 0 && !targets.some((target) => target.name === name))
             ask.told.delete(name)
-        for (const target of targets) await this.#keepOn(ask, target, failures)
-        if (held !== undefined && ask.joined !== held) this.#moved(held)
+        for (const target of targets) await this.#keepOn(ask, target, planned, failures)
+        if (held !== undefined && ask.joined !== held) await this.#moved(held)
       } catch (error) {
         failures.push(error)
         this.#tellOf(ask, '', reasonOf(error))
@@ -319,24 +327,27 @@ export class Memberships {
     return failures
   }
 
-  async #keepOn(ask: Ask, target: Target, failures: unknown[]): Promise<void> {
+  async #keepOn(
+    ask: Ask,
+    target: Target,
+    planned: readonly Membership[],
+    failures: unknown[],
+  ): Promise<void> {
     const { source } = ask
     const isOne = ask.wanted !== 'all'
-    if (!isOne && this.#isLeft(target.name, source)) return
-    const [held] = this.#members.flatMap((member) => member.find(target, source) ?? [])
-    if (held !== undefined) {
-      held.on = target.on
+    if (this.#isExcepted(ask, target.name)) return
+    for (const member of this.#members) {
+      const held = member.find(target, source)
+      if (held === undefined) continue
+      member.note(held, target.on)
       if (isOne) ask.joined = held
       return
     }
-    // What was joined by the system's route is left first: it bears the same name.
-    const before = ask.joined
-    if (target.name === DEFAULT && before !== undefined) {
-      ask.joined = undefined
-      this.#moved(before)
-    }
     try {
-      this.#checkSources([...this.all, toMembership(target.name, source)], 'ERR_MULTICAST_JOIN')
+      // With the other sources that are joined next, there and where it is joined already.
+      const names = new Set([target.name, ...this.all.map((one) => one.interface)])
+      const next = planned.filter((one) => names.has(one.interface))
+      this.#checkSources([...this.all, ...next], 'ERR_MULTICAST_JOIN')
       const { joined } = await this.#joinOne(target, source)
       if (isOne) ask.joined = joined
       ask.told.delete(target.name)
@@ -348,18 +359,18 @@ export class Memberships {
   }
 
   /** Leaves what was asked for elsewhere, unless something else asks for it there. */
-  #moved(joined: Joined): void {
-    const isHeld = this.#joined.includes(joined)
-    if (!isHeld || this.#asks.some((ask) => ask.joined === joined)) return
+  async #moved(joined: Joined): Promise<void> {
+    if (!this.#isHeld(joined) || this.#asks.some((ask) => ask.joined === joined)) return
     this.#debug('leaving %o, which is elsewhere now', joined.membership)
-    this.#drop([joined])
+    await this.#drop([joined])
     this.#tell('left', joined)
   }
 
-  #isLeft(name: string, source: string | undefined): boolean {
-    return this.#exceptions.some(
-      (one) => one.name === name && (one.source === undefined || one.source === source),
-    )
+  /** Whether that was left by hand, and is asked for only together with all others. */
+  #isExcepted({ wanted, source }: Ask, name: string): boolean {
+    const isOf = (one: Exception): boolean =>
+      one.name === name && (one.source === undefined || one.source === source)
+    return wanted === 'all' && this.#exceptions.some(isOf)
   }
 
   /** Where that is to be joined now. */
@@ -395,6 +406,16 @@ export class Memberships {
     target: Target,
     source: string | undefined,
   ): Promise<ReturnType<MemberSocket['join']>> {
+    // What was joined where the system's route led before is left first: it bears the same name.
+    const moved = this.#joined.filter(
+      ({ on, membership }) =>
+        target.name === DEFAULT &&
+        membership.interface === DEFAULT &&
+        membership.source === source &&
+        on?.name !== target.on?.name,
+    )
+    if (moved.length > 0) await this.#drop(moved)
+    for (const joined of moved) this.#tell('left', joined)
     this.#debug('joining on %s, source %s', target.on?.name ?? target.name, source ?? 'any')
     const member = await this.#socketFor(target.on)
     checkMix(this.#settings.group, member.memberships, toMembership(target.name, source))
@@ -413,18 +434,38 @@ export class Memberships {
 
   /** Strikes out what the system has lost, and returns it. */
   #strike(counted: readonly Counted[] | undefined, lost?: readonly string[]): readonly Joined[] {
+    const { group } = this.#settings
     const before = this.#joined.map((joined) => ({ joined, membership: joined.membership }))
+    let table: NetworkInterfaces | undefined
+    const isOwn = ({ on, by }: Joined): boolean => {
+      table ??= this.#listed()
+      const name = by && foundInterface(table, group, by)?.name
+      // A zone that is not there would mean any interface to Linux.
+      return name === on?.name || (name === undefined && group.family === 'IPv4')
+    }
     const find = this.#finder()
-    const gone = this.#members.flatMap((member) => member.sweep(find.same, counted, lost))
+    const gone = this.#members.flatMap((member) => member.sweep(find.same, isOwn, counted, lost))
     for (const { membership } of gone) this.#debug('lost by the system: %o', membership)
     const renamed = before.filter(({ joined, membership }) => joined.membership !== membership)
-    for (const one of before) {
-      if (gone.includes(one.joined) || renamed.includes(one)) this.#onChange('lost', one.membership)
+    for (const { joined, membership } of before) {
+      if (gone.includes(joined) || joined.membership !== membership) {
+        this.#onChange('lost', membership)
+      }
     }
-    // Only then, since one may have the name that another had.
+    // Only then, since interfaces can have swapped their names.
     for (const { joined } of renamed) if (!gone.includes(joined)) this.#tell('joined', joined)
     if (gone.length > 0) this.#isUnsettled = true
     return gone
+  }
+
+  /** The interfaces, or none where they cannot be listed. */
+  #listed(): NetworkInterfaces {
+    try {
+      return this.#settings.networkInterfaces()
+    } catch {
+      // Whoever looks something up in them is told why.
+      return {}
+    }
   }
 
   /** Renews what the system has lost, as far as the interfaces are there, and strikes out the rest. */
@@ -433,11 +474,13 @@ export class Memberships {
     const gone = this.#strike(joinedOn(group, createSocket))
     const find = this.#finder()
     for (const { on, membership } of gone) {
-      const now = on && find.asked(on)
+      const now = on && find(on)
       if (now === undefined) continue
       try {
-        const { joined } = await this.#joinOne(named(now), membership.source)
-        this.#tell('joined', joined)
+        const name = membership.interface === DEFAULT ? DEFAULT : now.name
+        const { how, joined } = await this.#joinOne({ on: now, name }, membership.source)
+        if (how === 'renewed') this.#tell('lost', joined)
+        if (how !== 'joined') this.#tell('joined', joined)
       } catch (error) {
         this.#debug('not renewed: %s', reasonOf(error))
       }
@@ -445,8 +488,12 @@ export class Memberships {
     this.#learn()
   }
 
-  /** Finds what there is now; the table is read at the first call. */
-  #finder(): Finder {
+  /** Finds what there is now of an interface, if that can be told; the table is read at the first call. */
+  #finder(): ((on: Interface) => Interface | undefined) & {
+    /** By its name, where an address was asked for that it may not have any more. */
+    same(joined: Joined): Interface | undefined
+    named(wanted: string): string | undefined
+  } {
     const { group, networkInterfaces } = this.#settings
     let table: NetworkInterfaces | undefined
     const find = (wanted: string): Interface | undefined => {
@@ -458,15 +505,10 @@ export class Memberships {
       }
       return foundInterface(table, group, wanted)
     }
-    return {
-      named: (wanted) => find(wanted)?.name,
-      asked: ({ given, name }) => find(given ?? name),
-      same({ given, name }) {
-        // The address may be another interface's now.
-        const by = given === undefined ? undefined : find(given)
-        return by?.name === name ? by : find(name)
-      },
-    }
+    return Object.assign((on: Interface) => find(on.given ?? on.name), {
+      same: ({ on }: Joined) => on && find(on.name),
+      named: (wanted: string) => find(wanted)?.name,
+    })
   }
 
   /** Notes which interfaces the new memberships are on, as the system numbers them. */
@@ -478,12 +520,21 @@ export class Memberships {
   }
 
   /** Leaves these, and closes what they alone have needed. */
-  #drop(leaving: readonly Joined[]): void {
-    const find = this.#finder()
+  async #drop(leaving: readonly Joined[]): Promise<void> {
+    const { group, createSocket } = this.#settings
+    const counted = joinedOn(group, createSocket)
+    const table = this.#listed()
     for (const member of this.#members) {
-      for (const joined of member.joined.filter((one) => leaving.includes(one))) {
-        member.leave(joined, () => joined.on && find.same(joined.on))
+      let isLeft = true
+      const all = [...member.joined]
+      for (const joined of all.filter((one) => leaving.includes(one))) {
+        const there = counted?.find(({ index }) => index === joined.index)
+        const handles = waysToLeave(joined, all, there, group, table)
+        if (!member.leave(joined, handles) && there !== undefined) isLeft = false
       }
+      if (isLeft) continue
+      // Closed, it has left everything.
+      await this.#replace(member).catch((error) => this.#debug('not left: %s', reasonOf(error)))
     }
     this.#closeUnused()
   }
@@ -542,13 +593,15 @@ export class Memberships {
     for (const joined of [...old.joined]) {
       const { on } = joined
       try {
-        member.adopt(joined, on && (find.same(on) ?? on))
+        // The same one, whatever has got its address.
+        member.adopt(joined, on && (find.same(joined) ?? on))
       } catch (error) {
         this.#debug('not joined again: %s', reasonOf(error))
         this.#isUnsettled = true
         this.#tell('lost', joined)
       }
     }
+    this.#learn()
     if (isDeafened) afterReading(old.socket, () => this.#sockets.close(old.socket))
     return member
   }
@@ -635,7 +688,8 @@ export class Memberships {
   #nameOf(wanted: string): string {
     const isKnown = this.all.some((membership) => membership.interface === wanted)
     if (isKnown || this.#asks.some((ask) => ask.wanted === wanted)) {
-      return this.#asks.find((ask) => ask.wanted === wanted)?.joined?.membership.interface ?? wanted
+      const joined = this.#asks.find((ask) => ask.wanted === wanted)?.joined
+      return this.#isHeld(joined) ? joined.membership.interface : wanted
     }
     if (wanted === 'default') return wanted
     // By an address that interfaces share, the system has joined on whichever it found.
@@ -647,6 +701,34 @@ export class Memberships {
 }
 
 const named = (on: Interface): Target => ({ on, name: on.name })
+
+/** By what that can be left, and nothing else than that. */
+function waysToLeave(
+  joined: Joined,
+  all: readonly Joined[],
+  there: Counted | undefined,
+  group: Group,
+  table: NetworkInterfaces,
+): readonly (string | undefined)[] {
+  const { on, by } = joined
+  if (on === undefined) return [undefined]
+  // An interface that is down is not in the table.
+  if (group.family === 'IPv6' && there !== undefined) return [`::%${there.name}`]
+  const { own, shared, former } = handlesOf(table, group, on, by)
+  // By an address that interfaces share, another one could be left that is joined on.
+  const isAlone = all.every(
+    (other) =>
+      other.on === undefined ||
+      other.on.name === on.name ||
+      !handlesOf(table, group, other.on).shared.some((one) => shared.includes(one)),
+  )
+  // By one that no interface has any more, Linux forgets what the socket has joined first by it, and not that
+  // the host has, which goes on reporting it.
+  const isBy = (handle: string): boolean =>
+    all.some((other) => other.by === handle && other.on?.name !== on.name)
+  const gone = there === undefined ? former.filter((handle) => !isBy(handle)) : []
+  return [...own, ...(isAlone ? shared : []), ...gone]
+}
 
 /**
  * Connected to its own group and port, a socket is delivered nothing more; what it holds is still read.

@@ -195,8 +195,9 @@ function clockAhead(): number {
 class Table {
   readonly #list: () => NetworkInterfaces
   #text: string | undefined
-  #names: ReadonlySet<string> = new Set()
   #joined: JoinedLook = { numbers: '', version: 0 }
+  /** What each interface was, and the families that it had an address of. */
+  #hardware: ReadonlySet<string> = new Set()
 
   constructor(list: () => NetworkInterfaces) {
     this.#list = list
@@ -214,20 +215,30 @@ class Table {
     const lines = Object.entries(table).map(([name, infos = []]) =>
       [
         name,
-        ...infos.map((info) => `${info.address} ${'scopeid' in info ? info.scopeid : ''}`),
+        ...infos.map(
+          (info) => `${info.address} ${info.mac} ${'scopeid' in info ? info.scopeid : ''}`,
+        ),
       ].join(),
     )
     const text = lines.join('\n')
     const isOther = this.#text !== undefined && text !== this.#text
     this.#text = text
     // An interface that was made anew may have the name and the addresses of the old.
-    const before = this.#joined
+    const joined = this.#joined
     if (this.#list === networkInterfaces) this.#joined = lookAtJoined(isOther)
-    const isNew = isOther || this.#joined.numbers !== before.numbers
-    const isJoinedNew = this.#joined.version !== before.version
-    const names = [...new Set(Object.keys(table).map(withoutLabel))]
-    const returned = names.filter((name) => !this.#names.has(name))
-    this.#names = new Set(names)
+    const isNew = isOther || this.#joined.numbers !== joined.numbers
+    const isJoinedNew = this.#joined.version !== joined.version
+    // By family, since one can be switched off alone: Linux may forget then for which sources it is joined.
+    // By hardware too, since an interface that was made anew may have the number of the old: then what one
+    // socket has joined again hides that others have not.
+    const before = this.#hardware
+    const now = Object.entries(table).flatMap(([label, infos = []]) => {
+      const name = withoutLabel(label)
+      return infos.map(({ family, mac }) => ({ name, key: `${family} ${name} ${mac}` }))
+    })
+    this.#hardware = new Set(now.map(({ key }) => key))
+    const returned = [...new Set(now.flatMap(({ name, key }) => (before.has(key) ? [] : name)))]
+    const names = [...new Set(now.map(({ name }) => name))]
     return { isNew, isJoinedNew, returned, names }
   }
 }

@@ -434,7 +434,9 @@ scenario(
     await plug(lab, host)
     const lines = told(t)
     const errors: Error[] = []
-    await using receiver = new MulticastReceiver({ group: linkLocal, port })
+    // A look that came first would close the socket on the interface, and what waits in it.
+    const followInterfaces = false
+    await using receiver = new MulticastReceiver({ group: linkLocal, port, followInterfaces })
     await receiver.ready()
     await using sender = await new MulticastSender({
       group: linkLocal,

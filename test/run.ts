@@ -30,6 +30,9 @@ const single = [
   'test/layout.test',
   'test/complete.test',
   'test/mutations.test',
+  'test/truth.test',
+  'test/soak.test',
+  'test/testing/truth.test',
   'test/testing/differential.test',
   'test/testing/differential-endpoints.test',
 ]
