@@ -378,7 +378,10 @@ test('DEBUG tells what a sender and a receiver wait for, and which interfaces th
   await Promise.all([sender.ready(), receiver.ready()])
   for (const start of [':sender not sending through eht0', ':receiver not joined']) {
     const [line = '', ...others] = lines.filter((line) => line.includes(start))
-    assert.match(line, /'eht0', which is no interface here\. With IPv4 there are: lo .*, eth0 /)
+    assert.match(
+      line,
+      /'eht0', which is no interface here that is up and has an address\. With IPv4 there are: lo .*, eth0 /,
+    )
     assert.deepEqual(others, [])
   }
 })

@@ -272,12 +272,12 @@ test('what waits for a typo tells DEBUG once, with what there is', async (t) => 
   assert.equal(about('receiver').length, 1, about('receiver').join('\n'))
   assert.match(
     about('receiver')[0] ?? '',
-    /'ehto0', which is no interface here\. With IPv4 there are: lo \(127\.0\.0\.1\), eth0 \(10\./,
+    /'ehto0', which is no interface here that is up and has an address\. With IPv4 there are: lo \(127\.0\.0\.1\), eth0 \(10\./,
   )
   assert.equal(about('sender').length, 1, about('sender').join('\n'))
   assert.match(
     about('sender')[0] ?? '',
-    /'ehto0', which is no interface here\. With IPv4 there are: lo/,
+    /'ehto0', which is no interface here that is up and has an address\. With IPv4 there are: lo/,
   )
 })
 
