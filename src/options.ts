@@ -266,7 +266,11 @@ function followed<Checked extends { readonly followInterfaces: boolean | undefin
 }
 
 export function senderSettings(options: unknown): SenderSettings {
-  const settings = followed(resolve(senderRules, options), options, 'default')
+  const settings = followed(
+    resolve(senderRules, options, { MulticastReceiver: receiverRules }),
+    options,
+    'default',
+  )
   checkCarrier(options)
   const { interfaces, localAddress, group } = settings
   if (localAddress === wildcard(group) || interfaces === 'default') return settings
@@ -280,11 +284,13 @@ export function senderSettings(options: unknown): SenderSettings {
 }
 
 export function receiverSettings(options: unknown): ReceiverSettings {
-  return checkBound(followed(resolve(receiverRules, options), options, 'all'), options)
+  const checked = resolve(receiverRules, options, { MulticastSender: senderRules })
+  return checkBound(followed(checked, options, 'all'), options)
 }
 
 export function peerSettings(options: unknown): PeerSettings {
-  const settings = checkBound(followed(resolve(peerRules, options), options, 'all'), options)
+  const checked = resolve(peerRules, options, { MulticastSender: senderRules })
+  const settings = checkBound(followed(checked, options, 'all'), options)
   if (settings.reuseAddr || settings.bindAddress === undefined) return settings
   throw new MulticastError(
     'ERR_MULTICAST_OPTION',

@@ -25,8 +25,15 @@ export function rule<Value>(described: Rule<Value>): Rule<Value> {
   return described
 }
 
-/** Checks the options by their table. Throws at the first that is wrong. */
-export function resolve<Of extends Rules>(rules: Of, options: unknown): Settings<Of> {
+/**
+ * Checks the options by their table. Throws at the first that is wrong. `others` are the tables of other
+ * classes, by whose names an option of theirs is told.
+ */
+export function resolve<Of extends Rules>(
+  rules: Of,
+  options: unknown,
+  others: Readonly<Record<string, Rules>> = {},
+): Settings<Of> {
   if (typeof options !== 'object' || options === null) {
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
@@ -35,7 +42,7 @@ export function resolve<Of extends Rules>(rules: Of, options: unknown): Settings
   }
   const given = options as Readonly<Record<string, unknown>>
   for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(rules, name)) throw unknownOption(name, Object.keys(rules))
+    if (!Object.hasOwn(rules, name)) throw unknownOption(name, Object.keys(rules), others)
   }
   const settings: Record<string, unknown> = {}
   for (const [option, { default: fallback, check }] of Object.entries(rules)) {
@@ -45,14 +52,26 @@ export function resolve<Of extends Rules>(rules: Of, options: unknown): Settings
   return Object.freeze(settings) as Settings<Of>
 }
 
-function unknownOption(name: string, known: string[]): MulticastError {
-  const nearest = known.reduce((best, candidate) =>
+function unknownOption(
+  name: string,
+  known: readonly string[],
+  others: Readonly<Record<string, Rules>>,
+): MulticastError {
+  const owner = Object.keys(others).find((other) => Object.hasOwn(others[other] ?? {}, name))
+  const meant = known.reduce((best, candidate) =>
     distance(name, candidate) < distance(name, best) ? candidate : best,
   )
-  const isClose = distance(name, nearest) <= Math.max(2, name.length / 3)
+  // With more changes a short name becomes any other: `host` is two from `port`.
+  const isClose = distance(name, meant) <= Math.max(name.length > 4 ? 2 : 1, name.length / 3)
+  const remedy =
+    owner !== undefined
+      ? `: it is one of a ${owner}.`
+      : isClose
+        ? `; did you mean '${meant}'?`
+        : '.'
   return new MulticastError(
     'ERR_MULTICAST_UNKNOWN_OPTION',
-    `There is no option ${shown(name)} here; ${isClose ? `did you mean '${nearest}'?` : `the nearest is '${nearest}'.`} The options are: ${known.join(', ')}`,
+    `There is no option ${shown(name)} here${remedy} The options are: ${known.join(', ')}`,
   )
 }
 

@@ -53,26 +53,42 @@ test('options are an object', () => {
   }
 })
 
-test('an unknown option names the nearest known one, and all of them', () => {
+test('an unknown option names the one that is spelled like it, and all of them', () => {
   assert.throws(() => resolve(rules, { dubble: 1 }), {
     code: 'ERR_MULTICAST_UNKNOWN_OPTION',
     message:
       "There is no option 'dubble' here; did you mean 'double'? The options are: count, double",
   })
   // What every object inherits is no option.
-  assert.throws(() => resolve(rules, { toString: 1 }), /; the nearest is '\w+'\. The options are/)
+  assert.throws(() => resolve(rules, { toString: 1 }), {
+    message: "There is no option 'toString' here. The options are: count, double",
+  })
 })
 
-/** The option that an unknown name is told, and whether it is taken to be meant. */
+test('an option of another class is told with that class', () => {
+  const others = {
+    Counter: { size: rule({ check: isBoolean }), doubles: rule({ check: isBoolean }) },
+  }
+  const given = (option: string) => () => resolve(rules, { [option]: 1 }, others)
+  for (const option of ['size', 'doubles']) {
+    assert.throws(given(option), {
+      code: 'ERR_MULTICAST_UNKNOWN_OPTION',
+      message: `There is no option '${option}' here: it is one of a Counter. The options are: count, double`,
+    })
+  }
+  assert.throws(given('dubble'), /; did you mean 'double'\?/)
+  assert.throws(given('toString'), /no option 'toString' here\. The/)
+})
+
+/** The option that an unknown name is taken to mean. */
 function told(known: readonly string[], name: string): string {
   const check = (value: unknown): unknown => value
   const table = Object.fromEntries(known.map((option) => [option, rule({ check })]))
   try {
     resolve(table, { [name]: 1 })
   } catch (error) {
-    const [, meant, nearest] =
-      /; (?:did you mean '(\w+)'\?|the nearest is '(\w+)'\.) The/.exec(String(error)) ?? []
-    return meant === undefined ? `not ${nearest}` : `${meant}`
+    const [, meant = 'none'] = /; did you mean '(\w+)'\? The/.exec(String(error)) ?? []
+    return meant
   }
   return 'known'
 }
@@ -98,15 +114,21 @@ test('near is what few letters have to be put in, left out or changed for', () =
     [['abcdef', 'badcxx'], 'badcef', 'badcxx'],
     [['timeout', 'TTL'], 'Ttl', 'TTL'],
     [['timeout', 'ttl'], 'TIMEOUT', 'timeout'],
-    // Up to two changes, or a third of the name.
-    [['abc'], 'axy', 'abc'],
-    [['abc'], 'xyz', 'not abc'],
+    // One change of up to four letters, two of five to eight, and of more a third.
+    [['abc'], 'abx', 'abc'],
+    [['abc'], 'axy', 'none'],
+    [['abcd'], 'abcx', 'abcd'],
+    [['abcd'], 'abxy', 'none'],
+    [['abcde'], 'abcxy', 'abcde'],
+    [['abcde'], 'abxyz', 'none'],
+    [['abcdefgh'], 'abcdefxy', 'abcdefgh'],
+    [['abcdefgh'], 'abcdexyz', 'none'],
     [['abcdefghi'], 'abcdefxyz', 'abcdefghi'],
-    [['abcdefghi'], 'abcdewxyz', 'not abcdefghi'],
-    [['abcdefgh'], 'abcdexyz', 'not abcdefgh'],
+    [['abcdefghi'], 'abcdewxyz', 'none'],
+    [['group', 'port'], 'host', 'none'],
     // From nothing each letter is a change.
-    [['abc', 'ab'], '', 'ab'],
-    [['abc'], '', 'not abc'],
+    [['abc', 'a'], '', 'a'],
+    [['ab'], '', 'none'],
   ]
   for (const [known, name, expected] of cases) {
     assert.equal(told(known, name), expected, `'${name}' of ${known.join(', ')}`)
