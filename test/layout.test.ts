@@ -49,6 +49,7 @@ const order = [
   'outgoing',
   'sender',
   'receiver',
+  'peer',
   'index',
   'testing/turns',
   'testing/schedule',
@@ -93,6 +94,7 @@ const order = [
   'testing/conformance/addresses',
   'testing/conformance/connect',
   'testing/conformance/endpoint',
+  'testing/conformance/multicast-peer',
   'testing/conformance/index',
 ]
 
@@ -144,6 +146,7 @@ test('what is not in src or in Node is imported in one place each', async () => 
       'outgoing',
       'sender',
       'receiver',
+      'peer',
     ],
     'typed-emitter': ['events'],
   })

@@ -12,6 +12,7 @@ import { interfaces } from './interfaces.js'
 import { limits } from './limits.js'
 import { membership } from './membership.js'
 import { misuse } from './misuse.js'
+import { multicastPeer } from './multicast-peer.js'
 import { order } from './order.js'
 import { outgoing } from './outgoing.js'
 import { scope } from './scope.js'
@@ -31,7 +32,13 @@ export {
   routedGroups,
   topology,
 } from './network.js'
-export { Peer, type PeerReceiver, type PeerSender, type PeerSocket } from './peer.js'
+export {
+  Peer,
+  type PeerMulticastPeer,
+  type PeerReceiver,
+  type PeerSender,
+  type PeerSocket,
+} from './peer.js'
 
 /** All the cases. Run them one after another where they share a network. */
 export const conformance: readonly ConformanceCase[] = casesOf([
@@ -50,4 +57,5 @@ export const conformance: readonly ConformanceCase[] = casesOf([
   addresses,
   connect,
   endpoint,
+  multicastPeer,
 ])
