@@ -45,6 +45,8 @@ interface OwnWay extends Way {
   readonly asked: string
   /** What the socket is bound to, where only another one can be set to what the interface has become. */
   readonly bound: Place | undefined
+  /** What it is sent from, where the system has chosen that and the socket keeps to it. */
+  readonly source: string | undefined
 }
 
 /** What is asked for by the system's route. */
@@ -224,11 +226,14 @@ export class Outgoing {
   /** Has a way go through its interface as that is now. */
   async #keptOn(way: OwnWay, on: Interface): Promise<void> {
     const { bound } = way
+    const place = this.#placeFor(on)
+    const source = await this.#sourceOn(on, place)
     const isOther =
       bound !== undefined &&
       (way.on?.index !== on.index ||
         way.on?.handle !== on.handle ||
-        bound.address !== this.#placeFor(on).address)
+        bound.address !== place.address ||
+        (source !== undefined && source !== way.source))
     const kept = isOther ? await this.#renewed(way, on) : way
     // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
     kept.socket.setMulticastInterface(on.handle)
@@ -270,9 +275,11 @@ export class Outgoing {
 
   async #openOn(asked: string, on: Interface | undefined): Promise<OwnWay> {
     const place = this.#placeFor(on)
+    // Before the socket: what changes meanwhile is then seen later.
+    const source = await this.#sourceOn(on, place)
     const socket = await this.#openSet(on, place)
     await this.#tell(on)
-    return this.#wayOn(asked, on, socket, place)
+    return this.#wayOn(asked, on, socket, place, source)
   }
 
   /** Opens a socket that sends through the interface, or none. */
@@ -309,6 +316,7 @@ export class Outgoing {
     on: Interface | undefined,
     socket: DatagramSocket,
     { address, port, reuseAddr }: Place,
+    source: string | undefined,
   ): OwnWay {
     const { group } = this.#settings
     const { isConnected } = this.#manner
@@ -322,6 +330,7 @@ export class Outgoing {
       asked,
       on,
       bound,
+      source,
       socket,
       port: this.#port.number,
       // To a zone the system would send although the socket is bound in one that is gone, deaf to replies:
@@ -378,6 +387,7 @@ export class Outgoing {
   async #renewed(way: OwnWay, on: Interface | undefined): Promise<OwnWay> {
     const { bound, socket: before } = way
     const place = this.#placeFor(on)
+    const source = await this.#sourceOn(on, place)
     let socket = before
     if (bound !== undefined) {
       try {
@@ -392,9 +402,22 @@ export class Outgoing {
       }
     }
     if (on !== undefined && socket === before) socket.setMulticastInterface(on.handle)
-    const renewed = this.#wayOn(way.asked, on, socket, place)
+    const renewed = this.#wayOn(way.asked, on, socket, place, source)
     this.#mended.set(way, renewed)
     return renewed
+  }
+
+  /**
+   * What the system would send from now, where that is its choice. A connected socket keeps to what was
+   * chosen: over IPv6 it even goes on from an address that is gone, without an error.
+   */
+  async #sourceOn(on: Interface | undefined, { address }: Place): Promise<string | undefined> {
+    const { group } = this.#settings
+    const to = groupAddress(group, on)
+    const isChosen = group.family === 'IPv6' && [to, wildcard(group)].includes(address)
+    if (!this.#manner.isConnected || !isChosen) return undefined
+    // Any port will do.
+    return this.#sockets.sourceTo(9, to, on?.handle).catch(() => undefined)
   }
 
   /** Tells DEBUG what it sends through and from, which a connected socket tells without sending. */
