@@ -186,7 +186,7 @@ function together(sockets: readonly Socket[]): Inbox {
 
 const texts = (mails: readonly { text: string }[]): string[] => mails.map(({ text }) => text).sort()
 
-for (const { family, type, any, group, far, seen, handle } of families) {
+for (const { family, type, any, group, far, seen, own, handle } of families) {
   const joins = [0, 1].map((at): [string, string] => [group, handle(at)])
   /** A socket that is bound in a zone hears that alone: there is one for each. */
   const groups = isLinkLocal(group) ? [`${group}%e0`, `${group}%e1`] : [group]
@@ -256,8 +256,12 @@ for (const { family, type, any, group, far, seen, handle } of families) {
       const caller = await behind.sender({ group: far, port, interfaces: 'far' })
       const asker = await behind.socket({ type })
       await asker.bind()
-      const options = { group, port, interfaces: ['e0', 'e1'] }
-      for (const order of ['before', 'after']) {
+      for (const [order, interfaces] of [
+        ['before', ['e0', 'e1']],
+        ['after', ['e0', 'e1']],
+        ['after', [own(0), own(1)]],
+      ] as const) {
+        const options = { group, port, interfaces }
         const early = order === 'before' ? await plain(t, type, any, { joins }) : undefined
         await using peer = await new MulticastPeer(options).ready()
         const holder = early ?? (await plain(t, type, any, { joins }))
@@ -318,3 +322,119 @@ for (const { family, type, any, group, far, seen, handle } of families) {
     assert.equal(openSockets(), before)
   })
 }
+
+for (const { family, group, far, other } of families) {
+  scenario(
+    `over ${family}, a reply carries the ttl that a peer is given, and else the system's`,
+    ['python3'],
+    async (lab) => {
+      const [host] = await fork(lab)
+      const cases = [
+        { ttl: undefined, sent: [1], replied: 64 },
+        { ttl: 0, sent: [], replied: 64 },
+        { ttl: 1, sent: [1], replied: 1 },
+        { ttl: 5, sent: [5], replied: 5 },
+        { ttl: 255, sent: [255], replied: 255 },
+      ]
+      const expected = cases.flatMap(({ sent, replied }) => [...sent, replied])
+      const [bare] = far.split('%')
+      const count = expected.length + 1
+      const program = host.python<{ hops: number }>(
+        'hops',
+        bare ?? '',
+        port,
+        'far',
+        '--count',
+        count,
+      )
+      await program.next()
+      const to = { address: other(0), port }
+      for (const { ttl } of cases) {
+        await using peer = new MulticastPeer({ group, port, interfaces: 'e0', ttl })
+        await peer.send('to the group')
+        await peer.reply('to one', to)
+      }
+      await using receiver = new MulticastReceiver({ group, port, interfaces: 'e0' })
+      await receiver.ready()
+      await receiver.reply('to one', to)
+      const hops = (await program.rest()).map(({ hops }) => hops)
+      assert.deepEqual(hops, [...expected, 64])
+    },
+  )
+
+  scenario(
+    `over ${family}, without loopback others hear a peer, and this host does not`,
+    [],
+    async (lab) => {
+      const [host] = await fork(lab)
+      const behind = await host.peer()
+      const there = await behind.multicastPeer({ group: far, port, interfaces: 'far' })
+      const options = { group, port, interfaces: 'e0' }
+      await using quiet = new MulticastPeer({ ...options, loopback: false })
+      await using loud = new MulticastPeer(options)
+      const heard = [quiet, loud].map((peer) => new Inbox(peer))
+      await Promise.all([quiet.ready(), loud.ready()])
+      await quiet.send('quiet')
+      await loud.send('loud')
+      assert.deepEqual(await there.heard.until('loud'), ['quiet', 'loud'])
+      for (const inbox of heard) assert.deepEqual(await inbox.until('loud'), ['loud'])
+    },
+  )
+
+  scenario(
+    `over ${family}, a peer of certain sources hears these alone, and not itself`,
+    [],
+    async (lab) => {
+      const hosts = await fork(lab)
+      const [one, two] = await Promise.all(
+        hosts.map(async (host) => {
+          const behind = await host.peer()
+          return behind.multicastPeer({ group: far, port, interfaces: 'far' })
+        }),
+      )
+      const interfaces = isLinkLocal(group) ? ['e0'] : ['e0', 'e1']
+      const sources = [other(0).replace(/%.*/, '')]
+      await using peer = new MulticastPeer({ group, port, interfaces, sources })
+      await using neighbour = new MulticastPeer({ group, port, interfaces: ['e0', 'e1'] })
+      const heard = [peer, neighbour].map((peer) => new Inbox(peer))
+      await Promise.all([peer.ready(), neighbour.ready()])
+      await peer.send('itself')
+      await two?.send('another')
+      await heard[1]?.until('another')
+      await one?.send('asked for')
+      assert.deepEqual(await heard[0]?.until('asked for'), ['asked for'])
+      assert.deepEqual(
+        peer.memberships,
+        interfaces.map((name) => ({ interface: name, source: other(0).replace(/%.*/, '') })),
+      )
+    },
+  )
+}
+
+scenario('an address that is given is what a peer sends from', [], async (lab) => {
+  const host = lab.host()
+  await lab.cable(
+    [
+      ...[lab.here, 'e0', '10.7.0.1/24', '10.7.0.50/24'],
+      ...['fd01::1/64', 'fd01::50/64', 'fe80::1/64', 'fe80::50/64'],
+    ] as Parameters<typeof lab.cable>[0],
+    [host, 'far', '10.7.0.2/24', 'fd01::2/64', 'fe80::2/64'],
+  )
+  const behind = await host.peer()
+  for (const [group, far, interfaces, seen] of [
+    ['239.1.2.3', '239.1.2.3', '10.7.0.1', '10.7.0.1'],
+    ['239.1.2.3', '239.1.2.3', '10.7.0.50', '10.7.0.50'],
+    ['ff05::1:3', 'ff05::1:3', 'fd01::1', 'fd01::1'],
+    ['ff05::1:3', 'ff05::1:3', 'FD01:0::50', 'fd01::50'],
+    ['ff02::1:3', 'ff02::1:3%far', 'fe80::1', 'fe80::1%far'],
+    ['ff02::1:3', 'ff02::1:3%far', 'fe80::50%e0', 'fe80::50%far'],
+  ] as const) {
+    for (const followInterfaces of [false, true]) {
+      const { heard } = await behind.receiver({ group: far, port, interfaces: 'far' })
+      await using peer = new MulticastPeer({ group, port, interfaces, followInterfaces })
+      await peer.send('hello')
+      const { remote } = await heard.next()
+      assert.deepEqual([remote.address, remote.port], [seen, port], interfaces)
+    }
+  }
+})
