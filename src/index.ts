@@ -10,7 +10,7 @@ export type {
   Remote,
 } from './events.js'
 export type { Received } from './inbox.js'
-export type { NetworkInterfaces } from './interfaces.js'
+export type { NetworkInterfaces, WatchInterfaces } from './interfaces.js'
 export type { Membership } from './member-socket.js'
 export type {
   Carrier,
@@ -26,4 +26,3 @@ export { MulticastPeer } from './peer.js'
 export { MulticastReceiver } from './receiver.js'
 export { MulticastSender } from './sender.js'
 export * from './struct/index.js'
-export type { WatchInterfaces } from './watch.js'

@@ -7,6 +7,9 @@ import { isFunction, wrongValue } from './rules.js'
 /** What `os.networkInterfaces()` returns: each interface's addresses, by its name. */
 export type NetworkInterfaces = NodeJS.Dict<NetworkInterfaceInfo[]>
 
+/** Calls back at each change of the interfaces, and returns what ends that. */
+export type WatchInterfaces = (onChange: (lost: readonly string[]) => void) => () => void
+
 /** One network interface, seen from a group's family. */
 export interface Interface {
   readonly name: string

@@ -9,6 +9,7 @@ import {
   type Lookup,
   type NetworkInterfaces,
   parseInterfaces,
+  type WatchInterfaces,
   wantedInterfaces,
 } from './interfaces.js'
 import {
@@ -26,7 +27,6 @@ import {
   type Settings,
   wrongValue,
 } from './rules.js'
-import type { WatchInterfaces } from './watch.js'
 
 /**
  * What carries the datagrams, and where. A function that makes senders or receivers can take it from its

@@ -3,10 +3,7 @@ import { performance } from 'node:perf_hooks'
 import type { Debugger } from 'debug'
 import { MulticastError, reasonOf, shown } from './errors.js'
 import { interfaceNumbers } from './igmp.js'
-import type { Lister, NetworkInterfaces } from './interfaces.js'
-
-/** Calls back at each change of the interfaces, and returns what ends that. */
-export type WatchInterfaces = (onChange: (lost: readonly string[]) => void) => () => void
+import type { Lister, NetworkInterfaces, WatchInterfaces } from './interfaces.js'
 
 /** What a look at the interfaces has found. */
 export interface Sight {

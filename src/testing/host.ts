@@ -1,7 +1,6 @@
 import { MulticastError, shown } from '../errors.js'
-import type { NetworkInterfaces } from '../interfaces.js'
+import type { NetworkInterfaces, WatchInterfaces } from '../interfaces.js'
 import { integer, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
-import type { WatchInterfaces } from '../watch.js'
 import { describe, type Link } from './link.js'
 import { type MockAddress, parseAddresses } from './link-address.js'
 import type { Schedule } from './schedule.js'
