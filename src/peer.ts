@@ -43,7 +43,7 @@ export class MulticastPeer<
     super(kind)
     const { sockets, inbox } = this.core
     const manner = peerManner(settings, kind.port)
-    const outgoing = new Outgoing(settings, kind.port, manner, debug, sockets, inbox.hear)
+    const outgoing: Outgoing = new Outgoing(settings, kind.port, manner, debug, sockets, inbox.hear)
     this.#outgoing = outgoing
     this.#codec = settings.codec as Codec<Sent, unknown>
   }
