@@ -282,3 +282,67 @@ for (const { change, own, only, make } of changes) {
     },
   )
 }
+
+for (const { family, group, far, seen } of families.slice(0, 2)) {
+  scenario(
+    `over ${family}, a peer of the system's route sends and hears where that leads`,
+    [],
+    async (lab, t) => {
+      const hosts = [lab.host(), lab.host()] as const
+      await Promise.all(hosts.map((host, at) => plug(lab, host, at)))
+      const isIPv4 = family === 'IPv4'
+      const leads = (at: number): void => {
+        const to = isIPv4 ? 'default' : `${group}/128 table local`
+        lab.here.ip(`route replace ${to} dev e${at}`)
+      }
+      // IPv6 has a route for multicast with every interface.
+      if (isIPv4) {
+        await using unrouted = new MulticastPeer({ group, port, interfaces: 'default' })
+        await assert.rejects(unrouted.ready(), { message: /add a route to the group/ })
+      }
+      const peer = new MulticastPeer({
+        ...{ group, port, interfaces: 'default' },
+        followInterfaces: true,
+      })
+      closeAfter(t, [peer])
+      await peer.ready()
+      if (isIPv4) await assert.rejects(peer.send('nowhere'), unreachable)
+      const heard = new Inbox(peer)
+      const members = await Promise.all(
+        hosts.map(async (host, at) => {
+          const interfaces = at === 0 ? 'far' : 'far1'
+          return (await host.peer()).multicastPeer({ group: far, port, interfaces })
+        }),
+      )
+      for (const at of [0, 1, 0]) {
+        leads(at)
+        const [there, elsewhere] = at === 0 ? members : [...members].reverse()
+        assert.ok(there && elsewhere)
+        for (let n = 0, end = Date.now() + BOUND; there.heard.size === 0; n += 1) {
+          assert.ok(Date.now() < end, `nothing is sent through e${at}`)
+          await peer.send(`probe ${n}`).catch(unreachable)
+          await delay(50)
+        }
+        const { remote } = await there.heard.next()
+        assert.equal(remote.address, seen(1).replace(/^(10\.0\.|fd0)0/, `$1${at}`))
+        assert.deepEqual(peer.interfaces, ['default'])
+        for (let end = Date.now() + BOUND, told = ''; told !== `from ${at}`; ) {
+          assert.ok(Date.now() < end, `nothing is heard through e${at}`)
+          await there.send(`from ${at}`)
+          await delay(50)
+          for (const { text } of await heard.take(heard.size)) {
+            if (text.startsWith('from')) told = text
+          }
+        }
+        assert.deepEqual(peer.memberships, [{ interface: 'default' }])
+        // What was heard on the way.
+        for (const { heard } of members) await heard.take(heard.size)
+      }
+      // Through the other nothing was sent any more.
+      await peer.send('end')
+      assert.deepEqual(await members[0]?.heard.until('end').then((texts) => texts.at(-1)), 'end')
+      assert.equal(members[1]?.heard.size, 0)
+    },
+    120_000,
+  )
+}
