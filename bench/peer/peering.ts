@@ -86,8 +86,9 @@ export async function openPeer(
 async function bound(port: number, address: string): Promise<Socket> {
   const type = address.includes(':') ? 'udp6' : 'udp4'
   const socket = createSocket({ type, reuseAddr: true, lookup: literal })
+  const listening = once(socket, 'listening')
   socket.bind(port, address)
-  await once(socket, 'listening')
+  await listening
   socket.setMulticastLoopback(false)
   return socket
 }
