@@ -318,6 +318,7 @@ const optionTables: {
       ...ofBoth,
       sources: ['every sender', undefined],
       bindAddress: ["`'group'` on Linux, else `'any'`", isLinux ? undefined : '0.0.0.0'],
+      followInterfaces: ["`true` where `interfaces` is `'all'`, else `false`", true],
       ttl: ["1, for replies the system's", undefined],
     },
   },
