@@ -114,7 +114,8 @@ export class Outgoing {
   async open(): Promise<void> {
     const { interfaces } = this.#settings
     if (this.#isFollowed) return this.#openThere()
-    const wanted = await this.#wanted()
+    const isRouted = interfaces === DEFAULT && this.#manner.isConnected
+    const wanted = isRouted ? new Map([[DEFAULT, await this.#routed()]]) : this.#wanted()
     this.#isSeveral = wanted.size > 1
     let failure: unknown
     for (const [asked, on] of wanted) {
@@ -146,11 +147,9 @@ export class Outgoing {
   }
 
   /** What is asked for and is to be there: by what was asked, once each. */
-  async #wanted(): Promise<ReadonlyMap<string, Interface | undefined>> {
+  #wanted(): ReadonlyMap<string, Interface | undefined> {
     const { interfaces, group, networkInterfaces } = this.#settings
-    if (interfaces === DEFAULT) {
-      return new Map([[DEFAULT, this.#manner.isConnected ? await this.#routed() : undefined]])
-    }
+    if (interfaces === DEFAULT) return new Map([[DEFAULT, undefined]])
     if (interfaces === 'all') return new Map(this.#outward().map((on) => [on.name, on]))
     const on = wantedInterfaces({ group, networkInterfaces: networkInterfaces.again }, interfaces)
     return new Map(on.map((one) => [one.given ?? one.name, one]))
@@ -227,7 +226,7 @@ export class Outgoing {
   async #keptOn(way: OwnWay, on: Interface): Promise<void> {
     const { bound } = way
     const place = this.#placeFor(on)
-    const source = await this.#sourceOn(on, place)
+    const source = this.#manner.isConnected ? await this.#sourceOn(on, place) : undefined
     const isOther =
       bound !== undefined &&
       (way.on?.index !== on.index ||
@@ -276,7 +275,7 @@ export class Outgoing {
   async #openOn(asked: string, on: Interface | undefined): Promise<OwnWay> {
     const place = this.#placeFor(on)
     // Before the socket: what changes meanwhile is then seen later.
-    const source = await this.#sourceOn(on, place)
+    const source = this.#manner.isConnected ? await this.#sourceOn(on, place) : undefined
     const socket = await this.#openSet(on, place)
     await this.#tell(on)
     return this.#wayOn(asked, on, socket, place, source)
@@ -387,7 +386,7 @@ export class Outgoing {
   async #renewed(way: OwnWay, on: Interface | undefined): Promise<OwnWay> {
     const { bound, socket: before } = way
     const place = this.#placeFor(on)
-    const source = await this.#sourceOn(on, place)
+    const source = this.#manner.isConnected ? await this.#sourceOn(on, place) : undefined
     let socket = before
     if (bound !== undefined) {
       try {
@@ -415,7 +414,7 @@ export class Outgoing {
     const { group } = this.#settings
     const to = groupAddress(group, on)
     const isChosen = group.family === 'IPv6' && [to, wildcard(group)].includes(address)
-    if (!this.#manner.isConnected || !isChosen) return undefined
+    if (!isChosen) return undefined
     // Any port will do.
     return this.#sockets.sourceTo(9, to, on?.handle).catch(() => undefined)
   }
