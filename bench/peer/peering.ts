@@ -56,8 +56,8 @@ export async function openPeer(
   for (const [at, on] of interfaces.entries()) {
     if (kind === 'unconnected') {
       const socket = hearing[at]
-      const to = groupOn(on)
-      if (socket !== undefined) sends.push((data) => sendTo(socket, data, own, to))
+      // Without the zone that it is bound in, which would be looked up for each.
+      if (socket !== undefined) sends.push((data) => sendTo(socket, data, own, group))
       continue
     }
     const socket = await bound(own, groupOn(on))
