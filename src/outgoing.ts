@@ -3,7 +3,7 @@ import type { Debugger } from 'debug'
 import { type Group, groupAddress, splitZone, wildcard } from './address.js'
 import { connected, type Place, type Port, type Sockets } from './binding.js'
 import type { DatagramSocket } from './datagram.js'
-import { errno, isOfChange, MulticastError, reasonOf, shown } from './errors.js'
+import { errno, hint, isOfChange, MulticastError, reasonOf, shown } from './errors.js'
 import type { Hear } from './inbox.js'
 import {
   findInterface,
@@ -300,7 +300,7 @@ export class Outgoing {
         on === undefined ? "by the system's route" : `through ${on.name}, ${shown(on.handle)}`
       throw new MulticastError(
         'ERR_MULTICAST_SOCKET',
-        `The system refused to send ${through}: ${reasonOf(cause)}`,
+        `The system refused to send ${through}: ${reasonOf(cause)} (${hint('send', cause)})`,
         { cause },
       )
     }

@@ -411,6 +411,31 @@ for (const { family, group, far, other } of families) {
   )
 }
 
+scenario(
+  'over IPv6 a peer cannot send through the loopback interface, and is told so',
+  [],
+  async () => {
+    for (const group of ['ff05::1:3', 'ff02::1:3', 'ff02::1:3%lo']) {
+      const peer = new MulticastPeer({ group, port, interfaces: 'lo' })
+      await assert.rejects(peer.ready(), {
+        code: 'ERR_MULTICAST_SOCKET',
+        message:
+          /^The system refused to send through lo, '::%lo': connect ENETUNREACH .*loopback interface has no IPv6 multicast\)\)$/,
+      })
+      // One that follows waits for a way, and hears meanwhile.
+      await using waiting = new MulticastPeer({
+        group,
+        port,
+        interfaces: 'lo',
+        followInterfaces: true,
+      })
+      await waiting.ready()
+      assert.deepEqual([waiting.interfaces, waiting.memberships], [[], [{ interface: 'lo' }]])
+      await assert.rejects(waiting.send('x'), { code: 'ERR_MULTICAST_SEND' })
+    }
+  },
+)
+
 scenario('an address that is given is what a peer sends from', [], async (lab) => {
   const host = lab.host()
   await lab.cable(

@@ -72,6 +72,39 @@ for (const group of groups) {
   })
 }
 
+for (const platform of ['linux', 'darwin', 'win32'] as const) {
+  test(`on a host of ${platform} peers of any address hear all once for each interface`, async () => {
+    for (const group of groups) {
+      const network = new MockNetwork({ platform })
+      const host = (at: number) =>
+        network.host({
+          interfaces: {
+            e0: {
+              segment: 'a',
+              addresses: [`10.0.0.${at}/24`, `fd00::${at}/64`, `fe80::${at}/64`],
+            },
+            e1: {
+              segment: 'b',
+              addresses: [`10.0.1.${at}/24`, `fd01::${at}/64`, `fe80::${at}/64`],
+            },
+          },
+        })
+      const [near, far] = [host(1), host(2)]
+      const options = { group, port, bindAddress: 'any' }
+      const peers = [near, near, far].map((host) => new MulticastPeer({ ...options, ...host }))
+      const heard = peers.map((peer) => new Inbox(peer))
+      await Promise.all(peers.map((peer) => peer.ready()))
+      for (const [at, peer] of peers.entries()) await peer.send(`${at}`)
+      await network.settled()
+      for (const inbox of heard) {
+        const texts = (await inbox.take(inbox.size)).map(({ text }) => text)
+        assert.deepEqual(texts.sort(), ['0', '0', '1', '1', '2', '2'])
+      }
+      await Promise.all(peers.map((peer) => peer.close()))
+    }
+  })
+}
+
 test('the journal tells the ttl that a message and a reply were sent with', async () => {
   for (const [ttl, multicast, unicast] of [
     [undefined, 1, 64],
