@@ -1,5 +1,5 @@
 import type { Debugger } from 'debug'
-import { type Group, groupAddress } from './address.js'
+import { type Group, groupAddress, wildcard } from './address.js'
 import { connected, type Port, type Sockets } from './binding.js'
 import type { DatagramSocket } from './datagram.js'
 import {
@@ -649,6 +649,9 @@ export class Memberships {
     if (open !== undefined) return open
     const address = bindAddress ?? groupAddress(group, on)
     const socket = await this.#sockets.open({ address, port: this.#port.number, reuseAddr })
+    if (process.platform === 'linux' && ![undefined, wildcard(group)].includes(bindAddress)) {
+      this.#debug("bound to %s it hears no group on Linux: set bindAddress to 'any'", address)
+    }
     this.#port.number = socket.address().port
     return this.#member(socket, bound && { name: bound.name, zone: bound.zone })
   }

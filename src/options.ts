@@ -314,17 +314,13 @@ export function senderSettings(options: unknown): SenderSettings {
 }
 
 export function receiverSettings(options: unknown): ReceiverSettings {
-  return checkBound(
-    followed(resolve(receiverRules, options, { MulticastSender: senderRules }), options, 'all'),
-    options,
-  )
+  const checked = resolve(receiverRules, options, { MulticastSender: senderRules })
+  return checkBound(followed(checked, options, 'all'), options)
 }
 
 export function peerSettings(options: unknown): PeerSettings {
-  const settings = checkBound(
-    followed(resolve(peerRules, options, { MulticastSender: senderRules }), options, 'all'),
-    options,
-  )
+  const checked = resolve(peerRules, options, { MulticastSender: senderRules })
+  const settings = checkBound(followed(checked, options, 'all'), options)
   if (settings.reuseAddr || settings.bindAddress === undefined) return settings
   throw new MulticastError(
     'ERR_MULTICAST_OPTION',

@@ -3,7 +3,7 @@ import type { Debugger } from 'debug'
 import { type Group, groupAddress, splitZone, wildcard } from './address.js'
 import { connected, type Place, type Port, type Sockets } from './binding.js'
 import type { DatagramSocket } from './datagram.js'
-import { errno, isOfChange, MulticastError, reasonOf, shown } from './errors.js'
+import { errno, hint, isOfChange, MulticastError, reasonOf, shown } from './errors.js'
 import type { Hear } from './inbox.js'
 import {
   findInterface,
@@ -46,6 +46,8 @@ interface OwnWay extends Way {
   readonly asked: string
   /** What the socket is bound to, where only another one can be set to what the interface has become. */
   readonly bound: Place | undefined
+  /** What it is sent from, where the system has chosen that and the socket keeps to it. */
+  readonly source: string | undefined
 }
 
 /** What is asked for by the system's route. */
@@ -145,11 +147,9 @@ export class Outgoing {
   }
 
   /** What is asked for and is to be there: by what was asked, once each. */
-  async #wanted(): Promise<ReadonlyMap<string, Interface | undefined>> {
+  #wanted(): ReadonlyMap<string, Interface | undefined> {
     const { interfaces, group, networkInterfaces } = this.#settings
-    if (interfaces === DEFAULT) {
-      return new Map([[DEFAULT, this.#manner.isConnected ? await this.#routed() : undefined]])
-    }
+    if (interfaces === DEFAULT) return new Map([[DEFAULT, undefined]])
     if (interfaces === 'all') return new Map(this.#outward().map((on) => [on.name, on]))
     const on = wantedInterfaces({ group, networkInterfaces: networkInterfaces.again }, interfaces)
     return new Map(on.map((one) => [one.given ?? one.name, one]))
@@ -235,15 +235,18 @@ export class Outgoing {
   /** Has a way go through its interface as that is now. */
   async #keptOn(way: OwnWay, on: Interface | undefined): Promise<void> {
     const { bound } = way
+    const place = this.#placeFor(on)
+    const source = this.#manner.isConnected ? await this.#sourceOn(on, place) : undefined
     const isOther =
       this.#mustConnect(on) !== (way.isConnected ?? false) ||
       (bound !== undefined &&
         (way.on?.index !== on?.index ||
           way.on?.handle !== on?.handle ||
-          bound.address !== this.#placeFor(on).address))
+          bound.address !== place.address ||
+          (source !== undefined && source !== way.source)))
     // An address may be on another interface now, by the same socket.
     const isMoved = way.on?.name !== on?.name
-    const same = isMoved ? this.#wayOn(way.asked, on, way.socket, this.#placeFor(on)) : way
+    const same = isMoved ? this.#wayOn(way.asked, on, way.socket, place, source) : way
     const kept = isOther ? await this.#renewed(way, on) : same
     // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
     if (on !== undefined) kept.socket.setMulticastInterface(on.handle)
@@ -291,9 +294,11 @@ export class Outgoing {
 
   async #openOn(asked: string, on: Interface | undefined): Promise<OwnWay> {
     const place = this.#placeFor(on)
+    // Before the socket: what changes meanwhile is then seen later.
+    const source = this.#manner.isConnected ? await this.#sourceOn(on, place) : undefined
     const socket = await this.#openSet(on, place)
     await this.#tell(on)
-    return this.#wayOn(asked, on, socket, place)
+    return this.#wayOn(asked, on, socket, place, source)
   }
 
   /** Opens a socket that sends through the interface, or none. */
@@ -316,7 +321,7 @@ export class Outgoing {
         on === undefined ? "by the system's route" : `through ${on.name}, ${shown(on.handle)}`
       throw new MulticastError(
         'ERR_MULTICAST_SOCKET',
-        `The system refused to send ${through}: ${reasonOf(cause)}`,
+        `The system refused to send ${through}: ${reasonOf(cause)} (${hint('send', cause)})`,
         { cause },
       )
     }
@@ -331,6 +336,7 @@ export class Outgoing {
     on: Interface | undefined,
     socket: DatagramSocket,
     { address, port, reuseAddr }: Place,
+    source: string | undefined,
   ): OwnWay {
     const { group } = this.#settings
     const isConnected = this.#mustConnect(on)
@@ -344,6 +350,7 @@ export class Outgoing {
       asked,
       on,
       bound,
+      source,
       socket,
       port: this.#port.number,
       // To a zone the system would send although the socket is bound in one that is gone, deaf to replies:
@@ -400,6 +407,7 @@ export class Outgoing {
   async #renewed(way: OwnWay, on: Interface | undefined): Promise<OwnWay> {
     const { bound, socket: before } = way
     const place = this.#placeFor(on)
+    const source = this.#manner.isConnected ? await this.#sourceOn(on, place) : undefined
     let socket = before
     if (bound !== undefined || this.#mustConnect(on)) {
       try {
@@ -414,9 +422,22 @@ export class Outgoing {
       }
     }
     if (on !== undefined && socket === before) socket.setMulticastInterface(on.handle)
-    const renewed = this.#wayOn(way.asked, on, socket, place)
+    const renewed = this.#wayOn(way.asked, on, socket, place, source)
     this.#mended.set(way, renewed)
     return renewed
+  }
+
+  /**
+   * What the system would send from now, where that is its choice. A connected socket keeps to what was
+   * chosen: over IPv6 it even goes on from an address that is gone, without an error.
+   */
+  async #sourceOn(on: Interface | undefined, { address }: Place): Promise<string | undefined> {
+    const { group } = this.#settings
+    const to = groupAddress(group, on)
+    const isChosen = group.family === 'IPv6' && [to, wildcard(group)].includes(address)
+    if (!isChosen) return undefined
+    // Any port will do.
+    return this.#sockets.sourceTo(9, to, on?.handle).catch(() => undefined)
   }
 
   /** Tells DEBUG what it sends through and from, which a connected socket tells without sending. */

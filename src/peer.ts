@@ -43,7 +43,7 @@ export class MulticastPeer<
     super(kind)
     const { sockets, inbox } = this.core
     const manner = peerManner(settings, kind.port)
-    const outgoing = new Outgoing(settings, kind.port, manner, debug, sockets, inbox.hear)
+    const outgoing: Outgoing = new Outgoing(settings, kind.port, manner, debug, sockets, inbox.hear)
     this.#outgoing = outgoing
     this.#codec = settings.codec as Codec<Sent, unknown>
   }
@@ -82,8 +82,10 @@ function peerManner(settings: PeerSettings, port: Port): Manner {
     isConnected: true,
     place: (on) => {
       const shared = bindAddress === undefined ? groupAddress(group, on) : wildcard(group)
+      // Over IPv6 the system sends from an address that is asked for only where that is bound.
+      const isGiven = on?.given !== undefined && group.family === 'IPv6'
       // Where no other socket may have the port, not even one of its own, each has an address of its own.
-      const isOwn = !reuseAddr && on !== undefined
+      const isOwn = on !== undefined && (isGiven || !reuseAddr)
       const address = isOwn ? addressOn(networkInterfaces(), group, on) : shared
       return { address, port: port.number, reuseAddr }
     },

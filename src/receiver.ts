@@ -112,7 +112,9 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
       mustFollow: (sight) =>
         memberships.mustFollow(sight) || (outgoing()?.mustFollow(sight) ?? false),
       async follow() {
-        await Promise.all([memberships.follow(), outgoing()?.follow()])
+        // One after the other: with port 0 the first socket picks it for all.
+        await memberships.follow()
+        await outgoing()?.follow()
       },
     })
     const { sockets, inbox, lifecycle } = this.core

@@ -15,7 +15,7 @@ const index = moduleOf('index')
  * for what ends a process, or what must not keep one alive.
  */
 export function runProgram(source: string, env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
-  const program = `import { MulticastReceiver, MulticastSender, text } from ${index}\n${source}`
+  const program = `import { MulticastPeer, MulticastReceiver, MulticastSender, text } from ${index}\n${source}`
   const args = ['--input-type=module', '--eval', program]
   return new Promise((resolve) => {
     const options = { env: { ...process.env, NODE_TEST_CONTEXT: '', ...env }, timeout: 30_000 }

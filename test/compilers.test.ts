@@ -23,6 +23,9 @@ const programs = {
 /** Test programs of which no line runs: a wrong one without an error is an error. */
 const typeTests = { 'types.ts': 'test/types.ts', 'struct-types.ts': 'test/struct/types.ts' }
 
+/** What `<I?4s` packs. */
+const packs = 'readonly [number | bigint | boolean, unknown, Uint8Array]'
+
 /** The types that the functions of program.mts return. */
 const inferred = {
   plainSender: 'MulticastSender<string | Uint8Array, Buffer>',
@@ -39,6 +42,20 @@ const inferred = {
   inlineSender: 'MulticastSender<number, number>',
   inlineReceiver: 'MulticastReceiver<number, bigint>',
   structReceiver: 'MulticastReceiver<[number, number, number], string>',
+  plainPeer: 'MulticastPeer<Buffer, string | Uint8Array, string | Uint8Array>',
+  bytesPeer: 'MulticastPeer<Buffer, string | Uint8Array, string | Uint8Array>',
+  textPeer: 'MulticastPeer<string, string, string>',
+  jsonPeer: 'MulticastPeer<{ id: string; }, { id: string; }, { id: string; }>',
+  mixedPeer: 'MulticastPeer<string, string, number>',
+  replyPeer: 'MulticastPeer<Buffer, string | Uint8Array, number>',
+  inlinePeer: 'MulticastPeer<number, bigint, bigint>',
+  inlineReplyPeer: 'MulticastPeer<string, string, Date>',
+  structPeer: `MulticastPeer<[number, boolean, Buffer], ${packs}, ${packs}>`,
+  structReplyPeer:
+    'MulticastPeer<[number], readonly [number | bigint | boolean], readonly [number | bigint | boolean]>',
+  emptyStructPeer: 'MulticastPeer<[], readonly [], readonly []>',
+  longStructPeer:
+    'MulticastPeer<number[], readonly (number | bigint | boolean)[], readonly (number | bigint | boolean)[]>',
   unpacked: '[number, Buffer, boolean, bigint]',
   prepared: 'Struct<"!4s4s">',
 }
@@ -113,6 +130,34 @@ const wrongOptions: [program: string, at: string, said: string][] = [
     'replyCodec',
     "Type 'string' is not assignable to type 'number'",
   ],
+  ["new MulticastPeer({ ...where, codec: 'json' })", 'codec', "'string' is not assignable"],
+  ['new MulticastPeer({ ...where, codec: { decode } })', 'codec', "'encode' is missing"],
+  [
+    'new MulticastPeer<string, number>({ ...where, codec: text })',
+    'codec',
+    "Type 'number' is not assignable to type 'string'",
+  ],
+  [
+    'new MulticastPeer<number, string>({ ...where, codec: text, replyCodec: text })',
+    'codec',
+    "Type 'string' is not assignable to type 'number'",
+  ],
+  [
+    'new MulticastPeer({ ...where, codec: text, replyCodec: { decode } })',
+    'replyCodec',
+    "'encode' is missing",
+  ],
+  [
+    'new MulticastPeer<string, string, string>({ ...where, codec: text, replyCodec: json<number>() })',
+    'replyCodec',
+    "Type 'string' is not assignable to type 'number'",
+  ],
+  ['new MulticastPeer<Buffer, number>(where)', 'where', "Property 'codec' is missing"],
+  [
+    'new MulticastPeer({ ...where, localPort: 2, codec: text })',
+    'localPort',
+    "'localPort' does not exist",
+  ],
   ['new MulticastSender<number>(where)', 'where', "Property 'codec' is missing"],
   ['new MulticastSender({ ...where, tll: 2, codec: text })', 'tll', "'tll' does not exist"],
 ]
@@ -125,6 +170,16 @@ const hovers: [expression: string, type: string][] = [
   ["unpack('<4s5000H', data)", '[Buffer, ...number[]]'],
   ["unpack('' as string, data)", 'unknown[]'],
   ["iterUnpack('<Q?', data)", 'IterableIterator<[bigint, boolean]>'],
+  ['new MulticastPeer({ ...where, codec: text })', 'MulticastPeer<string, string, string>'],
+  [
+    'new MulticastPeer({ ...where, codec: text, replyCodec: json<number>() })',
+    'MulticastPeer<string, string, number>',
+  ],
+  [
+    "new MulticastPeer({ ...where, codec: new Struct('<H') }).send",
+    '(message: readonly [number | bigint | boolean]) => Promise<number>',
+  ],
+  ['remote', 'Remote'],
   ["new Struct('<IHf')", 'Struct<"<IHf">'],
   ["new Struct('' as string)", 'Struct<string>'],
   ["new Struct('<IHf').decode(data)", '[number, number, number]'],
@@ -152,7 +207,7 @@ const lines = [
 const header =
   "import { calcsize, iterUnpack, pack, packInto, Struct, unpack, unpackFrom } from 'typed-multicast/struct'; declare const data: Buffer"
 const endpoints =
-  "import { json, MulticastReceiver, MulticastSender, text } from 'typed-multicast'; declare const where: { group: string; port: number }; declare const decode: (data: Buffer) => string"
+  "import { json, MulticastPeer, MulticastReceiver, MulticastSender, type Remote, text } from 'typed-multicast'; declare const where: { group: string; port: number }; declare const decode: (data: Buffer) => string; declare const remote: Remote"
 
 const consumer = await assemble()
 for (const name of Object.keys(programs)) {

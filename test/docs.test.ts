@@ -19,6 +19,7 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 const globals = `
 declare const sender: import('typed-multicast').MulticastSender<string, string>
 declare const receiver: import('typed-multicast').MulticastReceiver<string, string>
+declare const peer: import('typed-multicast').MulticastPeer<string, string>
 `
 
 const programs = blocks.filter(({ kind }) => kind === 'ts' || kind === 'ts run')

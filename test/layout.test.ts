@@ -103,6 +103,7 @@ const order = [
   'testing/conformance/connect',
   'testing/conformance/endpoint',
   'testing/conformance/following',
+  'testing/conformance/multicast-peer',
   'testing/conformance/index',
 ]
 

@@ -13,7 +13,9 @@ import type { CreateSocket, DatagramSocket } from '../src/datagram.js'
 import * as face from '../src/index.js'
 import {
   membershipSettings,
+  peerSettings,
   receiverSettings,
+  replySettings,
   requestSettings,
   senderSettings,
 } from '../src/options.js'
@@ -124,6 +126,7 @@ test('api.md lists every export', () => {
 const listed = {
   MulticastSender: [...names('`MulticastSender'), ...names('Both')],
   MulticastReceiver: [...names('`MulticastReceiver'), ...names('Both')],
+  MulticastPeer: [...names('`MulticastPeer'), ...names('`MulticastReceiver'), ...names('Both')],
   MulticastStats: names('Counts'),
 }
 await claim('members', [
@@ -179,6 +182,24 @@ const optionTables: {
       // No address stands for the group's own.
       bindAddress: ["`'group'` on Linux, else `'any'`", isLinux ? undefined : '0.0.0.0'],
     },
+  },
+  {
+    of: 'a peer',
+    headings: ['Of both', 'Of a receiver', 'Of a peer'],
+    settings: (options) => peerSettings({ ...where, ...options }),
+    words: {
+      ...ofBoth,
+      sources: ['every sender', undefined],
+      bindAddress: ["`'group'` on Linux, else `'any'`", isLinux ? undefined : '0.0.0.0'],
+      followInterfaces: ["`true` where `interfaces` is `'all'`, else `false`", true],
+      ttl: ["1, for replies the system's", undefined],
+    },
+  },
+  {
+    of: 'a reply',
+    headings: ['Of a reply'],
+    settings: replySettings,
+    words: {},
   },
   {
     of: 'a request',
@@ -240,10 +261,11 @@ const sets: Record<Setter, (...args: unknown[]) => Record<string, unknown>> = {
     const { address, port } = options as { address: string; port: number }
     return { 'the address of `bind`': address, 'the port of `bind`': port }
   },
-  send: (_data, port, address) => ({
-    'the address of `sendto`': address,
-    'the port of `sendto`': port,
-  }),
+  send: (_data, port, address) =>
+    // A connected socket is given neither.
+    typeof port === 'function'
+      ? {}
+      : { 'the address of `sendto`': address, 'the port of `sendto`': port },
   addMembership: (_group, on) => ({ '`IP_ADD_MEMBERSHIP`, `IPV6_JOIN_GROUP`': on }),
   addSourceSpecificMembership: (source) => ({
     '`IP_ADD_SOURCE_MEMBERSHIP`, `MCAST_JOIN_SOURCE_GROUP`': source,
@@ -274,7 +296,10 @@ async function setBy(side: string, options: object): Promise<Map<string, unknown
     return socket
   }
   const given = { ...where, ...host, ...options, createSocket: noted }
-  if (side === 'receiver') {
+  if (side === 'peer') {
+    await using peer = new face.MulticastPeer({ bindAddress: 'group', ...given })
+    await peer.send('hello')
+  } else if (side === 'receiver') {
     await using receiver = new face.MulticastReceiver({ bindAddress: 'group', ...given })
     await receiver.ready()
   } else {
@@ -313,6 +338,7 @@ for (const { heading, sides } of [
   { heading: 'Of both', sides: ['receiver', 'sender'] },
   { heading: 'Of a sender', sides: ['sender'] },
   { heading: 'Of a receiver', sides: ['receiver'] },
+  { heading: 'Of a peer', sides: ['peer'] },
 ]) {
   test(`api.md tells every socket option: ${heading}`, async () => {
     for (const [first, , , shown] of rows(heading)) {
@@ -446,6 +472,7 @@ test('testing.md lists every export of both packages for tests', () => {
 const told: [entry: string, type: string, document: string, heading?: string][] = [
   ['typed-multicast', 'MulticastError', 'docs/api.md', 'Error codes'],
   ['typed-multicast', 'Received<1>', 'docs/api.md', 'Types'],
+  ['typed-multicast', 'Remote', 'docs/api.md', 'Types'],
   ['typed-multicast', 'Carrier', 'docs/api.md', 'Types'],
   ['typed-multicast', 'Membership', 'docs/api.md', '`MulticastReceiver'],
   ['typed-multicast', 'Codec<1>', 'docs/api.md', 'Codecs'],
@@ -474,6 +501,7 @@ const told: [entry: string, type: string, document: string, heading?: string][] 
     'ConformanceInterfaces',
     'ConformanceNetwork',
     'Peer',
+    'PeerMulticastPeer',
     'PeerReceiver',
     'PeerSender',
     'PeerSocket',

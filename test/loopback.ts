@@ -1,11 +1,13 @@
-/** Senders and receivers on 127.0.0.1, closed after each test. */
+/** Senders, receivers and peers on 127.0.0.1, closed after each test. */
 import { createSocket, type Socket } from 'node:dgram'
 import { afterEach } from 'node:test'
 import {
   type CreateSocket,
   type MulticastEmitter,
+  MulticastPeer,
   MulticastReceiver,
   MulticastSender,
+  type PeerOptions,
   type ReceiverOptions,
   type SenderOptions,
   text,
@@ -54,6 +56,14 @@ export function makeSender(
   return sender
 }
 
+export function makePeer(
+  options: Partial<PeerOptions> = {},
+): MulticastPeer<string, string, string> {
+  return keep(
+    new MulticastPeer({ group, port: 0, interfaces: '127.0.0.1', codec: text, ...options }),
+  )
+}
+
 /** A receiver that listens, and a sender to its port. */
 export async function makePair(
   forReceiver: Partial<ReceiverOptions> = {},
@@ -67,10 +77,11 @@ export async function makePair(
   return { receiver, sender }
 }
 
-/** Either kind, for what they have in common. */
+/** Each kind, for what they have in common. */
 export const kinds = {
   sender: (options: Partial<SenderOptions> = {}) => makeSender(9, options),
   receiver: (options: Partial<ReceiverOptions> = {}) => makeReceiver(options),
+  peer: (options: Partial<PeerOptions> = {}) => makePeer(options),
 }
 
 /** node:dgram's sockets as they are made, to see them and to make them fail. */

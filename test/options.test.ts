@@ -3,11 +3,13 @@ import { createSocket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
 import { type MulticastErrorCode, shown } from '../src/errors.js'
-import { MulticastReceiver, MulticastSender } from '../src/index.js'
+import { MulticastPeer, MulticastReceiver, MulticastSender } from '../src/index.js'
 import {
   applySettings,
   membershipSettings,
+  peerSettings,
   receiverSettings,
+  replySettings,
   requestSettings,
   senderSettings,
 } from '../src/options.js'
@@ -45,6 +47,14 @@ test('the defaults of a receiver', () => {
   assert.equal(settings.reuseAddr, true)
   // No address stands for the group's own.
   assert.equal(settings.bindAddress, process.platform === 'linux' ? undefined : '0.0.0.0')
+})
+
+test('the defaults of a peer are those of a receiver, and of what it sends the defaults of the system', () => {
+  const { ttl, loopback, networkInterfaces: list, ...others } = peerSettings({ group, port: 0 })
+  assert.deepEqual([ttl, loopback], [undefined, true])
+  const { networkInterfaces: _, ...receivers } = receiverSettings({ group, port: 0 })
+  assert.deepEqual(others, receivers)
+  assert.deepEqual(list(), networkInterfaces())
 })
 
 test('an undefined option is the default', () => {
@@ -92,7 +102,19 @@ const receiver: typeof common = [
   ['bindAddress', 'ERR_MULTICAST_OPTION', ['all', '::', '239.1.2.3', 7, '']],
   ['reuseAddr', 'ERR_MULTICAST_OPTION', [0, 'true', null]],
 ]
+const peer: typeof common = [
+  ...receiver,
+  ['ttl', 'ERR_MULTICAST_TTL', [-1, 256, 1.5, Number.NaN, '1', null, true]],
+  ['loopback', 'ERR_MULTICAST_OPTION', [0, 'false', null]],
+]
 
+const reply: typeof common = [
+  [
+    'within',
+    'ERR_MULTICAST_OPTION',
+    [-1, -0.1, Number.NaN, 2 ** 31, Number.POSITIVE_INFINITY, '100', null, 5n],
+  ],
+]
 const request: typeof common = [
   ['timeout', 'ERR_MULTICAST_TIMEOUT', [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, '1']],
   ['limit', 'ERR_MULTICAST_OPTION', [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1', null]],
@@ -116,6 +138,18 @@ for (const { what, known, make, table } of [
     known: receiverSettings(required),
     make: (option: object) => keep(new MulticastReceiver({ ...required, ...option } as never)),
     table: [...common, ...receiver],
+  },
+  {
+    what: 'a peer',
+    known: peerSettings(required),
+    make: (option: object) => keep(new MulticastPeer({ ...required, ...option } as never)),
+    table: [...common, ...peer],
+  },
+  {
+    what: 'a reply',
+    known: replySettings({}),
+    make: replySettings,
+    table: reply,
   },
   {
     what: 'a request',
@@ -159,6 +193,7 @@ for (const { what, known, make, table } of [
 for (const [kind, make] of [
   ['sender', (options: object) => keep(new MulticastSender(options as never))],
   ['receiver', (options: object) => keep(new MulticastReceiver(options as never))],
+  ['peer', (options: object) => keep(new MulticastPeer(options as never))],
 ] as const) {
   test(`a ${kind} names the known option that is spelled like it`, () => {
     assert.throws(() => make({ group, port, time_out: 5 }), {
@@ -201,6 +236,28 @@ test('likeness is by spelling, whatever the letter case', () => {
   for (const [given, meant] of Object.entries(near)) {
     assert.throws(() => senderSettings({ group, port, [given]: 1 }), new RegExp(`'${meant}'\\?`))
   }
+})
+
+test('what a peer lacks of a sender is told as an option of one', () => {
+  for (const option of [{ localPort: 10_000 }, { localAddress: '127.0.0.1' }]) {
+    const [name] = Object.keys(option)
+    assert.throws(() => new MulticastPeer({ group, port, ...option }), {
+      code: 'ERR_MULTICAST_UNKNOWN_OPTION',
+      message: new RegExp(`^There is no option '${name}' here: it is one of a MulticastSender\\.`),
+    })
+  }
+})
+
+test('a peer that does not share its port is bound to the group', () => {
+  const options = { group, port, reuseAddr: false }
+  for (const bindAddress of ['any', '127.0.0.1']) {
+    assert.throws(() => peerSettings({ ...options, bindAddress }), {
+      code: 'ERR_MULTICAST_OPTION',
+      message: /^reuseAddr is false, and bindAddress '[\d.]+': .*Leave one of the two out$/,
+    })
+    assert.doesNotThrow(() => peerSettings({ ...options, bindAddress, reuseAddr: true }))
+  }
+  assert.equal(peerSettings({ ...options, bindAddress: 'group' }).bindAddress, undefined)
 })
 
 test('the limits of each range are in it', () => {
@@ -334,6 +391,9 @@ test('both ends of the range of each option are in it', () => {
     }
   }
   for (const edge of [0, 65_535]) assert.equal(receiverSettings({ group, port: edge }).port, edge)
+  for (const within of [0, 0.5, 2 ** 31 - 1]) {
+    assert.equal(replySettings({ within }).within, within)
+  }
   for (const limit of [1, most]) assert.equal(requestSettings({ limit }, undefined).limit, limit)
 })
 
@@ -372,6 +432,24 @@ test('the settings of each kind are set on its socket, and no others', () => {
     ['setMulticastTTL', 1],
     ['setMulticastLoopback', true],
   ])
+  set.length = 0
+  const sending = { ...given, ttl: 7, loopback: false }
+  applySettings('peer', socket, peerSettings(sending))
+  assert.deepEqual(set.splice(0).sort(), [
+    ['setMulticastLoopback', false],
+    ['setMulticastTTL', 7],
+    ['setRecvBufferSize', 4096],
+    ['setSendBufferSize', 8192],
+    ['setTTL', 7],
+  ])
+  // No datagram can be sent to a host with 0: replies keep the system's.
+  applySettings('peer', socket, peerSettings({ group, port, ttl: 0 }))
+  assert.deepEqual(set.splice(0).sort(), [
+    ['setMulticastLoopback', true],
+    ['setMulticastTTL', 0],
+  ])
+  applySettings('peer', socket, peerSettings({ group, port }))
+  assert.deepEqual(set, [['setMulticastLoopback', true]])
 })
 
 test('the address to bind to is of the family of the group', () => {

@@ -53,6 +53,34 @@ export async function program(remote: RemoteInfo): Promise<void> {
   const toReplies = new MulticastSender({ ...where, replyCodec: text })
   is<Equal<typeof toReplies, MulticastSender<string | Uint8Array, string>>>()
 
+  // A peer hears, sends and replies.
+  const peer = new MulticastPeer(where)
+  is<Equal<typeof peer, MulticastPeer<Buffer, string | Uint8Array, string | Uint8Array>>>()
+  is<Equal<typeof peer, MulticastPeer>>()
+  const textPeer = new MulticastPeer({ ...where, codec: text })
+  is<Equal<typeof textPeer, MulticastPeer<string, string>>>()
+  const bothPeer = new MulticastPeer({ ...where, codec: json<Fix>(), replyCodec: text })
+  is<Equal<typeof bothPeer, MulticastPeer<Fix, Fix, string>>>()
+  const repliesPeer = new MulticastPeer({ ...where, replyCodec: text })
+  is<Equal<typeof repliesPeer, MulticastPeer<Buffer, string | Uint8Array, string>>>()
+  const unnamedPeer = new MulticastPeer({ ...where, codec: json() })
+  is<Equal<typeof unnamedPeer, MulticastPeer<unknown, unknown>>>()
+  await bothPeer.send({ latitude: 1 })
+  await bothPeer.reply('thanks', remote, { within: 5 })
+  // @ts-expect-error replies are text
+  await bothPeer.reply({ latitude: 1 }, remote)
+  // @ts-expect-error messages are not
+  await bothPeer.send('thanks')
+  // @ts-expect-error it sends from the port of the group
+  new MulticastPeer({ ...where, localPort: 1 })
+  // @ts-expect-error numbers cannot be sent as bytes
+  new MulticastPeer<Buffer, number>(where)
+  const hearing: MulticastReceiver<Fix, string> = bothPeer
+  // @ts-expect-error what is sent may be narrower, not wider
+  const widerPeer: MulticastPeer<string, string | number, string> = textPeer
+  const narrowerPeer: MulticastPeer<Buffer, Uint8Array> = peer
+  void [hearing, widerPeer, narrowerPeer]
+
   // With one of a type that nobody names, and with one for the replies that may be missing.
   const unnamed = new MulticastReceiver({ ...where, codec: json() })
   is<Equal<typeof unnamed, MulticastReceiver<unknown, unknown>>>()
@@ -76,6 +104,8 @@ export async function program(remote: RemoteInfo): Promise<void> {
   }
   const unevenReceiver = new MulticastReceiver({ ...where, codec: uneven })
   is<Equal<typeof unevenReceiver, MulticastReceiver<[number, number], readonly [number]>>>()
+  const unevenPeer = new MulticastPeer({ ...where, codec: uneven })
+  is<Equal<typeof unevenPeer, MulticastPeer<[number, number], readonly [number]>>>()
   const unevenBoth = new MulticastReceiver({ ...where, codec: uneven, replyCodec: text })
   is<Equal<typeof unevenBoth, MulticastReceiver<[number, number], string>>>()
 
@@ -200,6 +230,7 @@ export async function program(remote: RemoteInfo): Promise<void> {
   const mocked = new MulticastReceiver({ ...where, codec: text, ...host })
   is<Equal<typeof mocked, MulticastReceiver<string, string>>>()
   new MulticastSender({ ...where, ...network.host() })
+  new MulticastPeer({ ...where, ...network.host() })
   const carrier: CreateSocket = host.createSocket
   new MulticastSender({ ...where, createSocket: carrier })
   is<Equal<(typeof network.journal)[number]['deliveries'][number]['outcome'], Outcome>>()

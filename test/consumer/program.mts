@@ -9,6 +9,7 @@ import {
   type Membership,
   type MembershipChange,
   type MulticastError,
+  MulticastPeer,
   MulticastReceiver,
   MulticastSender,
   type Remote,
@@ -33,8 +34,11 @@ export type {
   MulticastReceiverEvents,
   MulticastStats,
   NetworkInterfaces,
+  PeerOptions,
   Received,
   ReceiverOptions,
+  Remote,
+  ReplyOptions,
   RequestOptions,
   SenderOptions,
   WatchInterfaces,
@@ -103,6 +107,31 @@ export const inlineReceiver = () =>
 
 export const structReceiver = () =>
   new MulticastReceiver({ ...address, codec: new Struct('<IHf'), replyCodec: text })
+export const plainPeer = () => new MulticastPeer(address)
+export const bytesPeer = () => new MulticastPeer({ ...address, codec: bytes })
+export const textPeer = () => new MulticastPeer({ ...address, codec: text })
+export const jsonPeer = () => new MulticastPeer({ ...address, codec: json<{ id: string }>() })
+export const mixedPeer = () => new MulticastPeer({ ...address, codec: text, replyCodec: number })
+export const replyPeer = () => new MulticastPeer({ ...address, replyCodec: number })
+export const inlinePeer = () =>
+  new MulticastPeer({
+    ...address,
+    codec: { encode: (value: bigint) => Buffer.from(`${value}`), decode: (data) => data.length },
+  })
+export const inlineReplyPeer = () =>
+  new MulticastPeer({
+    ...address,
+    codec: text,
+    replyCodec: { encode: (value: Date) => Buffer.from(`${value}`), decode: (data) => data.length },
+  })
+export const structPeer = () => new MulticastPeer({ ...address, codec: new Struct('<I?4s') })
+export const structReplyPeer = () =>
+  new MulticastPeer({ ...address, codec: new Struct('<f'), replyCodec: new Struct('!Q2x') })
+export const emptyStructPeer = () => new MulticastPeer({ ...address, codec: new Struct('') })
+export const longStructPeer = () => new MulticastPeer({ ...address, codec: new Struct('<5000H') })
+export const dynamicPeer = (format: string) =>
+  new MulticastPeer({ ...address, codec: new Struct(format) })
+
 export const unpacked = () => unpack('>I 2s?xq', Buffer.alloc(24))
 export const prepared = () => new Struct('!4s4s')
 export const dynamic = (format: string) => unpack(format, Buffer.alloc(calcsize(format)))
@@ -146,6 +175,34 @@ export function listeners() {
     },
   })
   holds<Same<Delivery['outcome'], Outcome>>()
+}
+
+export async function peers() {
+  const peer = await structReplyPeer().ready()
+  holds<Same<typeof peer, ReturnType<typeof structReplyPeer>>>()
+  peer.on('message', async (message, remote) => {
+    holds<Same<typeof message, [number]>>()
+    holds<Same<typeof remote, Remote>>()
+    holds<Same<typeof remote.interface, string | undefined>>()
+    await peer.reply([7n], remote, { within: 100 })
+    await peer.reply([7], { address: '192.0.2.1', port: 5353 })
+  })
+  peer.on('membership', (change, { interface: name }) => {
+    holds<Same<typeof change, 'joined' | 'left' | 'lost'>>()
+    holds<Same<typeof name, string>>()
+  })
+  for await (const { message, remote } of peer) {
+    holds<Same<typeof message, [number]>>()
+    holds<Same<typeof remote, Remote>>()
+  }
+  holds<Same<ReturnType<typeof peer.send>, Promise<number>>>()
+  holds<Same<typeof peer.interfaces, readonly string[]>>()
+  await peer.send([0.5])
+  await emptyStructPeer().send([])
+  await dynamicPeer('<I').send([1])
+  // It is a receiver.
+  const receiver: MulticastReceiver<string, number> = mixedPeer()
+  await receiver.close()
 }
 
 export async function loops() {
@@ -200,6 +257,34 @@ export function mistakes(remote: RemoteInfo) {
   // @ts-expect-error: with this codec the replies are no bytes
   const repliesBytes = new MulticastSender<number, Buffer>({ ...address, codec: number })
   void [takesBytes, repliesBytes]
+  const peer = new MulticastPeer({ ...address, codec: text, replyCodec: number })
+  // @ts-expect-error: a message of the wrong type
+  peer.send(1)
+  // @ts-expect-error: a reply of the wrong type
+  peer.reply('one', remote)
+  // @ts-expect-error: the messages are strings
+  peer.on('message', (message: number) => message)
+  // @ts-expect-error: an option of a reply that does not exist
+  peer.reply(1, remote, { after: 100 })
+  // @ts-expect-error: milliseconds are a number
+  peer.reply(1, remote, { within: '100' })
+  // @ts-expect-error: questions with answers are a sender's
+  peer.request('?', { limit: 1 })
+  // @ts-expect-error: a peer sends from the port of the group
+  new MulticastPeer({ ...address, localPort: 2 })
+  // @ts-expect-error: and from its interfaces
+  new MulticastPeer({ ...address, localAddress: '192.0.2.1', codec: text })
+  // @ts-expect-error: nor does it hear replies
+  new MulticastPeer({ ...address, replies: false, codec: text, replyCodec: number })
+  // @ts-expect-error: a message is a list of three
+  structPeer().send([1, true])
+  // @ts-expect-error: the third of them is bytes
+  structPeer().send([1, true, 'text'])
+  // @ts-expect-error: without a codec what comes is bytes
+  new MulticastPeer<string>(address)
+  // @ts-expect-error: a receiver does not send
+  const sends: MulticastPeer<string, string> = textReceiver()
+  void sends
   // @ts-expect-error: a value is missing
   pack('<IH', 1)
   // @ts-expect-error: a string is not a number

@@ -12,6 +12,7 @@ import { errno } from '../../errors.js'
 import type { MulticastEmitter } from '../../events.js'
 import type { NetworkInterfaces, WatchInterfaces } from '../../interfaces.js'
 import type { Carrier, RequestOptions } from '../../options.js'
+import { MulticastPeer } from '../../peer.js'
 import { MulticastReceiver } from '../../receiver.js'
 import { MulticastSender } from '../../sender.js'
 import type { Channel, Failure, News, Order } from './channel.js'
@@ -99,10 +100,7 @@ export class Actor {
       networkInterfaces: this.#networkInterfaces,
       watchInterfaces: this.#watchInterfaces,
     }
-    const endpoint =
-      order.make === 'sender'
-        ? new MulticastSender({ ...order.options, ...carrier })
-        : new MulticastReceiver({ ...order.options, ...carrier })
+    const endpoint = madeEndpoint(order, carrier)
     this.#held.set(target, { subject: endpoint, close: () => endpoint.close() })
     if (order.make === 'receiver' && order.answer !== undefined) {
       const { answer } = order
@@ -126,6 +124,15 @@ export class Actor {
     this.#held.clear()
     await Promise.all(held.map(({ close }) => close()))
   }
+}
+
+function madeEndpoint(
+  order: Exclude<Extract<Order, { make: unknown }>, { make: 'socket' }>,
+  carrier: Carrier,
+): Endpoint {
+  if (order.make === 'sender') return new MulticastSender({ ...order.options, ...carrier })
+  if (order.make === 'peer') return new MulticastPeer({ ...order.options, ...carrier })
+  return new MulticastReceiver({ ...order.options, ...carrier })
 }
 
 /** What takes more than one call, or has to happen without a pause. */

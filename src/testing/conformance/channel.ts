@@ -1,6 +1,6 @@
 /** What a peer and its actor say to each other, and the way it takes. */
 
-import type { ReceiverOptions, SenderOptions } from '../../options.js'
+import type { PeerOptions, ReceiverOptions, SenderOptions } from '../../options.js'
 import { turn } from '../turns.js'
 
 /** How a raw socket is made: what a test chooses of `dgram.SocketOptions`. */
@@ -25,6 +25,7 @@ export type Order = { readonly id: number } & (
       /** Reply to each message with this and the message. */
       readonly answer: string | undefined
     }
+  | { readonly make: 'peer'; readonly target: number; readonly options: PeerOptions }
   /** A method of what was made, or one of the actor's routines for it. */
   | { readonly call: string; readonly target: number; readonly args: readonly unknown[] }
   | { readonly routine: string; readonly target: number; readonly args: readonly unknown[] }

@@ -184,6 +184,40 @@ for (const ip of families) {
   )
 
   connect.rule(
+    `over ${family}, sockets that are connected to a group leave it, and unicast, to those of the port that hear`,
+    [...needs, 'connected'],
+    async ({ near, other, port }) => {
+      const join = [[group, here.e0.handle] as const]
+      const holder = await open(near, type, { port, join })
+      const hearing = await open(near, type, { port, address: group, join })
+      // The last ones that are bound, which unicast goes to before any other.
+      const sending: PeerSocket[] = []
+      for (const address of [group, here.e0.address, here.e0.address, ip.any]) {
+        const socket = await open(near, type, { port, address, via: here.e0.handle })
+        sending.push(await socket.connect(port, group))
+      }
+      const { heard } = await open(other, type, { port, join: [[group, there.e0.handle]] })
+      const speaker = await open(other, type, { via: there.e0.handle })
+      await speaker.send('unicast', port, here.e0.address)
+      await speaker.send('group', port, group)
+      assert.equal((await heard.next()).text, 'group')
+      for (const [at, socket] of sending.entries()) {
+        await socket.sendConnected(`sent by ${at}`)
+        const { text, remote } = await heard.next()
+        assert.deepEqual(
+          [text, remote.address, remote.port],
+          [`sent by ${at}`, here.e0.address, port],
+        )
+      }
+      await speaker.send('end', port, group)
+      const own = sending.map((_, at) => `sent by ${at}`)
+      assert.deepEqual(await holder.heard.until('end'), ['unicast', 'group', ...own, 'end'])
+      assert.deepEqual(await hearing.heard.until('end'), ['group', ...own, 'end'])
+      for (const socket of sending) assert.equal(socket.heard.size, 0)
+    },
+  )
+
+  connect.rule(
     `over ${family}, an interface that is set after connecting is sent through, and not from its address`,
     [...needs, 'connected'],
     async ({ near, other, port }) => {
@@ -414,6 +448,28 @@ connect.rule(
     await speaker.connect(port, `${group}%e1`)
     await speaker.sendConnected('hello')
     assert.equal((await heard.next()).remote.address, 'fe80::1%e1')
+  },
+)
+
+connect.rule(
+  'over IPv6, a socket bound in a zone that is connected to its group there leaves it to those that hear',
+  ['ipv6', 'connected'],
+  async ({ near, other, port }) => {
+    const group = 'ff02::1:3'
+    const address = `${group}%e1`
+    const join = [[group, '::%e1'] as const]
+    const hearing = await open(near, 'udp6', { port, address, join })
+    const sending = await open(near, 'udp6', { port, address, via: '::%e1' })
+    await sending.connect(port, address)
+    const there = await open(other, 'udp6', { port, address, join })
+    await there.send('from there', port, address)
+    await sending.sendConnected('from here')
+    await there.send('end', port, address)
+    assert.deepEqual(await hearing.heard.until('end'), ['from there', 'from here', 'end'])
+    assert.equal(sending.heard.size, 0)
+    await there.heard.until('from there')
+    const { remote } = await there.heard.next()
+    assert.deepEqual([remote.address, remote.port], ['fe80::1%e1', port])
   },
 )
 

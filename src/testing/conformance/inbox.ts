@@ -1,5 +1,5 @@
 /** What an endpoint hears, kept in order and awaited with a bound. */
-import type { RemoteInfo } from 'node:dgram'
+import type { Remote } from '../../events.js'
 
 /** Milliseconds that anything awaited may take. */
 export const BOUND = 10_000
@@ -12,12 +12,12 @@ export interface Mail {
   readonly data: Buffer
   /** The data as UTF-8. */
   readonly text: string
-  readonly remote: RemoteInfo
+  readonly remote: Remote
 }
 
 /** Anything that emits `message` as a `dgram.Socket` does. */
 export interface Hears {
-  on(event: 'message', listener: (data: Buffer, remote: RemoteInfo) => void): unknown
+  on(event: 'message', listener: (data: Buffer, remote: Remote) => void): unknown
 }
 
 /** The datagrams that come in, in order, from now on. */

@@ -13,6 +13,7 @@ import { interfaces } from './interfaces.js'
 import { limits } from './limits.js'
 import { membership } from './membership.js'
 import { misuse } from './misuse.js'
+import { multicastPeer } from './multicast-peer.js'
 import { order } from './order.js'
 import { outgoing } from './outgoing.js'
 import { scope } from './scope.js'
@@ -32,7 +33,13 @@ export {
   routedGroups,
   topology,
 } from './network.js'
-export { Peer, type PeerReceiver, type PeerSender, type PeerSocket } from './peer.js'
+export {
+  Peer,
+  type PeerMulticastPeer,
+  type PeerReceiver,
+  type PeerSender,
+  type PeerSocket,
+} from './peer.js'
 
 /** All the cases. Run them one after another where they share a network. */
 export const conformance: readonly ConformanceCase[] = casesOf([
@@ -52,4 +59,5 @@ export const conformance: readonly ConformanceCase[] = casesOf([
   connect,
   endpoint,
   following,
+  multicastPeer,
 ])

@@ -120,6 +120,35 @@ for (const ip of families) {
   )
 
   misuse.rule(
+    `over ${family}, a TTL of what is sent to one host is 1 to 255, and cut down to an integer`,
+    needs,
+    async ({ near, other, port }) => {
+      const { heard } = await open(other, type, { port })
+      const socket = await open(near, type)
+      for (const ttl of [1, 255, 1.5, 2 ** 32 + 1]) {
+        await socket.call('setTTL', ttl)
+        await socket.send(`${ttl}`, port, there.e0.address)
+      }
+      await refuses(socket, [
+        ['EINVAL', 'setTTL', 0],
+        ['EINVAL', 'setTTL', 256],
+        ['EINVAL', 'setTTL', -1],
+        ['EINVAL', 'setTTL', 0.5],
+        ['EINVAL', 'setTTL', Number.NaN],
+        ['EINVAL', 'setTTL', 2 ** 31],
+      ])
+      for (const ttl of ['1', undefined, null]) {
+        await assert.rejects(
+          socket.call('setTTL', ttl),
+          nodes('TypeError', 'ERR_INVALID_ARG_TYPE', /^The "ttl" argument must be of type number/),
+        )
+      }
+      await socket.send('end', port, there.e0.address)
+      assert.deepEqual(await heard.until('end'), ['1', '255', '1.5', '4294967297', 'end'])
+    },
+  )
+
+  misuse.rule(
     `over ${family}, the loopback flag takes any value, by whether it is true`,
     needs,
     async ({ near, port }) => {
@@ -149,6 +178,7 @@ for (const ip of families) {
     async ({ near, port }) => {
       for (const [method, ...args] of [
         ['setMulticastTTL', 1],
+        ['setTTL', 1],
         ['setMulticastLoopback', true],
         ['setMulticastInterface', e0],
       ]) {
@@ -251,6 +281,7 @@ for (const ip of families) {
         // These look for what is not there any more.
         for (const [method, ...args] of [
           ['setMulticastTTL', 1],
+          ['setTTL', 1],
           ['setMulticastLoopback', true],
           ['setRecvBufferSize', 10_000],
           ['setSendBufferSize', 10_000],

@@ -88,7 +88,10 @@ export type Need =
   | 'ipv6'
   /** Linux's limits: 20 memberships of a socket, 10 IPv4 sources of a membership. */
   | 'limits'
-  /** What node:dgram's connected sockets can do beside `connect`: `send(data)`, `disconnect`, `remoteAddress`. */
+  /**
+   * What node:dgram's connected sockets can do beside `connect`: `send(data)`, which peers need, `disconnect` and
+   * `remoteAddress`.
+   */
   | 'connected'
   /** Receive buffers of a bounded size, 212,992 bytes by default. */
   | 'buffers'

@@ -1,13 +1,16 @@
-/** Sockets, senders and receivers elsewhere: in another process, or over another carrier. */
+/** Sockets, senders, receivers and peers elsewhere: in another process, or over another carrier. */
 import { EventEmitter } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import type { MulticastStats } from '../../endpoint.js'
+import type { Remote } from '../../events.js'
 import type { NetworkInterfaces } from '../../interfaces.js'
 import type { Membership } from '../../member-socket.js'
 import type {
   Carrier,
   MembershipOptions,
+  PeerOptions,
   ReceiverOptions,
+  ReplyOptions,
   RequestOptions,
   SenderOptions,
 } from '../../options.js'
@@ -81,6 +84,13 @@ export class Peer {
     const receiver = this.#hold((target) => new PeerReceiver(target, this.#tell))
     await this.#tell({ make: 'receiver', target: receiver.target, options, answer })
     return receiver
+  }
+
+  /** A `MulticastPeer`, once it is ready. */
+  async multicastPeer(options: PeerOptions): Promise<PeerMulticastPeer> {
+    const peer = this.#hold((target) => new PeerMulticastPeer(target, this.#tell))
+    await this.#tell({ make: 'peer', target: peer.target, options })
+    return peer
   }
 
   /** What the host's `networkInterfaces()` lists. */
@@ -278,9 +288,31 @@ export class PeerReceiver extends PeerEmitter {
     return (await this.order({ get: 'memberships', target: this.target })) as Membership[]
   }
 
+  /** As `MulticastReceiver#reply`. */
+  async reply(
+    message: string | Uint8Array,
+    remote: Pick<Remote, 'address' | 'port' | 'interface'>,
+    options?: ReplyOptions,
+  ): Promise<number> {
+    return (await this.call('reply', message, remote, options)) as number
+  }
+
   /** The counts up to now. */
   async stats(): Promise<MulticastStats> {
     return (await this.order({ get: 'stats', target: this.target })) as MulticastStats
+  }
+}
+
+/** A `MulticastPeer` in a peer. */
+export class PeerMulticastPeer extends PeerReceiver {
+  /** Resolves with the bytes that were sent. */
+  async send(message: string | Uint8Array): Promise<number> {
+    return (await this.call('send', message)) as number
+  }
+
+  /** What it sends through now. */
+  async interfaces(): Promise<string[]> {
+    return (await this.order({ get: 'interfaces', target: this.target })) as string[]
   }
 }
 

@@ -27,6 +27,30 @@ for (const ip of families) {
   )
 
   scope.rule(
+    `over ${family}, what is sent to one host has a TTL of its own, 64 by default`,
+    routed,
+    async ({ near, far, port }) => {
+      const behind = await open(far, type, { port, join: [[group, ip.far.e0.handle]] })
+      const speaker = await open(near, type, { via: here.e0.handle })
+      const to = ip.far.e0.address
+      await speaker.send('default', port, to)
+      await speaker.call('setTTL', 1)
+      await speaker.send('1', port, to)
+      await speaker.call('setMulticastTTL', 2)
+      await speaker.send('1, the group has 2', port, to)
+      await speaker.send('group 2, one host has 1', port, group)
+      await speaker.call('setTTL', 2)
+      await speaker.call('setMulticastTTL', 1)
+      await speaker.send('2, the group has 1', port, to)
+      await speaker.send('group 1, one host has 2', port, group)
+      await speaker.send('end', port, to)
+      assert.deepEqual(await behind.heard.until('end'), [
+        ...['default', 'group 2, one host has 1', '2, the group has 1', 'end'],
+      ])
+    },
+  )
+
+  scope.rule(
     `over ${family}, what is heard behind a router comes from the sender, and is answered there`,
     routed,
     async ({ near, far, port }) => {
