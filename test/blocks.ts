@@ -6,7 +6,9 @@ import { root } from './tree.js'
 export const documents = [
   'README.md',
   'CHANGELOG.md',
-  ...readdirSync(join(root, 'docs')).map((file) => `docs/${file}`),
+  ...readdirSync(join(root, 'docs')).flatMap((file) =>
+    file.endsWith('.md') ? `docs/${file}` : [],
+  ),
 ]
 
 export interface Block {
