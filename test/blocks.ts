@@ -6,6 +6,7 @@ import { root } from './tree.js'
 export const documents = [
   'README.md',
   'CHANGELOG.md',
+  'CONTRIBUTING.md',
   ...readdirSync(join(root, 'docs')).flatMap((file) =>
     file.endsWith('.md') ? `docs/${file}` : [],
   ),

@@ -135,3 +135,12 @@ test('every link leads somewhere', () => {
 test('every document is reached from the README', () => {
   for (const document of documents.slice(1)) assert.ok(read('README.md').includes(`](${document})`))
 })
+
+test('the index lists every document', () => {
+  const index = read('docs/README.md')
+  for (const document of documents) {
+    if (document === 'docs/README.md') continue
+    const link = document.startsWith('docs/') ? document.slice('docs/'.length) : `../${document}`
+    assert.ok(index.includes(`](${link})`), document)
+  }
+})
