@@ -71,7 +71,7 @@ function byProcess(output: string): Map<string, string[]> {
 const together = ['sender', 'receiver', 'demo']
 
 const alone = readdirSync(`${root}/examples`)
-  .map((file) => file.replace(/\.ts$/, ''))
+  .flatMap((file) => /^(.+)\.ts$/.exec(file)?.[1] ?? [])
   .filter((example) => !together.includes(example))
 
 /** Runs the demo as the README says; returns the milliseconds that it took. */
@@ -120,6 +120,21 @@ describe('the examples', { concurrency: true }, () => {
     assert.deepEqual(await printed(start('sender')), promised('sender'))
     assert.deepEqual(await heard, promised('receiver'))
   })
+})
+
+test('examples/README.md lists each example, and shows what it prints', () => {
+  const readme = readFileSync(`${root}/examples/README.md`, 'utf8')
+  const shown = new Map(
+    [...readme.matchAll(/^npx tsx examples\/(\w+)\.ts\n```\n\n```text\n([^`]*)```$/gm)].map(
+      ([, example = '', text = '']) => [example, linesOf(text)],
+    ),
+  )
+  const examples = [...alone, 'sender', 'receiver']
+  assert.deepEqual([...shown.keys()].sort(), [...examples].sort())
+  for (const example of examples) assert.deepEqual(shown.get(example), promised(example), example)
+  for (const file of readdirSync(`${root}/examples`)) {
+    if (file.endsWith('.ts')) assert.ok(readme.includes(`](${file})`), file)
+  }
 })
 
 test('DEBUG shows opening, joining, sending, receiving and closing', async () => {

@@ -100,7 +100,7 @@ describe('the packed package', { skip }, () => {
     const known = [
       /^(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/,
       /^docs\//,
-      /^examples\/\w+\.ts$/,
+      /^examples\/\w+\.(ts|md)$/,
       /^dist\/.*\.(js|d\.ts)$/,
       /^node_modules\/typed-emitter\//,
     ]
