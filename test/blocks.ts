@@ -7,6 +7,7 @@ export const documents = [
   'README.md',
   'CHANGELOG.md',
   'CONTRIBUTING.md',
+  'SECURITY.md',
   'examples/README.md',
   ...readdirSync(join(root, 'docs')).flatMap((file) =>
     file.endsWith('.md') ? `docs/${file}` : [],
