@@ -6,13 +6,18 @@ import { root } from './tree.js'
 export const documents = [
   'README.md',
   'CHANGELOG.md',
-  ...readdirSync(join(root, 'docs')).map((file) => `docs/${file}`),
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'examples/README.md',
+  ...readdirSync(join(root, 'docs')).flatMap((file) =>
+    file.endsWith('.md') ? `docs/${file}` : [],
+  ),
 ]
 
 export interface Block {
   /**
-   * `ts`, `ts run`, `sh` or `text`; or `ts printers.ts`, a file of a user's project, which
-   * testing/frameworks.test.ts makes.
+   * `ts`, `ts run`, `sh` or `text`; `ts run zod`, which recipes.test.ts runs beside zod; or
+   * `ts printers.ts`, a file of a user's project, which testing/frameworks.test.ts makes.
    */
   readonly kind: string
   readonly code: string

@@ -39,13 +39,15 @@ before(async () => {
 })
 
 test('every block of code is of a kind that is checked', () => {
-  for (const [index, { kind, document, line }] of blocks.entries()) {
+  for (const [index, { kind, code, document, line }] of blocks.entries()) {
     const at = `${document}:${line}`
-    // A file of a user's project is compiled and run in testing/frameworks.test.ts.
+    // A file of a user's project is compiled and run in testing/frameworks.test.ts, and what needs zod in
+    // recipes.test.ts.
     const isFile = files.some((file) => file.document === document && file.line === line)
-    assert.ok(isFile || /^(ts|ts run|sh|text)$/.test(kind), at)
+    assert.ok(isFile || /^(ts|ts run|ts run zod|sh|text)$/.test(kind), at)
     // Text is what the block before it prints.
-    const shows = kind === 'ts run' || blocks[index]?.code.includes('npm run demo')
+    const isExample = document === 'examples/README.md' && kind === 'sh'
+    const shows = kind.startsWith('ts run') || isExample || code.includes('npm run demo')
     assert.equal(blocks[index + 1]?.kind === 'text', shows, `${at}: is what it prints shown?`)
   }
 })
@@ -134,4 +136,13 @@ test('every link leads somewhere', () => {
 
 test('every document is reached from the README', () => {
   for (const document of documents.slice(1)) assert.ok(read('README.md').includes(`](${document})`))
+})
+
+test('the index lists every document', () => {
+  const index = read('docs/README.md')
+  for (const document of documents) {
+    if (document === 'docs/README.md') continue
+    const link = document.startsWith('docs/') ? document.slice('docs/'.length) : `../${document}`
+    assert.ok(index.includes(`](${link})`), document)
+  }
 })

@@ -72,7 +72,7 @@ function byProcess(output: string): Map<string, string[]> {
 const others = ['sender', 'receiver', 'demo', 'chat', 'discovery', 'mdns', 'ssdp', 'dns']
 
 const alone = readdirSync(`${root}/examples`)
-  .map((file) => file.replace(/\.ts$/, ''))
+  .flatMap((file) => /^(.+)\.ts$/.exec(file)?.[1] ?? [])
   .filter((example) => !others.includes(example))
 
 /** Runs the demo as the README says; returns the milliseconds that it took. */
@@ -177,6 +177,22 @@ describe('the peers among them', { concurrency: true }, () => {
       await output.line(/^found/)
       assert.deepEqual((await output.interrupt()).slice(0, 2), promised(example))
     })
+  }
+})
+
+test('examples/README.md lists each example, and shows what it prints', () => {
+  const readme = readFileSync(`${root}/examples/README.md`, 'utf8')
+  const shown = new Map(
+    [...readme.matchAll(/^npx tsx examples\/(\w+)\.ts\n```\n\n```text\n([^`]*)```$/gm)].map(
+      ([, example = '', text = '']) => [example, linesOf(text)],
+    ),
+  )
+  const programs = others.filter((example) => example !== 'demo' && example !== 'dns')
+  const examples = [...alone, ...programs]
+  assert.deepEqual([...shown.keys()].sort(), [...examples].sort())
+  for (const example of examples) assert.deepEqual(shown.get(example), promised(example), example)
+  for (const file of readdirSync(`${root}/examples`)) {
+    if (file.endsWith('.ts')) assert.ok(readme.includes(`](${file})`), file)
   }
 })
 

@@ -92,6 +92,8 @@ describe('the packed package', { skip }, () => {
       'LICENSE',
       'README.md',
       'CHANGELOG.md',
+      'docs/guide.md',
+      'examples/README.md',
       'dist/index.js',
       'dist/cli/main.js',
     ]) {
@@ -99,8 +101,9 @@ describe('the packed package', { skip }, () => {
     }
     const known = [
       /^(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/,
-      /^docs\//,
-      /^examples\/\w+\.ts$/,
+      // What is for those who choose or look, and not for those who have installed it, stays out.
+      /^docs\/(?!drawings|benchmarks|compare)\w+\.md$/,
+      /^examples\/\w+\.(ts|md)$/,
       /^dist\/.*\.(js|d\.ts)$/,
       /^node_modules\/typed-emitter\//,
     ]

@@ -26,6 +26,7 @@ const single = [
   'test/package.test',
   'test/compilers.test',
   'test/docs.test',
+  'test/recipes.test',
   'test/listed.test',
   'test/layout.test',
   'test/complete.test',
