@@ -39,10 +39,10 @@ export type MulticastEvents<Message> = {
 export type MembershipChange = 'joined' | 'left' | 'lost'
 
 /** What node:events' EventEmitter emits of its own accord. */
-type EmitterEvents = {
-  newListener: (event: string | symbol, listener: (...args: unknown[]) => void) => void
-  removeListener: (event: string | symbol, listener: (...args: unknown[]) => void) => void
-}
+type EmitterEvents = Record<
+  'newListener' | 'removeListener',
+  (event: string | symbol, listener: (...args: unknown[]) => void) => void
+>
 
 /** The events of a receiver. */
 export type MulticastReceiverEvents<Message> = MulticastEvents<Message> & {

@@ -185,6 +185,16 @@ for (const { args, why } of [
   })
 }
 
+test('what is typed is what is done', async (t) => {
+  const { argv, exitCode } = process
+  t.after(() => Object.assign(process, { argv, exitCode }))
+  process.argv = ['node', 'typed-multicast', '--help']
+  const log = t.mock.method(console, 'log', () => {})
+  await import('../src/cli/main.js')
+  assert.equal(process.exitCode, 0)
+  assert.match(String(log.mock.calls[0]?.arguments[0]), /^Usage: typed-multicast COMMAND/)
+})
+
 test('each has its help, which is no message', async (t) => {
   const log = t.mock.method(console, 'log', () => {})
   for (const name of ['listen', 'send']) {

@@ -113,7 +113,7 @@ const wrongOptions: [program: string, at: string, said: string][] = [
   [
     'new MulticastSender({ ...where, codec: text, replyCodec: json })',
     'replyCodec',
-    "is not assignable to type 'Codec<never, string>'",
+    "is not assignable to type 'Decoder<string>'",
   ],
   [
     'new MulticastReceiver({ ...where, codec: text, replyCodec: { decode } })',
@@ -280,7 +280,7 @@ function messages(output: string): Map<string, string> {
       if (line === undefined) return all
       const [word] = /^\w*/.exec(line.slice(column - 1)) ?? []
       // Without the parameter that TypeScript 5.7 gave Buffer and Uint8Array.
-      const text = message.replaceAll('<ArrayBufferLike>', '')
+      const text = message.replaceAll(/<ArrayBuffer(Like)?>/g, '')
       said.set(line, `${said.get(line)}${word}: ${text}\n`)
       return ''
     },

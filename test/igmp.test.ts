@@ -56,6 +56,8 @@ for (const { type, address, other, handles } of [
     const renamed = lookAtJoined(true)
     assert.notEqual(renamed.numbers, after.numbers)
     assert.ok(renamed.version > after.version)
+    // By its name it is taken down.
+    lab.here.ip('link set dev x1 name e1')
     for (const socket of [one, two]) socket.close()
   })
 }

@@ -146,6 +146,7 @@ test('api.md lists every member of the classes, and every count', () => {
 const ofBoth = {
   codec: ['`bytes`', face.bytes],
   replyCodec: ['`codec`', undefined],
+  accept: ['everyone', undefined],
   recvBufferSize: ["the system's", undefined],
   sendBufferSize: ["the system's", undefined],
   createSocket: ["node:dgram's", createSocket],
@@ -320,6 +321,9 @@ const others = (side: string): Record<string, unknown> => ({
   sendBufferSize: 10_000,
   maxQueuedBytes: 1000,
   queueLimit: 10,
+  queueBytes: 1000,
+  accept: () => true,
+  replies: false,
   signal: new AbortController().signal,
   createSocket: new MockNetwork({ platform: 'linux' }).host().createSocket,
   networkInterfaces: new MockNetwork().host().networkInterfaces,

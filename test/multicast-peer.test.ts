@@ -168,7 +168,7 @@ for (const { family, group, far, seen, own, other, hearing } of families) {
           assert.deepEqual(peer.stats, {
             ...{ sent: 6, bytesSent: 2 * 5 + 2 * 4 + 2 * 3 },
             ...{ received: 6, bytesReceived: 2 * 5 + 2 * 6 + 2 * 3 },
-            ...{ malformed: 0, dropped: 0 },
+            ...{ malformed: 0, dropped: 0, failed: 0, unheard: 0 },
           })
         }
         assert.equal(openSockets(), before)
