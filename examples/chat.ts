@@ -95,18 +95,7 @@ function print(line: string): void {
   console.log(line.replace(/\p{C}/gu, '?'))
 }
 
-await peer.ready()
-print(`${name}, on ${group} port ${values.port}`)
-tell('who')
-const life = setInterval(() => {
-  tell('here')
-  for (const [id, { name, heard }] of others) {
-    if (performance.now() - heard < 3 * every) continue
-    others.delete(id)
-    print(`${name} is gone`)
-  }
-}, every)
-
+let life: NodeJS.Timeout | undefined
 const input = createInterface({ input: process.stdin })
 process.once('SIGINT', () => input.close())
 input.on('line', (line) => tell('says', line))
@@ -116,3 +105,15 @@ input.on('close', () => {
   // What was sent before goes out first.
   peer.close()
 })
+
+await peer.ready()
+print(`${name}, on ${group} port ${values.port}`)
+tell('who')
+life = setInterval(() => {
+  tell('here')
+  for (const [id, { name, heard }] of others) {
+    if (performance.now() - heard < 3 * every) continue
+    others.delete(id)
+    print(`${name} is gone`)
+  }
+}, every)

@@ -114,15 +114,8 @@ function print(line: string): void {
   console.log(line.replace(/\p{C}/gu, '?'))
 }
 
-await peer.ready()
-print(`${name === undefined ? 'looking' : `${name} is`} on ${group} port ${port}`)
-send({ id, says: 'who' })
-tell()
-// Two of three may be lost.
-const telling = setInterval(tell, (lasts * 1000) / 3)
-const expiry = setInterval(() => {
-  for (const [other, { until }] of known) if (until <= performance.now()) lose(other, 'is gone')
-}, 250)
+let telling: NodeJS.Timeout | undefined
+let expiry: NodeJS.Timeout | undefined
 
 process.once('SIGINT', () => {
   clearInterval(telling)
@@ -131,3 +124,13 @@ process.once('SIGINT', () => {
   // What was sent before goes out first.
   peer.close()
 })
+
+await peer.ready()
+print(`${name === undefined ? 'looking' : `${name} is`} on ${group} port ${port}`)
+send({ id, says: 'who' })
+tell()
+// Two of three may be lost.
+telling = setInterval(tell, (lasts * 1000) / 3)
+expiry = setInterval(() => {
+  for (const [other, { until }] of known) if (until <= performance.now()) lose(other, 'is gone')
+}, 250)
