@@ -96,7 +96,7 @@ test('stats count datagrams and bytes both ways', async () => {
   const replied = once(sender, 'message')
   await receiver.reply('ok', remote)
   await replied
-  const none = { malformed: 0, dropped: 0 }
+  const none = { malformed: 0, dropped: 0, failed: 0, unheard: 0 }
   assert.deepEqual(receiver.stats, {
     sent: 1,
     received: 1,

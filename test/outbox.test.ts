@@ -8,6 +8,9 @@ import type { DatagramSocket } from '../src/datagram.js'
 import { MulticastError } from '../src/errors.js'
 import { Outbox } from '../src/outbox.js'
 
+/** What a message that waits for opening takes beside its bytes. */
+const KEPT = 256
+
 const group = parseGroup('239.1.2.3')
 const [port, address] = [10000, '239.1.2.3']
 
@@ -78,7 +81,7 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 const systemError = (code: string): Error => Object.assign(new Error(`send ${code}`), { code })
 
 test('what is sent before it opens goes out when it does, in its order and to its address', async () => {
-  const { outbox, kernel, sent } = make()
+  const { outbox, kernel, sent } = make(1000)
   const [one, two] = [Buffer.from('one'), Buffer.from('four')]
   const sends = [
     outbox.send(one, { port: 1, address: '239.0.0.1' }),
@@ -104,18 +107,30 @@ test('what is sent before it opens goes out when it does, in its order and to it
 })
 
 test('before it opens no more than the limit waits, and that is room again afterwards', async () => {
-  const { outbox, kernel, send, open } = make(10)
+  const limit = 10 + 2 * KEPT
+  const { outbox, kernel, send, open } = make(limit)
   const sends = [send(4), send(6)]
   await assert.rejects(send(1), {
     code: 'ERR_MULTICAST_QUEUE_FULL',
-    message: /^10 bytes wait to be sent, and 1 more would be over maxQueuedBytes, 10:/,
+    message: new RegExp(
+      `^${limit} bytes wait to be sent, and 1 and ${KEPT} for keeping them more would be over maxQueuedBytes, ${limit}:`,
+    ),
   })
-  sends.push(send(0))
   open()
-  assert.equal(kernel.taken.length, 3)
+  assert.equal(kernel.taken.length, 2)
+  sends.push(send(limit))
   for (const _ of sends) kernel.answer()
-  assert.deepEqual(await Promise.all(sends), [4, 6, 0])
-  assert.equal(outbox.bytesSent, 10)
+  assert.deepEqual(await Promise.all(sends), [4, 6, limit])
+  assert.equal(outbox.bytesSent, 10 + limit)
+})
+
+test('empty messages that wait for opening have their bound too', async () => {
+  const { kernel, send, open } = make(3 * KEPT)
+  const sends = [send(0), send(0), send(0)]
+  await assert.rejects(send(0), { code: 'ERR_MULTICAST_QUEUE_FULL' })
+  open()
+  for (const _ of sends) kernel.answer()
+  assert.deepEqual(await Promise.all(sends), [0, 0, 0])
 })
 
 test('once it is open it is full when the kernel has refused too much, and else never', async () => {
@@ -174,7 +189,7 @@ test('a datagram may be as large as its family allows, and no larger', async () 
 })
 
 test('shut it takes nothing more, for the first reason, and lets out what it has', async () => {
-  const { outbox, kernel, send, open } = make()
+  const { outbox, kernel, send, open } = make(1000)
   const accepted = send(1)
   let made = 0
   outbox.shut(() => {
@@ -193,7 +208,7 @@ test('shut it takes nothing more, for the first reason, and lets out what it has
 })
 
 test('cut before it opens, all that waits is rejected and counted, and it is empty', async () => {
-  const { outbox, kernel, sent, send, open } = make()
+  const { outbox, kernel, sent, send, open } = make(1000)
   const sends = [send(1), send(2)]
   const drained = outbox.drained()
   assert.equal(
@@ -236,7 +251,7 @@ test('cut while the kernel has some, these are rejected as it answers, for the f
 })
 
 test('it is drained when the last that it has taken is answered, and at once where there is none', async () => {
-  const { outbox, kernel, send, open } = make()
+  const { outbox, kernel, send, open } = make(1000)
   const none = outbox.drained()
   assert.ok(isPromise(none))
   assert.equal(await isSettled(none), true)
@@ -364,14 +379,15 @@ test('a way whose queue is full is passed over, unless all are', async () => {
 })
 
 test('what waited goes every way, whatever the kernel has refused meanwhile', async () => {
-  const { outbox, send } = make(10)
+  const { outbox, send } = make(10 + 2 * KEPT)
   const sends = [send(9), send(1)]
   const kernels = [new Kernel(), new Kernel()]
-  for (const kernel of kernels) kernel.refused = 10
+  for (const kernel of kernels) kernel.refused = 10 + 2 * KEPT
   outbox.open(() => kernels.map(({ socket }) => ({ socket, port, address })))
   for (const kernel of kernels) for (const _ of sends) kernel.answer()
   assert.deepEqual(await Promise.all(sends), [9, 1])
-  const full = make(10)
+  // At the limit exactly.
+  const full = make(10 + KEPT)
   const whole = full.send(10)
   full.open()
   full.kernel.answer()

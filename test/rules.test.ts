@@ -134,8 +134,14 @@ test('each check gives back what is right, and names what is wrong', () => {
     [isFunction, [Number, () => {}], [{}, 'x', null, undefined], code, /a function/],
     [
       isSignal,
-      [signal, AbortSignal.abort(), { aborted: false, addEventListener: () => {} }],
       [
+        signal,
+        AbortSignal.abort(),
+        { aborted: false, addEventListener: () => {}, removeEventListener: () => {} },
+      ],
+      [
+        { aborted: false, addEventListener: () => {} },
+        { aborted: false, removeEventListener: () => {} },
         {},
         { aborted: false },
         { addEventListener: () => {} },

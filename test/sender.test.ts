@@ -146,14 +146,15 @@ function altered(members: Partial<Record<keyof Socket, unknown>>): CreateSocket 
 }
 
 test('before listening no more than maxQueuedBytes wait', async () => {
-  const sender = makeSender(silent, { maxQueuedBytes: 10 })
+  // Each takes 256 bytes beside its own.
+  const sender = makeSender(silent, { maxQueuedBytes: 522 })
   const accepted = [sender.send('12345'), sender.send('67890')]
   await assert.rejects(sender.send('x'), {
     code: 'ERR_MULTICAST_QUEUE_FULL',
-    message: /10 bytes .*maxQueuedBytes/,
+    message: /^522 bytes .*maxQueuedBytes/,
   })
   assert.deepEqual(await Promise.all(accepted), [5, 5])
-  assert.equal(await sender.send('more than ten'), 13)
+  assert.equal(await sender.send('x'.repeat(523)), 523)
 })
 
 test('a send rejects while the kernel has refused maxQueuedBytes', async () => {
