@@ -1,4 +1,4 @@
-export { bytes, type Codec, json, text } from './codec.js'
+export { bytes, type Codec, json, type Schema, text } from './codec.js'
 export type { CreateSocket, DatagramSocket, DatagramSocketOptions } from './datagram.js'
 export type { MulticastStats } from './endpoint.js'
 export { MulticastError, type MulticastErrorCode } from './errors.js'
