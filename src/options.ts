@@ -66,8 +66,9 @@ export interface MulticastOptions extends Carrier {
   /** SO_SNDBUF in bytes. Default: the system's. Linux grants no more than `net.core.wmem_max`. */
   sendBufferSize?: number | undefined
   /**
-   * The bytes that may wait to be sent: those the kernel has refused so far, and before `listening`
-   * all of them. Past it a send rejects, because node:dgram's own queue has no bound. Default: 1 MiB.
+   * The bytes that may wait to be sent: those the kernel has refused so far, and apart from them what waits
+   * here, before `listening` or as a reply `within` some time, each with 256 bytes more. Past it a send
+   * rejects, because node:dgram's own queue has no bound. Default: 1 MiB.
    */
   maxQueuedBytes?: number | undefined
   /**

@@ -113,7 +113,7 @@ test('before it opens no more than the limit waits, and that is room again after
   await assert.rejects(send(1), {
     code: 'ERR_MULTICAST_QUEUE_FULL',
     message: new RegExp(
-      `^${limit} bytes wait to be sent, and 1 and ${KEPT} for keeping them more would be over maxQueuedBytes, ${limit}:`,
+      `^${limit} bytes wait to be sent, and 1 more and ${KEPT} to keep them would be over maxQueuedBytes, ${limit}:`,
     ),
   })
   open()
@@ -523,4 +523,87 @@ test('it is drained too where the mended way throws', async () => {
   mend()
   await assert.rejects(sending, { code: 'ERR_MULTICAST_SEND' })
   await drained
+})
+
+test('what the network refuses is counted, and nothing else', async () => {
+  const { outbox, kernel, send, open } = make(1000)
+  const early = send(1)
+  await assert.rejects(send(1000), { code: 'ERR_MULTICAST_QUEUE_FULL' })
+  await assert.rejects(send(65_508), { code: 'ERR_MULTICAST_MESSAGE_SIZE' })
+  open()
+  assert.equal(outbox.failed, 0)
+  kernel.answer(systemError('ENETUNREACH'))
+  await assert.rejects(early, { code: 'ERR_MULTICAST_SEND' })
+  assert.equal(outbox.failed, 1)
+  for (const [cause, failed] of [
+    [systemError('EPERM'), 2],
+    [systemError('EMSGSIZE'), 2],
+    [null, 2],
+  ] as const) {
+    const sending = send(1).catch(() => {})
+    kernel.answer(cause)
+    await sending
+    assert.equal(outbox.failed, failed)
+  }
+  // Given up by the caller, not refused by the network.
+  const given = send(1)
+  outbox.cut(() => new Error('cut'))
+  kernel.answer(systemError('ECANCELED'))
+  await assert.rejects(given, { message: 'cut' })
+  assert.equal(outbox.failed, 2)
+})
+
+test('where there is no way at all each send has failed', async () => {
+  const { outbox, send } = make()
+  outbox.open(() => [])
+  await assert.rejects(send(3), {
+    code: 'ERR_MULTICAST_SEND',
+    message: /^Could not send 3 bytes: no interface that it is to use is there/,
+  })
+  assert.equal(outbox.failed, 1)
+})
+
+test('what waits for its time goes out then, and counts as waiting until then', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const limit = 100 + 3 * KEPT
+  const { outbox, kernel, open } = make(limit)
+  open()
+  const to = { port: 7, address: '192.0.2.7' }
+  const later = (ms: number, size: number) => outbox.sendLater(ms, Buffer.alloc(size), to)
+  const first = later(50, 40)
+  const second = later(100, 60)
+  await assert.rejects(later(1, 1 + KEPT), {
+    code: 'ERR_MULTICAST_QUEUE_FULL',
+    message: new RegExp(`^${100 + 2 * KEPT} bytes wait to be sent, .* maxQueuedBytes, ${limit}:`),
+  })
+  // What goes out at once has nothing to do with it.
+  const atOnce = outbox.send(Buffer.alloc(limit), to)
+  assert.equal(kernel.taken.length, 1)
+  const third = later(100, 0)
+  t.mock.timers.tick(50)
+  assert.equal(kernel.taken.at(-1)?.data.byteLength, 40)
+  const fourth = later(50, 40)
+  t.mock.timers.tick(50)
+  assert.equal(kernel.taken.length, 5)
+  for (const _ of kernel.taken) kernel.answer()
+  assert.deepEqual(await Promise.all([first, second, third, fourth, atOnce]), [
+    40,
+    60,
+    0,
+    40,
+    limit,
+  ])
+})
+
+test('shut, what waits for its time is given up at once', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { outbox, kernel, open } = make(1000)
+  open()
+  const waiting = outbox.sendLater(50, Buffer.alloc(1), { port: 1, address })
+  outbox.shut(() => new Error('shut'))
+  await assert.rejects(waiting, { message: 'shut' })
+  await assert.rejects(outbox.sendLater(0, Buffer.alloc(1), { port: 1, address }), /shut/)
+  await outbox.drained()
+  t.mock.timers.tick(1000)
+  assert.equal(kernel.taken.length, 0)
 })
