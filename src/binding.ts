@@ -59,13 +59,20 @@ export class Sockets {
   }
 
   /** Opens one more, which is held and closed with the others from then on. */
-  open(place: Place): Promise<DatagramSocket> {
-    const opening = this.#openOne(place)
+  async open(place: Place): Promise<DatagramSocket> {
     const before = this.#opening
-    const settled = (): Promise<unknown> => before
-    // Not nested, or every socket that was ever opened would stay reachable.
-    this.#opening = opening.then(settled, settled)
-    return opening
+    let isDone = (): void => {}
+    const done = new Promise<void>((resolve) => {
+      isDone = resolve
+    })
+    // Not nested, or every socket that was ever opened would stay reachable. Nor is it of the promise that
+    // the caller awaits: one with two reactions leaves the caller out of the stack of an error.
+    this.#opening = done.then(() => before)
+    try {
+      return await this.#openOne(place)
+    } finally {
+      isDone()
+    }
   }
 
   /**
