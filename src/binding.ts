@@ -185,7 +185,8 @@ async function boundSocket(common: Common, place: Place): Promise<DatagramSocket
       // Somebody else may close it meanwhile, as who owns the carrier can.
       socket.once('close', () => reject(new Error('the socket was closed by somebody else')))
       // Exclusive, because the workers of a cluster would otherwise share one socket's datagrams.
-      socket.bind({ port: place.port, address: place.address, exclusive: true })
+      const { port, address } = place
+      socket.bind(bare({ port, address, exclusive: true }))
     }).catch((cause: unknown) => {
       throw bindError(common, cause, place)
     })
@@ -225,11 +226,16 @@ export function gone(socket: DatagramSocket): Promise<void> {
   })
 }
 
+/** Options without a prototype: node:dgram takes others too, and would find them in a polluted one. */
+function bare<Options extends object>(options: Options): Options {
+  return Object.assign(Object.create(null), options)
+}
+
 function madeSocket({ createSocket, group }: Common, { reuseAddr }: Place): DatagramSocket {
   const isIPv4 = group.family === 'IPv4'
   try {
     const type = isIPv4 ? 'udp4' : 'udp6'
-    const socket = createSocket({ type, reuseAddr, ipv6Only: !isIPv4, lookup })
+    const socket = createSocket(bare({ type, reuseAddr, ipv6Only: !isIPv4, lookup }))
     if (typeof socket?.bind === 'function') return socket
     throw new TypeError(`it must return a socket, but returned ${shown(socket)}`)
   } catch (cause) {

@@ -354,9 +354,10 @@ function isSeveral(settings: SenderSettings): boolean {
 
 /** Other interfaces than the system's are those of other sockets than node:dgram's. */
 function checkCarrier(options: unknown): void {
-  const { createSocket, networkInterfaces, watchInterfaces } = options as Carrier
-  if (createSocket !== undefined) return
-  const given = (networkInterfaces && 'networkInterfaces') ?? (watchInterfaces && 'watchInterfaces')
+  if (own(options, 'createSocket') !== undefined) return
+  const given = ['networkInterfaces', 'watchInterfaces'].find(
+    (name) => own(options, name) !== undefined,
+  )
   if (given === undefined) return
   throw new MulticastError(
     'ERR_MULTICAST_OPTION',
