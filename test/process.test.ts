@@ -288,6 +288,9 @@ for (const [what, code, body] of [
   })
 }
 
+/** Mebibytes. Node 24 is slow to collect what has just gone, and now and then ends with 64 of them. */
+const heap = Number.parseInt(process.versions.node, 10) < 24 ? 64 : 96
+
 /** Floods 65 kB of JSON, 20 times that when parsed, at `to()`; `reader` reads one message in 100 ms. */
 const flooded = (setUp: string) =>
   runProgram(
@@ -315,7 +318,7 @@ const flooded = (setUp: string) =>
     await finish()
     process.exit()
     `,
-    { NODE_OPTIONS: '--max-old-space-size=64' },
+    { NODE_OPTIONS: `--max-old-space-size=${heap}` },
   )
 
 test('iterators that are slow or left by hand live in a small heap in a flood', async () => {
