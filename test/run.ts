@@ -31,10 +31,17 @@ const single = [
   'test/mutations.test',
   'test/testing/differential.test',
   'test/testing/differential-endpoints.test',
+  'test/soak-strangers.test',
 ]
 
 /** Measure time or fill sockets, so that nothing else may run beside them. */
-const alone = ['test/examples.test', 'test/leak.test', 'test/payload.test', 'test/python.test']
+const alone = [
+  'test/examples.test',
+  'test/leak.test',
+  'test/payload.test',
+  'test/python.test',
+  'test/soak-strangers.test',
+]
 
 for (const name of [...long, ...single, ...alone]) {
   if (!tests.includes(name)) throw new Error(`there is no ${name} any more: name it anew in run.ts`)
