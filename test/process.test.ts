@@ -288,6 +288,63 @@ for (const [what, code, body] of [
   })
 }
 
+test('sends in the tick of the constructor take no more memory than their promises', async () => {
+  const { code, stdout } = await runProgram(
+    `
+    const sender = new MulticastSender({ group: '${group}', port: 9, interfaces: '127.0.0.1' })
+    let [sent, refused] = [0, 0]
+    for (let n = 0; n < 250_000; n += 1) {
+      sender.send(n % 2 === 0 ? '' : 'x').then(() => { sent += 1 }, () => { refused += 1 })
+    }
+    await sender.ready()
+    await sender.send('after')
+    console.log(sent, refused)
+    await sender.close()
+    `,
+    { NODE_OPTIONS: '--max-old-space-size=320' },
+  )
+  // A mebibyte of them, with 256 bytes for each.
+  assert.deepEqual([code, stdout], [0, '4088 245912\n'])
+})
+
+/** Node 26 asks for a permission to use the network. */
+const permission =
+  Number.parseInt(process.versions.node, 10) < 26
+    ? {}
+    : { NODE_OPTIONS: '--permission --allow-fs-read=*' }
+
+test("Node's permission model refuses sockets, and the error says what to start Node with", async () => {
+  // Where it has no model for the network this is what it would say.
+  const { code, stdout } = await runProgram(
+    `
+    import { createSocket } from 'node:dgram'
+    const on = { group: '${group}', interfaces: '127.0.0.1' }
+    const hasModel = process.permission !== undefined && !process.permission.has('net')
+    const carrier = hasModel ? {} : {
+      createSocket: (options) => Object.assign(createSocket(options), {
+        bind() {
+          setImmediate(() => this.emit('error', Object.assign(new Error('Access to this API has been restricted'), {
+            code: 'ERR_ACCESS_DENIED',
+          })))
+        },
+      }),
+    }
+    for (const make of [
+      () => new MulticastSender({ ...on, port: 9, ...carrier }),
+      () => new MulticastReceiver({ ...on, port: 0, ...carrier }),
+    ]) {
+      await make().ready().catch((error) => console.log(error.code, error.cause.code, error.message))
+    }
+  `,
+    permission,
+  )
+  const line =
+    /^ERR_MULTICAST_BIND ERR_ACCESS_DENIED .*restricted.* \(start Node with --allow-net\)$/
+  const lines = stdout.trim().split('\n')
+  assert.deepEqual([code, lines.length], [0, 2])
+  for (const one of lines) assert.match(one, line)
+})
+
 /** Mebibytes. Node 24 is slow to collect what has just gone, and now and then ends with 64 of them. */
 const heap = Number.parseInt(process.versions.node, 10) < 24 ? 64 : 96
 
