@@ -59,13 +59,20 @@ export class Sockets {
   }
 
   /** Opens one more, which is held and closed with the others from then on. */
-  open(place: Place): Promise<DatagramSocket> {
-    const opening = this.#openOne(place)
+  async open(place: Place): Promise<DatagramSocket> {
     const before = this.#opening
-    const settled = (): Promise<unknown> => before
-    // Not nested, or every socket that was ever opened would stay reachable.
-    this.#opening = opening.then(settled, settled)
-    return opening
+    let isDone = (): void => {}
+    const done = new Promise<void>((resolve) => {
+      isDone = resolve
+    })
+    // Not nested, or every socket that was ever opened would stay reachable. Nor is it of the promise that
+    // the caller awaits: one with two reactions leaves the caller out of the stack of an error.
+    this.#opening = done.then(() => before)
+    try {
+      return await this.#openOne(place)
+    } finally {
+      isDone()
+    }
   }
 
   /**
@@ -178,7 +185,8 @@ async function boundSocket(common: Common, place: Place): Promise<DatagramSocket
       // Somebody else may close it meanwhile, as who owns the carrier can.
       socket.once('close', () => reject(new Error('the socket was closed by somebody else')))
       // Exclusive, because the workers of a cluster would otherwise share one socket's datagrams.
-      socket.bind({ port: place.port, address: place.address, exclusive: true })
+      const { port, address } = place
+      socket.bind(bare({ port, address, exclusive: true }))
     }).catch((cause: unknown) => {
       throw bindError(common, cause, place)
     })
@@ -218,11 +226,16 @@ export function gone(socket: DatagramSocket): Promise<void> {
   })
 }
 
+/** Options without a prototype: node:dgram takes others too, and would find them in a polluted one. */
+function bare<Options extends object>(options: Options): Options {
+  return Object.assign(Object.create(null), options)
+}
+
 function madeSocket({ createSocket, group }: Common, { reuseAddr }: Place): DatagramSocket {
   const isIPv4 = group.family === 'IPv4'
   try {
     const type = isIPv4 ? 'udp4' : 'udp6'
-    const socket = createSocket({ type, reuseAddr, ipv6Only: !isIPv4, lookup })
+    const socket = createSocket(bare({ type, reuseAddr, ipv6Only: !isIPv4, lookup }))
     if (typeof socket?.bind === 'function') return socket
     throw new TypeError(`it must return a socket, but returned ${shown(socket)}`)
   } catch (cause) {

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { isUint8Array } from 'node:util/types'
-import { MulticastError, reasonOf, shown } from './errors.js'
+import { MulticastError, printable, reasonOf, shown } from './errors.js'
 
 /**
  * Turns messages into datagrams and back. Any object with these two functions will do.
@@ -78,7 +78,16 @@ export function json(
       if (encoded === undefined) throw wrongType('a value that JSON can express', value)
       return Buffer.from(encoded)
     },
-    decode: (data) => checked(JSON.parse(text.decode(data))),
+    decode: (data) => checked(parsed(text.decode(data))),
+  }
+}
+
+function parsed(encoded: string): unknown {
+  try {
+    return JSON.parse(encoded)
+  } catch (error) {
+    // V8 quotes what it cannot parse.
+    throw new SyntaxError(printable((error as Error).message))
   }
 }
 

@@ -292,15 +292,15 @@ export abstract class Endpoint<
 
   /** What `console.log` shows: the state, and what it is set to. */
   [Symbol.for('nodejs.util.inspect.custom')](
-    depth: number,
+    depth: number | null,
     options: InspectOptions,
     inspect: (value: unknown, options: InspectOptions) => string,
   ): string {
     const { name } = this.constructor
-    if (depth < 0) return `[${name}]`
-    const deeper = typeof options.depth === 'number' ? options.depth - 1 : options.depth
+    if (depth !== null && depth < 0) return `[${name}]`
     const shown = { state: this.#core.lifecycle.state, ...this.#described(), stats: this.stats }
-    return `${name} ${inspect(shown, { ...options, depth: deeper ?? null })}`
+    // What is left of the depth here: in the options it is that of the whole.
+    return `${name} ${inspect(shown, { ...options, depth })}`
   }
 
   #granted(buffer: 'recvBufferSize' | 'sendBufferSize'): number {

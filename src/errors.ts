@@ -135,13 +135,15 @@ export function printable(text: string): string {
 
 /** A given value as an error message shows it: short, on one line, and never running its code. */
 export function shown(value: unknown): string {
-  return inspect(value, {
+  const inspected = inspect(value, {
     breakLength: Number.POSITIVE_INFINITY,
     customInspect: false,
     depth: 0,
     maxArrayLength: 5,
     maxStringLength: 80,
   })
+  // Node escapes what is of ASCII and its like alone.
+  return printable(inspected)
 }
 
 /** Whether that is how the system refuses because the network has changed, which is nobody's fault. */

@@ -76,7 +76,7 @@ export class Inbox<Incoming> {
   /** Lets the messages from now on go to a queue. Closing ends it; an abort does `onAbort`. */
   feed(queue: Queue<Received<Incoming>>, onAbort: 'end' | 'fail'): void {
     if (this.#over === undefined) this.#queues.set(queue, onAbort)
-    else if (onAbort === 'fail' || this.#over.isFailure) queue.fail(this.#over.reason())
+    else if (onAbort === 'fail' || this.#over.isFailure) queue.fail(this.#over.reason)
     else queue.end()
   }
 
@@ -94,7 +94,7 @@ export class Inbox<Incoming> {
     this.#isOpen = false
     this.#over ??= { reason, isFailure: false }
     for (const [queue, onAbort] of this.#queues) {
-      if (how === 'abort' && onAbort === 'fail') queue.fail(reason())
+      if (how === 'abort' && onAbort === 'fail') queue.fail(reason)
       else queue.end()
     }
   }
@@ -104,7 +104,7 @@ export class Inbox<Incoming> {
     this.#over = { reason, isFailure: true }
     const queues = [...this.#queues.keys()]
     const isRead = queues.some((queue) => queue.isAwaited)
-    for (const queue of queues) queue.fail(reason())
+    for (const queue of queues) queue.fail(reason)
     return isRead
   }
 

@@ -119,7 +119,8 @@ export class Lifecycle<Self> {
       await task().catch((error: unknown) => {
         // What the closing of the socket has made impossible failed for that reason.
         this.throwIfEnded()
-        throw error
+        // Made anew here, or its stack would be full before it comes to who has asked.
+        throw error instanceof MulticastError ? anew(error) : error
       })
       // Overtaken, so that nothing is done after all.
       this.throwIfEnded()

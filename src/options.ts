@@ -66,9 +66,9 @@ export interface MulticastOptions extends Carrier {
   /** SO_SNDBUF in bytes. Default: the system's. Linux grants no more than `net.core.wmem_max`. */
   sendBufferSize?: number | undefined
   /**
-   * The bytes that may wait to be sent: those the kernel has refused so far, and before `listening`
-   * all of them. Past it a send rejects, because node:dgram's own queue has no bound. As many may wait in
-   * replies that have a time `within` which they go out. Default: 1 MiB.
+   * The bytes that may wait to be sent: those the kernel has refused so far, and apart from them what waits
+   * here, before `listening` or as a reply `within` some time, each with 256 bytes more. Past it a send
+   * rejects, because node:dgram's own queue has no bound. Default: 1 MiB.
    */
   maxQueuedBytes?: number | undefined
   /**
@@ -360,9 +360,10 @@ function isSeveral(settings: SenderSettings): boolean {
 
 /** Other interfaces than the system's are those of other sockets than node:dgram's. */
 function checkCarrier(options: unknown): void {
-  const { createSocket, networkInterfaces, watchInterfaces } = options as Carrier
-  if (createSocket !== undefined) return
-  const given = (networkInterfaces && 'networkInterfaces') ?? (watchInterfaces && 'watchInterfaces')
+  if (own(options, 'createSocket') !== undefined) return
+  const given = ['networkInterfaces', 'watchInterfaces'].find(
+    (name) => own(options, name) !== undefined,
+  )
   if (given === undefined) return
   throw new MulticastError(
     'ERR_MULTICAST_OPTION',

@@ -37,7 +37,7 @@ interface Timed {
   readonly settle: Settle
 }
 
-/** What a message that waits takes beside its bytes, or empty ones would wait without a bound. */
+/** What a message that waits here takes beside its bytes, or empty ones would wait without a bound. */
 const OVERHEAD = 256
 
 /**
@@ -60,7 +60,6 @@ export class Outbox {
   #waitingBytes = 0
   /** What waits for its time. */
   readonly #timed = new Set<Timed>()
-  #timedBytes = 0
   #handed = 0
   #handedBytes = 0
   /** Why nothing more is accepted. */
@@ -81,52 +80,40 @@ export class Outbox {
    * rejection. That of the network, which loses datagrams anyway, may be left unhandled.
    */
   send(data: Uint8Array, to?: Recipient): Promise<number> {
-    return told((settle) => {
-      if (this.#shut !== undefined) settle(this.#shut)
-      else if (data.byteLength > this.#maxPayload) settle(() => this.#tooLarge(data.byteLength))
-      else if (this.#route !== undefined) this.#hand(data, this.#route(to), settle, true)
-      else if (this.#waitingBytes + data.byteLength + OVERHEAD > this.#limit) {
-        const waiting = this.#waitingBytes
-        settle(() => this.#full(waiting, data.byteLength, OVERHEAD))
-      } else {
-        this.#waitingBytes += data.byteLength + OVERHEAD
-        this.#waiting.push({ data, to, settle })
-      }
-    })
+    return told((settle) => this.offer(data, to, settle))
+  }
+
+  /** The same, told without a promise. */
+  offer(data: Uint8Array, to: Recipient | undefined, settle: Settle): void {
+    if (this.#shut !== undefined) settle(this.#shut)
+    else if (data.byteLength > this.#maxPayload) settle(() => this.#tooLarge(data.byteLength))
+    else if (this.#route !== undefined) this.#hand(data, this.#route(to), settle, true)
+    else if (this.#keep(data, settle)) this.#waiting.push({ data, to, settle })
   }
 
   /**
-   * The same after so many milliseconds, by the global timer; rejects at once where it is shut before, or
-   * where too much waits so: a flood of questions must not fill the memory with answers.
+   * The same after so many milliseconds, by the global timer; rejects at once where it is shut before. What
+   * waits so has the bound of what waits for opening: strangers may ask for it.
    */
   sendLater(milliseconds: number, data: Uint8Array, to: Recipient): Promise<number> {
-    const taken = data.byteLength + OVERHEAD
     return told((settle) => {
-      if (this.#shut !== undefined) {
-        settle(this.#shut)
-        return
-      }
-      if (this.#timedBytes + taken > this.#limit) {
-        const waiting = this.#timedBytes
-        settle(() => this.#full(waiting, data.byteLength, OVERHEAD))
-        return
-      }
+      if (this.#shut !== undefined) return settle(this.#shut)
+      if (!this.#keep(data, settle)) return
       const timer = setTimeout(() => {
         this.#timed.delete(timed)
-        this.#timedBytes -= taken
-        this.send(data, to).then(settle, (error: unknown) => settle(() => error))
+        this.#kept(data)
+        this.offer(data, to, settle)
       }, milliseconds)
       const timed = { timer, settle }
       this.#timed.add(timed)
-      this.#timedBytes += taken
     })
   }
 
   /** Hands over what waits, in its order, and from now on everything at once. */
   open(route: Route): void {
     this.#route = route
-    this.#waitingBytes = 0
     for (const { data, to, settle } of this.#waiting.splice(0)) {
+      this.#kept(data)
       this.#hand(data, route(to), settle, false)
     }
   }
@@ -139,7 +126,6 @@ export class Outbox {
       settle(reason)
     }
     this.#timed.clear()
-    this.#timedBytes = 0
   }
 
   /** Gives up what was accepted too; returns how many sends learn of it at once. */
@@ -162,6 +148,20 @@ export class Outbox {
     return new Promise((resolve) => {
       this.#onDrained = resolve
     })
+  }
+
+  /** Makes room for what waits here, or settles it: whether there is room. */
+  #keep({ byteLength }: Uint8Array, settle: Settle): boolean {
+    const waiting = this.#waitingBytes
+    const hasRoom = waiting + byteLength + OVERHEAD <= this.#limit
+    if (hasRoom) this.#waitingBytes += byteLength + OVERHEAD
+    else settle(() => this.#full(waiting, byteLength, OVERHEAD))
+    return hasRoom
+  }
+
+  /** It waits here no more. */
+  #kept({ byteLength }: Uint8Array): void {
+    this.#waitingBytes -= byteLength + OVERHEAD
   }
 
   /** Lets it go every way. A way whose queue is full is passed over, unless the send was accepted before. */
@@ -204,7 +204,7 @@ export class Outbox {
         this.sent += 1
         this.bytesSent += byteLength
         this.#onSent()
-      } else if (!isTooLarge(cause)) this.failed += 1
+      } else if (this.#cut === undefined && !isTooLarge(cause)) this.failed += 1
       if (this.#cut !== undefined) failed(this.#cut, way)
       else if (cause) failed(() => this.#sendError(cause, byteLength, way, why), way)
       else onSent(byteLength)
@@ -250,10 +250,10 @@ export class Outbox {
   }
 
   #full(waiting: number, byteLength: number, overhead = 0): MulticastError {
-    const more = overhead === 0 ? byteLength : `${byteLength} and ${overhead} for keeping them`
+    const kept = overhead === 0 ? '' : ` and ${overhead} to keep them`
     return new MulticastError(
       'ERR_MULTICAST_QUEUE_FULL',
-      `${waiting} bytes wait to be sent, and ${more} more would be over maxQueuedBytes, ${this.#limit}: await each send, or raise it`,
+      `${waiting} bytes wait to be sent, and ${byteLength} more${kept} would be over maxQueuedBytes, ${this.#limit}: await each send, or raise it`,
     )
   }
 

@@ -410,15 +410,22 @@ export class Outgoing {
     const source = this.#manner.isConnected ? await this.#sourceOn(on, place) : undefined
     let socket = before
     if (bound !== undefined || this.#mustConnect(on)) {
+      // What hears nothing needs to keep no port that was picked for it.
+      const port = this.#manner.isConnected ? place.port : (bound?.port ?? place.port)
       try {
-        socket = await this.#openSet(on, { ...place, port: bound?.port ?? place.port })
+        socket = await this.#openSet(on, { ...place, port })
         // Only now, so that there is one at every moment.
         await this.#sockets.close(before)
       } catch (error) {
-        // By the socket itself, which then is still the right one.
+        // By the socket itself.
         const isOurs =
           place.address === bound?.address && errno(error) === 'ERR_MULTICAST_PORT_IN_USE'
         if (!isOurs) throw error
+        // It is still the right one, unless it is connected: that keeps to what the interface was.
+        if (this.#manner.isConnected) {
+          await this.#sockets.close(before)
+          socket = await this.#openSet(on, { ...place, port })
+        }
       }
     }
     if (on !== undefined && socket === before) socket.setMulticastInterface(on.handle)

@@ -1,3 +1,5 @@
+import type { Reason } from './errors.js'
+
 /** What somebody else does as a queue goes on. */
 interface Hooks {
   /** At the first read. */
@@ -16,6 +18,9 @@ export interface Bounds {
   readonly queueBytes: number
 }
 
+/** What a reader is told who has waited. */
+type Told<Value> = IteratorResult<Value, undefined> | { readonly failure: Reason }
+
 /**
  * What an async iterator reads from: it holds so much that nobody has taken yet, and drops the oldest past
  * that. What it holds when it ends is still read.
@@ -28,13 +33,10 @@ export class Queue<Value extends { readonly remote: { readonly size: number } }>
   readonly #values: (Value | undefined)[] = []
   /** Where in it the oldest value is that nobody has taken: what is before it is empty. */
   #first = 0
-  readonly #readers: {
-    resolve: (result: IteratorResult<Value, undefined>) => void
-    reject: (reason: unknown) => void
-  }[] = []
+  readonly #readers: ((told: Told<Value>) => void)[] = []
   readonly #hooks: Hooks
   #hasStarted = false
-  #end: { failure?: { reason: unknown } } | undefined
+  #end: { failure?: Reason } | undefined
 
   constructor(bounds: Bounds, hooks: Hooks = {}) {
     this.#bounds = bounds
@@ -46,7 +48,7 @@ export class Queue<Value extends { readonly remote: { readonly size: number } }>
     if (this.#end !== undefined) return 0
     const reader = this.#readers.shift()
     let dropped = 0
-    if (reader !== undefined) reader.resolve({ done: false, value })
+    if (reader !== undefined) reader({ done: false, value })
     else {
       const { queueLimit, queueBytes } = this.#bounds
       const { size } = value.remote
@@ -67,8 +69,8 @@ export class Queue<Value extends { readonly remote: { readonly size: number } }>
   }
 
   /** The same, but the end is an error. */
-  fail(reason: unknown): void {
-    this.#finish({ failure: { reason } })
+  fail(failure: Reason): void {
+    this.#finish({ failure })
   }
 
   next(): Promise<IteratorResult<Value, undefined>> {
@@ -79,11 +81,11 @@ export class Queue<Value extends { readonly remote: { readonly size: number } }>
     const value = this.#take()
     if (value !== undefined) return Promise.resolve({ done: false, value })
     if (this.#end === undefined) {
-      return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
+      return new Promise<Told<Value>>((resolve) => this.#readers.push(resolve)).then(result)
     }
     const { failure } = this.#end
     this.#end = {}
-    if (failure !== undefined) return Promise.reject(failure.reason)
+    if (failure !== undefined) return Promise.reject(failure())
     return Promise.resolve({ done: true, value: undefined })
   }
 
@@ -128,7 +130,7 @@ export class Queue<Value extends { readonly remote: { readonly size: number } }>
     return value
   }
 
-  #finish(end: { failure?: { reason: unknown } }): void {
+  #finish(end: { failure?: Reason }): void {
     if (this.#end !== undefined) return
     this.#end = end
     this.#hooks.onEnd?.()
@@ -137,8 +139,14 @@ export class Queue<Value extends { readonly remote: { readonly size: number } }>
     const readers = this.#readers.splice(0)
     if (failure !== undefined && readers.length > 0) this.#end = {}
     readers.forEach((reader, index) => {
-      if (failure !== undefined && index === 0) reader.reject(failure.reason)
-      else reader.resolve({ done: true, value: undefined })
+      if (failure !== undefined && index === 0) reader({ failure })
+      else reader({ done: true, value: undefined })
     })
   }
+}
+
+/** In a reaction of the promise that the reader awaits, so that the stack of an error shows who that is. */
+function result<Value>(told: Told<Value>): IteratorResult<Value, undefined> {
+  if ('failure' in told) throw told.failure()
+  return told
 }

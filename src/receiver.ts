@@ -105,6 +105,7 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
       first: () => memberships.first ?? outgoing()?.first,
       isFollowed: settings.followInterfaces,
       described: () => ({
+        port: port.number,
         interfaces: outgoing()?.interfaces ?? settings.interfaces,
         memberships: this.memberships,
       }),

@@ -123,19 +123,23 @@ export class MulticastSender<
     let isSent = false
     let left = limit ?? Number.POSITIVE_INFINITY
     const silence = timeout === undefined ? undefined : new Silence(timeout, () => replies.end())
-    const abort = (): void => replies.fail(signal?.reason)
+    const abort = (): void => replies.fail(() => signal?.reason)
     const replies = new Queue<Received<Reply>>(this.#settings, {
       onStart: () => {
         if (signal?.aborted) return abort()
         signal?.addEventListener('abort', abort)
         this.core.inbox.feed(replies, 'fail')
-        this.send(message).then(
-          () => {
-            isSent = true
-            if (!replies.hasEnded) silence?.restart()
-          },
-          (error: unknown) => replies.fail(error),
-        )
+        let data: Uint8Array
+        try {
+          data = encode(this.#codec, message)
+        } catch (error) {
+          return replies.fail(() => error)
+        }
+        this.core.outbox.offer(data, undefined, (outcome) => {
+          if (typeof outcome !== 'number') return replies.fail(outcome)
+          isSent = true
+          if (!replies.hasEnded) silence?.restart()
+        })
       },
       onPush: (dropped) => {
         // One that was dropped has not been given.

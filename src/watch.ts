@@ -35,6 +35,7 @@ interface Watched {
 /**
  * Lets `follower` know of each look at the interfaces, or of each change where the carrier tells of them,
  * until what it returns is called. Throws a MulticastError where the carrier does not let itself be watched.
+ * @internal
  */
 export function watch(
   { networkInterfaces: lister, watchInterfaces }: Watched,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import { MulticastReceiver, MulticastSender, text } from '../src/index.js'
 import { group, keep, makePair, makeReceiver, makeSender, record, spied } from './loopback.js'
 
@@ -96,7 +97,7 @@ test('stats count datagrams and bytes both ways', async () => {
   const replied = once(sender, 'message')
   await receiver.reply('ok', remote)
   await replied
-  const none = { malformed: 0, dropped: 0 }
+  const none = { malformed: 0, dropped: 0, failed: 0, unheard: 0 }
   assert.deepEqual(receiver.stats, {
     sent: 1,
     received: 1,
@@ -180,4 +181,54 @@ test('an address that the system does not tell any more is an error with its cau
     message: 'The system does not tell the address now: uv_if_indextoiid ENXIO',
     cause,
   })
+})
+
+test('an inspection shows what it is and how it stands, and none of its insides', async () => {
+  const { receiver, sender } = await makePair({}, { replies: false })
+  const { port } = receiver.address()
+  const none = {
+    ...{ sent: 0, received: 0, bytesSent: 0, bytesReceived: 0 },
+    ...{ malformed: 0, dropped: 0, failed: 0, unheard: 0 },
+  }
+  const shown = {
+    state: 'listening',
+    group,
+    port,
+    interfaces: ['127.0.0.1'],
+    memberships: receiver.memberships,
+    stats: none,
+  }
+  assert.equal(inspect(receiver), `MulticastReceiver ${inspect(shown)}`)
+  const { memberships: _, ...sends } = { ...shown, interfaces: sender.interfaces }
+  assert.equal(inspect(sender), `MulticastSender ${inspect(sends)}`)
+  class Chat extends MulticastReceiver {}
+  const chat = keep(new Chat({ group, port, interfaces: '127.0.0.1' }))
+  assert.match(inspect(chat), /^Chat \{\s+state: 'opening'/)
+  await chat.close()
+  assert.match(inspect(chat), /^Chat \{\s+state: 'closed'/)
+})
+
+test('an inspection has the depth and the colours that are asked for', async () => {
+  const receiver = await makeReceiver().ready()
+  class Plain {
+    constructor(shown: object) {
+      Object.assign(this, shown)
+    }
+  }
+  const { state, port, interfaces, memberships, stats } = {
+    ...{ state: 'listening', port: receiver.address().port, interfaces: ['127.0.0.1'] },
+    ...{ memberships: receiver.memberships, stats: receiver.stats },
+  }
+  const plain = new Plain({ state, group, port, interfaces, memberships, stats })
+  for (const options of [
+    ...[-1, 0, 1, 2, 3, null, Number.POSITIVE_INFINITY].map((depth) => ({ depth })),
+    { colors: true },
+    { compact: true, breakLength: Number.POSITIVE_INFINITY },
+  ]) {
+    for (const wrap of [(it: object) => it, (it: object) => ({ within: [it] })]) {
+      // As an object of the same members would be, up to where Node says [Name] for it.
+      const wanted = inspect(wrap(plain), options).replaceAll('Plain', 'MulticastReceiver')
+      assert.equal(inspect(wrap(receiver), options), wanted, inspect(options))
+    }
+  }
 })

@@ -31,6 +31,9 @@ test('the defaults of a sender', () => {
   assert.equal(settings.timeout, undefined)
   assert.equal(settings.maxQueuedBytes, 1_048_576)
   assert.equal(settings.queueLimit, 1024)
+  assert.equal(settings.queueBytes, 1_048_576)
+  assert.equal(settings.accept, undefined)
+  assert.equal(settings.replies, true)
   assert.equal(settings.recvBufferSize, undefined)
   assert.equal(settings.sendBufferSize, undefined)
   assert.equal(settings.signal, undefined)
@@ -57,6 +60,22 @@ test('the defaults of a peer are those of a receiver, and of what it sends the d
   assert.deepEqual(list(), networkInterfaces())
 })
 
+test('a reply goes out at once, or within what a timer can wait', () => {
+  assert.equal(replySettings({}).within, 0)
+  for (const within of [0, Number.MIN_VALUE, 0.5, 2 ** 31 - 1]) {
+    assert.deepEqual(replySettings({ within }), { within })
+  }
+})
+
+test('what would wait for replies is refused where none are heard', () => {
+  assert.throws(() => senderSettings({ group, port, replies: false, timeout: 100 }), {
+    code: 'ERR_MULTICAST_OPTION',
+    message: /^timeout is 100, and replies false: .* Leave one of the two out$/,
+  })
+  assert.equal(senderSettings({ group, port, replies: true, timeout: 100 }).timeout, 100)
+  assert.equal(senderSettings({ group, port, replies: false }).replies, false)
+})
+
 test('an undefined option is the default', () => {
   const given = { group, port, ttl: undefined, loopback: undefined, timeout: undefined }
   const comparable = (options: object) => ({ ...senderSettings(options), networkInterfaces: null })
@@ -72,6 +91,8 @@ const common: [option: string, code: MulticastErrorCode, values: unknown[]][] = 
   ['sendBufferSize', 'ERR_MULTICAST_OPTION', [0, -1, 1.5, '1', 2 ** 31]],
   ['maxQueuedBytes', 'ERR_MULTICAST_OPTION', [0, -1, 1.5, Number.POSITIVE_INFINITY, '1']],
   ['queueLimit', 'ERR_MULTICAST_OPTION', [0, -1, 1.5, Number.POSITIVE_INFINITY, '1']],
+  ['queueBytes', 'ERR_MULTICAST_OPTION', [0, -1, 1.5, Number.POSITIVE_INFINITY, '1', null]],
+  ['accept', 'ERR_MULTICAST_OPTION', [null, true, '127.0.0.1', ['127.0.0.1'], {}]],
   [
     'signal',
     'ERR_MULTICAST_OPTION',
@@ -95,6 +116,7 @@ const sender: typeof common = [
   ['interfaces', 'ERR_MULTICAST_INTERFACE', wrongInterfaces],
   ['localAddress', 'ERR_MULTICAST_OPTION', ['::1', 'localhost', '239.1.2.3', '', 7]],
   ['localPort', 'ERR_MULTICAST_PORT', [-1, 65536, 1.5, '0']],
+  ['replies', 'ERR_MULTICAST_OPTION', [0, 'false', null]],
 ]
 const receiver: typeof common = [
   ['interfaces', 'ERR_MULTICAST_INTERFACE', wrongInterfaces],
@@ -108,17 +130,17 @@ const peer: typeof common = [
   ['loopback', 'ERR_MULTICAST_OPTION', [0, 'false', null]],
 ]
 
-const reply: typeof common = [
-  [
-    'within',
-    'ERR_MULTICAST_OPTION',
-    [-1, -0.1, Number.NaN, 2 ** 31, Number.POSITIVE_INFINITY, '100', null, 5n],
-  ],
-]
 const request: typeof common = [
   ['timeout', 'ERR_MULTICAST_TIMEOUT', [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, '1']],
   ['limit', 'ERR_MULTICAST_OPTION', [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1', null]],
   ['signal', 'ERR_MULTICAST_OPTION', [null, {}, { aborted: false }, 'abort']],
+]
+const reply: typeof common = [
+  [
+    'within',
+    'ERR_MULTICAST_OPTION',
+    [-1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, '1', 1n, null],
+  ],
 ]
 const membership: typeof common = [
   ['interface', 'ERR_MULTICAST_OPTION', [7, null, ['lo']]],
@@ -156,6 +178,12 @@ for (const { what, known, make, table } of [
     known: requestSettings({}, 50),
     make: (option: object) => requestSettings(option, 50),
     table: request,
+  },
+  {
+    what: 'a reply',
+    known: replySettings({}),
+    make: replySettings,
+    table: reply,
   },
   {
     what: 'a membership',

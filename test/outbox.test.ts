@@ -8,6 +8,9 @@ import type { DatagramSocket } from '../src/datagram.js'
 import { MulticastError } from '../src/errors.js'
 import { Outbox } from '../src/outbox.js'
 
+/** What a message that waits for opening takes beside its bytes. */
+const KEPT = 256
+
 const group = parseGroup('239.1.2.3')
 const [port, address] = [10000, '239.1.2.3']
 
@@ -78,7 +81,7 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 const systemError = (code: string): Error => Object.assign(new Error(`send ${code}`), { code })
 
 test('what is sent before it opens goes out when it does, in its order and to its address', async () => {
-  const { outbox, kernel, sent } = make()
+  const { outbox, kernel, sent } = make(1000)
   const [one, two] = [Buffer.from('one'), Buffer.from('four')]
   const sends = [
     outbox.send(one, { port: 1, address: '239.0.0.1' }),
@@ -104,18 +107,30 @@ test('what is sent before it opens goes out when it does, in its order and to it
 })
 
 test('before it opens no more than the limit waits, and that is room again afterwards', async () => {
-  const { outbox, kernel, send, open } = make(10)
+  const limit = 10 + 2 * KEPT
+  const { outbox, kernel, send, open } = make(limit)
   const sends = [send(4), send(6)]
   await assert.rejects(send(1), {
     code: 'ERR_MULTICAST_QUEUE_FULL',
-    message: /^10 bytes wait to be sent, and 1 more would be over maxQueuedBytes, 10:/,
+    message: new RegExp(
+      `^${limit} bytes wait to be sent, and 1 more and ${KEPT} to keep them would be over maxQueuedBytes, ${limit}:`,
+    ),
   })
-  sends.push(send(0))
   open()
-  assert.equal(kernel.taken.length, 3)
+  assert.equal(kernel.taken.length, 2)
+  sends.push(send(limit))
   for (const _ of sends) kernel.answer()
-  assert.deepEqual(await Promise.all(sends), [4, 6, 0])
-  assert.equal(outbox.bytesSent, 10)
+  assert.deepEqual(await Promise.all(sends), [4, 6, limit])
+  assert.equal(outbox.bytesSent, 10 + limit)
+})
+
+test('empty messages that wait for opening have their bound too', async () => {
+  const { kernel, send, open } = make(3 * KEPT)
+  const sends = [send(0), send(0), send(0)]
+  await assert.rejects(send(0), { code: 'ERR_MULTICAST_QUEUE_FULL' })
+  open()
+  for (const _ of sends) kernel.answer()
+  assert.deepEqual(await Promise.all(sends), [0, 0, 0])
 })
 
 test('no more than the limit waits for its time, and that is room again afterwards', async (t) => {
@@ -194,7 +209,7 @@ test('a datagram may be as large as its family allows, and no larger', async () 
 })
 
 test('shut it takes nothing more, for the first reason, and lets out what it has', async () => {
-  const { outbox, kernel, send, open } = make()
+  const { outbox, kernel, send, open } = make(1000)
   const accepted = send(1)
   let made = 0
   outbox.shut(() => {
@@ -213,7 +228,7 @@ test('shut it takes nothing more, for the first reason, and lets out what it has
 })
 
 test('cut before it opens, all that waits is rejected and counted, and it is empty', async () => {
-  const { outbox, kernel, sent, send, open } = make()
+  const { outbox, kernel, sent, send, open } = make(1000)
   const sends = [send(1), send(2)]
   const drained = outbox.drained()
   assert.equal(
@@ -256,7 +271,7 @@ test('cut while the kernel has some, these are rejected as it answers, for the f
 })
 
 test('it is drained when the last that it has taken is answered, and at once where there is none', async () => {
-  const { outbox, kernel, send, open } = make()
+  const { outbox, kernel, send, open } = make(1000)
   const none = outbox.drained()
   assert.ok(isPromise(none))
   assert.equal(await isSettled(none), true)
@@ -384,10 +399,10 @@ test('a way whose queue is full is passed over, unless all are', async () => {
 })
 
 test('what waited goes every way, whatever the kernel has refused meanwhile', async () => {
-  const { outbox, send } = make(10)
+  const { outbox, send } = make(10 + 2 * KEPT)
   const sends = [send(9), send(1)]
   const kernels = [new Kernel(), new Kernel()]
-  for (const kernel of kernels) kernel.refused = 10
+  for (const kernel of kernels) kernel.refused = 10 + 2 * KEPT
   outbox.open(() => kernels.map(({ socket }) => ({ socket, port, address })))
   assert.deepEqual(
     kernels.map(({ taken }) => taken.length),
@@ -395,7 +410,8 @@ test('what waited goes every way, whatever the kernel has refused meanwhile', as
   )
   for (const kernel of kernels) for (const _ of sends) kernel.answer()
   assert.deepEqual(await Promise.all(sends), [9, 1])
-  const full = make(10)
+  // At the limit exactly.
+  const full = make(10 + KEPT)
   const whole = full.send(10)
   full.open()
   full.kernel.answer()
@@ -531,4 +547,87 @@ test('it is drained too where the mended way throws', async () => {
   mend()
   await assert.rejects(sending, { code: 'ERR_MULTICAST_SEND' })
   await drained
+})
+
+test('what the network refuses is counted, and nothing else', async () => {
+  const { outbox, kernel, send, open } = make(1000)
+  const early = send(1)
+  await assert.rejects(send(1000), { code: 'ERR_MULTICAST_QUEUE_FULL' })
+  await assert.rejects(send(65_508), { code: 'ERR_MULTICAST_MESSAGE_SIZE' })
+  open()
+  assert.equal(outbox.failed, 0)
+  kernel.answer(systemError('ENETUNREACH'))
+  await assert.rejects(early, { code: 'ERR_MULTICAST_SEND' })
+  assert.equal(outbox.failed, 1)
+  for (const [cause, failed] of [
+    [systemError('EPERM'), 2],
+    [systemError('EMSGSIZE'), 2],
+    [null, 2],
+  ] as const) {
+    const sending = send(1).catch(() => {})
+    kernel.answer(cause)
+    await sending
+    assert.equal(outbox.failed, failed)
+  }
+  // Given up by the caller, not refused by the network.
+  const given = send(1)
+  outbox.cut(() => new Error('cut'))
+  kernel.answer(systemError('ECANCELED'))
+  await assert.rejects(given, { message: 'cut' })
+  assert.equal(outbox.failed, 2)
+})
+
+test('where there is no way at all each send has failed', async () => {
+  const { outbox, send } = make()
+  outbox.open(() => [])
+  await assert.rejects(send(3), {
+    code: 'ERR_MULTICAST_SEND',
+    message: /^Could not send 3 bytes: no interface that it is to use is there/,
+  })
+  assert.equal(outbox.failed, 1)
+})
+
+test('what waits for its time goes out then, and counts as waiting until then', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const limit = 100 + 3 * KEPT
+  const { outbox, kernel, open } = make(limit)
+  open()
+  const to = { port: 7, address: '192.0.2.7' }
+  const later = (ms: number, size: number) => outbox.sendLater(ms, Buffer.alloc(size), to)
+  const first = later(50, 40)
+  const second = later(100, 60)
+  await assert.rejects(later(1, 1 + KEPT), {
+    code: 'ERR_MULTICAST_QUEUE_FULL',
+    message: new RegExp(`^${100 + 2 * KEPT} bytes wait to be sent, .* maxQueuedBytes, ${limit}:`),
+  })
+  // What goes out at once has nothing to do with it.
+  const atOnce = outbox.send(Buffer.alloc(limit), to)
+  assert.equal(kernel.taken.length, 1)
+  const third = later(100, 0)
+  t.mock.timers.tick(50)
+  assert.equal(kernel.taken.at(-1)?.data.byteLength, 40)
+  const fourth = later(50, 40)
+  t.mock.timers.tick(50)
+  assert.equal(kernel.taken.length, 5)
+  for (const _ of kernel.taken) kernel.answer()
+  assert.deepEqual(await Promise.all([first, second, third, fourth, atOnce]), [
+    40,
+    60,
+    0,
+    40,
+    limit,
+  ])
+})
+
+test('shut, what waits for its time is given up at once', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { outbox, kernel, open } = make(1000)
+  open()
+  const waiting = outbox.sendLater(50, Buffer.alloc(1), { port: 1, address })
+  outbox.shut(() => new Error('shut'))
+  await assert.rejects(waiting, { message: 'shut' })
+  await assert.rejects(outbox.sendLater(0, Buffer.alloc(1), { port: 1, address }), /shut/)
+  await outbox.drained()
+  t.mock.timers.tick(1000)
+  assert.equal(kernel.taken.length, 0)
 })

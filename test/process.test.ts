@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { runProgram } from './child.js'
 import { group } from './loopback.js'
+import { moduleOf } from './tree.js'
 
 test('a ready() that nobody awaits is no unhandled rejection after close or abort', async () => {
   const { code, stdout } = await runProgram(`
@@ -151,4 +152,264 @@ test('DEBUG shows opening, joining, sending, receiving and closing', async () =>
   ]) {
     assert.match(stderr, line)
   }
+})
+
+test('what a polluted prototype has is no option, of whatever kind', async () => {
+  const { code, stdout, stderr } = await runProgram(`
+    import { MulticastPeer } from ${moduleOf('index')}
+    import { MockNetwork } from ${moduleOf('testing/index')}
+    const options = [
+      // Of senders, receivers and peers.
+      'accept', 'bindAddress', 'codec', 'createSocket', 'followInterfaces', 'interfaces', 'localAddress',
+      'localPort', 'loopback', 'maxQueuedBytes', 'networkInterfaces', 'queueBytes', 'queueLimit',
+      'recvBufferSize', 'replies', 'replyCodec', 'reuseAddr', 'sendBufferSize', 'signal', 'sources',
+      'timeout', 'ttl', 'watchInterfaces',
+      // Of their calls, and of the mock.
+      'limit', 'within',
+      'addresses', 'copies', 'delay', 'duplication', 'jitter', 'journalLimit', 'label', 'latency', 'loss',
+      'lost', 'platform', 'reordering', 'rule', 'scope', 'seed', 'segment',
+      // What node:dgram would take.
+      'ipv6Only', 'lookup', 'receiveBlockList', 'reusePort', 'sendBlockList',
+    ]
+    const lines = []
+    for (const option of options) Object.prototype[option] = 'polluted'
+    Object.prototype.fd = 1
+
+    async function converse(where, host) {
+      const receiver = await new MulticastReceiver({ ...where, ...host() }).ready()
+      where = { ...where, port: receiver.address().port }
+      receiver.on('message', (message, remote) => receiver.reply(message, remote))
+      receiver.on('error', (error) => lines.push(error.message))
+      await receiver.join({})
+      const sender = new MulticastSender({ ...where, ...host() })
+      const signal = AbortSignal.timeout(10_000)
+      for await (const { message } of sender.request('request', { limit: 1, signal })) lines.push(String(message))
+      lines.push(String((await sender.gather('gather', { limit: 1, signal }))[0].message))
+      const peer = await new MulticastPeer({ ...where, ...host() }).ready()
+      await peer.send('from a peer')
+      await receiver.leave({})
+      await Promise.all([receiver.close(), sender.close(), peer.close()])
+    }
+    const network = new MockNetwork({})
+    const rule = () => ({})
+    const faulty = new MockNetwork({ rule })
+    const interfaces = { eth0: { addresses: [{ address: '10.0.0.7/24' }] }, eth1: { segment: 'other' } }
+    await converse({ group: '239.1.2.3', port: 10_000 }, () => network.host({}))
+    await converse({ group: '239.1.2.3', port: 10_000 }, () => {
+      interfaces.eth0.addresses = [{ address: '10.0.0.' + (faulty.made = (faulty.made ?? 7) + 1) + '/24' }]
+      return faulty.host({ interfaces })
+    })
+    await converse({ group: '${group}', port: 0, interfaces: '127.0.0.1' }, () => ({}))
+    // What prints takes options too.
+    for (const option of [...options, 'fd']) delete Object.prototype[option]
+    console.log(lines.join())
+  `)
+  const heard = 'request,gather'
+  assert.deepEqual([code, stdout, stderr], [0, `${heard},${heard},${heard}\n`, ''])
+})
+
+test('a polluted prototype does not spoil what was given either', async () => {
+  const { code, stdout } = await runProgram(`
+    for (const name of ['createSocket', 'networkInterfaces', 'timeout']) Object.prototype[name] = () => {}
+    const on = { group: '${group}', port: 9, interfaces: '127.0.0.1' }
+    const sender = new MulticastSender({ ...on, timeout: undefined })
+    await sender.ready()
+    try {
+      new MulticastSender({ ...on, ttl: 256 })
+    } catch (error) {
+      console.log(error.code)
+    }
+    await sender.close()
+  `)
+  assert.deepEqual([code, stdout], [0, 'ERR_MULTICAST_TTL\n'])
+})
+
+/** What a program does with a mock host whose network refuses what it sends. */
+const unheeded = (body: string) =>
+  runProgram(`
+    import { MockNetwork } from ${moduleOf('testing/index')}
+    const host = new MockNetwork().host()
+    const on = { group: '${group}', port: 9, ...host }
+    ${body}
+  `)
+
+test('a send that nobody awaits does not end the process when the network refuses it', async () => {
+  const { code, stdout, stderr } = await unheeded(`
+    const sender = await new MulticastSender(on).ready()
+    let beats = 0
+    const codes = ['EPERM', 'ENETUNREACH', 'ENETDOWN', 'EHOSTUNREACH', 'EACCES', 'ENOBUFS']
+    const heartbeat = setInterval(() => {
+      host.failSends(codes[beats % codes.length])
+      sender.send('alive')
+      if (++beats < 12) return
+      clearInterval(heartbeat)
+      sender.close()
+    }, 1)
+    sender.on('close', () => console.log(sender.stats.failed, sender.stats.sent))
+  `)
+  assert.deepEqual([code, stdout, stderr], [0, '12 0\n', ''])
+})
+
+test('the interface is down, and a send that nobody awaits ends nothing', async () => {
+  const { code, stdout, stderr } = await unheeded(`
+    const sender = await new MulticastSender({ ...on, interfaces: 'eth0' }).ready()
+    host.down('eth0')
+    sender.send('lost')
+    await sender.close()
+    console.log(sender.stats.failed)
+  `)
+  assert.deepEqual([code, stdout, stderr], [0, '1\n', ''])
+})
+
+for (const [what, code, body] of [
+  ['a message of the wrong type', 'MESSAGE_TYPE', 'sender.send(7)'],
+  ['a message that is too large', 'MESSAGE_SIZE', 'sender.send(Buffer.alloc(65_508))'],
+  ['a closed sender', 'CLOSED', "await sender.close(); sender.send('x')"],
+  [
+    'a queue that is full',
+    'QUEUE_FULL',
+    "new MulticastSender({ ...on, maxQueuedBytes: 256 }).send('x')",
+  ],
+  [
+    'an opening that has failed',
+    'BIND',
+    "new MulticastSender({ ...on, localAddress: '192.0.2.99' }).send('x')",
+  ],
+  [
+    'an awaited send that is not handled elsewhere',
+    'SEND',
+    "host.failSends('EPERM'); (async () => { await sender.send('x') })()",
+  ],
+]) {
+  test(`${what} ends the process, as every rejection does that nobody handles`, async () => {
+    const outcome = await unheeded(`
+      const sender = await new MulticastSender(on).ready()
+      ${body}
+      await new Promise((resolve) => setTimeout(resolve, 10_000))
+      console.log('still there')
+    `)
+    assert.deepEqual([outcome.code, outcome.stdout], [1, ''])
+    assert.match(outcome.stderr, new RegExp(`code: 'ERR_MULTICAST_${code}'`))
+  })
+}
+
+test('sends in the tick of the constructor take no more memory than their promises', async () => {
+  const { code, stdout } = await runProgram(
+    `
+    const sender = new MulticastSender({ group: '${group}', port: 9, interfaces: '127.0.0.1' })
+    let [sent, refused] = [0, 0]
+    for (let n = 0; n < 250_000; n += 1) {
+      sender.send(n % 2 === 0 ? '' : 'x').then(() => { sent += 1 }, () => { refused += 1 })
+    }
+    await sender.ready()
+    await sender.send('after')
+    console.log(sent, refused)
+    await sender.close()
+    `,
+    { NODE_OPTIONS: '--max-old-space-size=320' },
+  )
+  // A mebibyte of them, with 256 bytes for each.
+  assert.deepEqual([code, stdout], [0, '4088 245912\n'])
+})
+
+/** Node 26 asks for a permission to use the network. */
+const permission =
+  Number.parseInt(process.versions.node, 10) < 26
+    ? {}
+    : { NODE_OPTIONS: '--permission --allow-fs-read=*' }
+
+test("Node's permission model refuses sockets, and the error says what to start Node with", async () => {
+  // Where it has no model for the network this is what it would say.
+  const { code, stdout } = await runProgram(
+    `
+    import { createSocket } from 'node:dgram'
+    const on = { group: '${group}', interfaces: '127.0.0.1' }
+    const hasModel = process.permission !== undefined && !process.permission.has('net')
+    const carrier = hasModel ? {} : {
+      createSocket: (options) => Object.assign(createSocket(options), {
+        bind() {
+          setImmediate(() => this.emit('error', Object.assign(new Error('Access to this API has been restricted'), {
+            code: 'ERR_ACCESS_DENIED',
+          })))
+        },
+      }),
+    }
+    for (const make of [
+      () => new MulticastSender({ ...on, port: 9, ...carrier }),
+      () => new MulticastReceiver({ ...on, port: 0, ...carrier }),
+    ]) {
+      await make().ready().catch((error) => console.log(error.code, error.cause.code, error.message))
+    }
+  `,
+    permission,
+  )
+  const line =
+    /^ERR_MULTICAST_BIND ERR_ACCESS_DENIED .*restricted.* \(start Node with --allow-net\)$/
+  const lines = stdout.trim().split('\n')
+  assert.deepEqual([code, lines.length], [0, 2])
+  for (const one of lines) assert.match(one, line)
+})
+
+/** Mebibytes. Node 24 is slow to collect what has just gone, and now and then ends with 64 of them. */
+const heap = Number.parseInt(process.versions.node, 10) < 24 ? 64 : 96
+
+/** Floods 65 kB of JSON, 20 times that when parsed, at `to()`; `reader` reads one message in 100 ms. */
+const flooded = (setUp: string) =>
+  runProgram(
+    `
+    import { json } from ${moduleOf('index')}
+    import { createSocket } from 'node:dgram'
+    import { setTimeout as delay } from 'node:timers/promises'
+    const where = { group: '${group}', interfaces: '127.0.0.1' }
+    ${setUp}
+    const slow = (async () => {
+      for await (const _ of reader) await delay(100)
+    })()
+    const [port, address] = await to()
+    const flood = Buffer.from('[' + Array(21_800).fill('{}').join() + ']')
+    const raw = createSocket('udp4')
+    await new Promise((resolve) => raw.bind(0, '127.0.0.1', resolve))
+    raw.setMulticastInterface('127.0.0.1')
+    for (let count = 0; count < 363; count += 1) {
+      await new Promise((resolve) => raw.send(flood, port, address, resolve))
+      await new Promise(setImmediate)
+    }
+    raw.close()
+    const { received, dropped } = endpoint.stats
+    console.log(received > 200, dropped > received / 2)
+    await finish()
+    process.exit()
+    `,
+    { NODE_OPTIONS: `--max-old-space-size=${heap}` },
+  )
+
+test('iterators that are slow or left by hand live in a small heap in a flood', async () => {
+  const { code, stdout, stderr } = await flooded(`
+    const options = { ...where, port: 0, codec: json(), recvBufferSize: 2 ** 20 }
+    const endpoint = await new MulticastReceiver(options).ready()
+    const reader = endpoint[Symbol.asyncIterator]()
+    const left = endpoint[Symbol.asyncIterator]()
+    const to = async () => [endpoint.address().port, where.group]
+    async function finish() {
+      await endpoint.close()
+      let held = 0
+      for await (const _ of left) held += 1
+      console.log(held)
+    }
+  `)
+  // A mebibyte of them, as they came.
+  assert.deepEqual([code, stdout, stderr], [0, 'true true\n16\n', ''])
+})
+
+test('a request whose loop is slow lives in a small heap in a flood', async () => {
+  const { code, stdout, stderr } = await flooded(`
+    const receiver = await new MulticastReceiver({ ...where, port: 0 }).ready()
+    where.port = receiver.address().port
+    const endpoint = new MulticastSender({ ...where, replyCodec: json(), recvBufferSize: 2 ** 20 })
+    const asked = new Promise((resolve) => receiver.once('message', (_, remote) => resolve(remote)))
+    const reader = endpoint.request('ask', { limit: 1e6 })
+    const to = async () => [(await asked).port, '127.0.0.1']
+    const finish = () => Promise.all([receiver.close(), endpoint.close()])
+  `)
+  assert.deepEqual([code, stdout, stderr], [0, 'true true\n', ''])
 })

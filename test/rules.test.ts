@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { MulticastErrorCode } from '../src/errors.js'
+import { membershipSettings } from '../src/options.js'
 import {
   integer,
   isBoolean,
@@ -42,6 +43,21 @@ test('a check is told the name of its option', () => {
     one: 'one',
     two: 'two',
   })
+})
+
+test('what is inherited is not given', () => {
+  const given = Object.create({ count: 4, nosuch: 1 })
+  assert.deepEqual(resolve(rules, given), { count: 3, double: 6 })
+  given.count = 5
+  assert.deepEqual(resolve(rules, given), { count: 5, double: 10 })
+  Object.assign(Object.prototype, { count: 'polluted', interface: 'lo', source: '192.0.2.1' })
+  try {
+    assert.deepEqual(resolve(rules, {}), { count: 3, double: 6 })
+    assert.deepEqual(Object.values(membershipSettings({})), [undefined, undefined])
+  } finally {
+    for (const name of ['count', 'interface', 'source'])
+      Reflect.deleteProperty(Object.prototype, name)
+  }
 })
 
 test('options are an object', () => {
@@ -156,8 +172,14 @@ test('each check gives back what is right, and names what is wrong', () => {
     [isFunction, [Number, () => {}], [{}, 'x', null, undefined], code, /a function/],
     [
       isSignal,
-      [signal, AbortSignal.abort(), { aborted: false, addEventListener: () => {} }],
       [
+        signal,
+        AbortSignal.abort(),
+        { aborted: false, addEventListener: () => {}, removeEventListener: () => {} },
+      ],
+      [
+        { aborted: false, addEventListener: () => {} },
+        { aborted: false, removeEventListener: () => {} },
         {},
         { aborted: false },
         { addEventListener: () => {} },

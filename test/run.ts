@@ -36,10 +36,17 @@ const single = [
   'test/testing/truth.test',
   'test/testing/differential.test',
   'test/testing/differential-endpoints.test',
+  'test/soak-strangers.test',
 ]
 
 /** Measure time or fill sockets, so that nothing else may run beside them. */
-const alone = ['test/examples.test', 'test/leak.test', 'test/payload.test', 'test/python.test']
+const alone = [
+  'test/examples.test',
+  'test/leak.test',
+  'test/payload.test',
+  'test/python.test',
+  'test/soak-strangers.test',
+]
 
 /** Are so short that to start a process for each would take most of their time: each row runs in one. */
 const together = [

@@ -148,14 +148,26 @@ function altered(members: Partial<Record<keyof Socket, unknown>>): CreateSocket 
 }
 
 test('before listening no more than maxQueuedBytes wait', async () => {
-  const sender = makeSender(silent, { maxQueuedBytes: 10 })
+  // Each takes 256 bytes beside its own.
+  const sender = makeSender(silent, { maxQueuedBytes: 522 })
   const accepted = [sender.send('12345'), sender.send('67890')]
   await assert.rejects(sender.send('x'), {
     code: 'ERR_MULTICAST_QUEUE_FULL',
-    message: /10 bytes .*maxQueuedBytes/,
+    message: /^522 bytes .*maxQueuedBytes/,
   })
   assert.deepEqual(await Promise.all(accepted), [5, 5])
-  assert.equal(await sender.send('more than ten'), 13)
+  assert.equal(await sender.send('x'.repeat(523)), 523)
+})
+
+test('empty messages that wait for listening are bounded too, and each refusal says so', async () => {
+  const sender = makeSender(silent)
+  const outcomes = await Promise.allSettled(Array.from({ length: 5000 }, () => sender.send('')))
+  const refused = outcomes.filter(({ status }) => status === 'rejected')
+  assert.equal(refused.length, 5000 - 2 ** 20 / 256)
+  assert.ok(
+    refused.every((one) => 'reason' in one && one.reason.code === 'ERR_MULTICAST_QUEUE_FULL'),
+  )
+  assert.equal(await sender.send(''), 0)
 })
 
 test('a send rejects while the kernel has refused maxQueuedBytes', async () => {
@@ -225,6 +237,25 @@ test('a request gathers replies until its silence', async () => {
   const sender = makeSender(await answering('one', 'two'))
   const replies = await collect(sender.request('hello', { timeout: 200 }))
   assert.deepEqual(replies, ['one: hello', 'two: hello'])
+})
+
+test('gather is a request that is read to its end', async () => {
+  const sender = makeSender(await answering('one', 'two'))
+  const replies = await sender.gather('hello', { limit: 2 })
+  assert.deepEqual(replies.map(({ message }) => message).sort(), ['one: hello', 'two: hello'])
+  assert.ok(replies.every(({ remote }) => remote.address === '127.0.0.1'))
+  const lonely = makeSender(silent, { timeout: 20 })
+  assert.deepEqual(await lonely.gather('hello'), [])
+  await assert.rejects(makeSender(silent).gather('hello'), { code: 'ERR_MULTICAST_TIMEOUT' })
+  await assert.rejects(lonely.gather(7 as never), { code: 'ERR_MULTICAST_MESSAGE_TYPE' })
+  const reason = new Error('enough')
+  await assert.rejects(lonely.gather('hello', { signal: AbortSignal.abort(reason) }), reason)
+  // Closing ends it quietly, with what there was.
+  const closing = makeSender(silent)
+  const gathered = closing.gather('hello', { limit: 1 })
+  await closing.ready()
+  await closing.close()
+  assert.deepEqual(await gathered, [])
 })
 
 test('a request without replies ends after its silence, or after that of the sender', async () => {

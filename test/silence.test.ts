@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, mock, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Silence } from '../src/silence.js'
 
 let ends = 0
@@ -114,3 +115,75 @@ test('it may be held or not before it runs, and where timers are mere numbers', 
   fire()
   assert.equal(ends, 1)
 })
+
+test('a genuine timer is set once, however often it is restarted, and runs on for the rest', async (t) => {
+  mock.timers.reset()
+  const timers = t.mock.method(globalThis, 'setTimeout')
+  const { promise, resolve } = deferred()
+  let last = 0
+  const silence = new Silence(50, () => resolve(performance.now() - last))
+  for (let restarts = 0; restarts < 1000; restarts += 1) silence.restart()
+  assert.equal(timers.mock.callCount(), 1)
+  // Some of the time is over, and then it is set for what is left since the last restart.
+  await delay(25)
+  last = performance.now()
+  silence.restart()
+  const silent = await promise
+  assert.ok(silent >= 49, `${silent} ms`)
+  const set = timers.mock.calls.map(({ arguments: [, ms] }) => ms as number)
+  assert.ok(set.length <= 4, `set ${set.length} times`)
+  assert.ok(set.slice(1).every((ms) => ms >= 1 && ms <= 50))
+})
+
+test('it follows the clock of the moment, from a genuine one to a fake one and back', async () => {
+  mock.timers.reset()
+  let { promise, resolve } = deferred()
+  const silence = new Silence(40, () => {
+    ends += 1
+    resolve(0)
+  })
+  silence.restart()
+  mock.timers.enable({ apis: ['setTimeout'] })
+  silence.restart()
+  mock.timers.tick(39)
+  assert.equal(ends, 0)
+  mock.timers.tick(1)
+  assert.equal(ends, 1)
+  silence.restart()
+  mock.timers.reset()
+  // The fake one never comes.
+  ;({ promise, resolve } = deferred())
+  silence.restart()
+  await promise
+  assert.equal(ends, 2)
+})
+
+test('between its timer and the reading of the sockets it has not run out yet', async () => {
+  mock.timers.reset()
+  for (const [meanwhile, expected] of [
+    [(silence: Silence) => silence.restart(), 0],
+    [(silence: Silence) => silence.stop(), 0],
+    [(silence: Silence) => silence.hold(true), 1],
+  ] as const) {
+    const silence = make()
+    silence.restart()
+    // Of the same duration, and so called just after its own.
+    const after = delay(100).then(() => {
+      assert.equal(ends, 0)
+      meanwhile(silence)
+    })
+    for (const end = performance.now() + 110; performance.now() < end; );
+    await after
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+    assert.equal(ends, expected)
+    silence.stop()
+  }
+})
+
+function deferred(): { promise: Promise<number>; resolve: (value: number) => void } {
+  let resolve = (_: number): void => {}
+  const promise = new Promise<number>((fulfil) => {
+    resolve = fulfil
+  })
+  return { promise, resolve }
+}

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mock, test } from 'node:test'
+import { stat } from 'node:fs'
+import { mock, type TestContext, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import { MulticastReceiver } from '../src/index.js'
 import { group, keep, makePair, makeReceiver, makeSender, record } from './loopback.js'
+import { moduleOf } from './tree.js'
 
 test('the receiver counts its silence from listening, and a message begins it anew', async () => {
   mock.timers.enable({ apis: ['setTimeout'] })
@@ -84,4 +89,116 @@ test("a reply is not the receiver's silence, nor a stranger's message the sender
   } finally {
     mock.timers.reset()
   }
+})
+
+/**
+ * Another thread, whose loop runs on while this one's is busy: its program has `socket`, `parentPort` and
+ * `data`. Resolves with what it says first.
+ */
+async function aside(t: TestContext, data: object, program: string): Promise<unknown> {
+  const source = `
+    const { parentPort, workerData: data } = require('node:worker_threads')
+    const socket = require('node:dgram').createSocket({ type: 'udp4', reuseAddr: true })
+    ${program}`
+  const worker = new Worker(source, { eval: true, workerData: data })
+  t.after(() => worker.terminate())
+  const [said] = await once(worker, 'message')
+  return said
+}
+
+/** Sends to the group without a pause. */
+const streaming = `
+  socket.bind(0, '127.0.0.1', () => {
+    socket.setMulticastInterface('127.0.0.1')
+    setInterval(() => socket.send('x', data.port, data.group), 10)
+    parentPort.postMessage('streaming')
+  })`
+
+/** Answers each question five times, after the asker's loop has become busy. */
+const answering = `
+  socket.bind(0, data.group, () => {
+    socket.addMembership(data.group, '127.0.0.1')
+    parentPort.postMessage(socket.address().port)
+  })
+  socket.on('message', (_, { port, address }) => setTimeout(() => {
+    for (let count = 1; count <= 5; count += 1) socket.send(String(count), port, address)
+  }, 50))`
+
+/** Keeps this thread's loop busy from within a callback of I/O, after which timers come before sockets. */
+function busyLoop(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    stat('.', () => {
+      for (const end = performance.now() + ms; performance.now() < end; );
+      resolve()
+    })
+  })
+}
+
+test('a busy loop is no silence while a stream comes without a pause', async (t) => {
+  const receiver = await makeReceiver({ timeout: 200 }).ready()
+  await aside(t, { group, port: receiver.address().port }, streaming)
+  const events = record(receiver)
+  for (let count = 0; count < 5; count += 1) {
+    await once(receiver, 'message')
+    await busyLoop(300)
+  }
+  await once(receiver, 'message')
+  assert.deepEqual([...new Set(events)], ['message'])
+})
+
+test('a request hears the answers that lay in the kernel while the loop was busy', async (t) => {
+  const port = (await aside(t, { group }, answering)) as number
+  for (let count = 0; count < 2; count += 1) {
+    const sender = makeSender(port, { timeout: 100 })
+    await sender.ready()
+    const answers = sender.gather('?')
+    await busyLoop(300)
+    assert.deepEqual(
+      (await answers).map(({ message }) => message),
+      ['1', '2', '3', '4', '5'],
+    )
+  }
+})
+
+test('a process that was stopped for a while has heard no silence in it', async (t) => {
+  const child = spawn(
+    process.execPath,
+    [
+      '--input-type=module',
+      '--eval',
+      `
+      import { MulticastReceiver } from ${moduleOf('index')}
+      const on = { group: '${group}', interfaces: '127.0.0.1', port: 0, timeout: 200 }
+      const receiver = await new MulticastReceiver(on).ready()
+      let silences = 0
+      receiver.on('timeout', () => { silences += 1 })
+      receiver.on('message', (message) => {
+        if (String(message) === 'end') process.send(silences, () => process.exit())
+      })
+      process.send(receiver.address().port)
+      `,
+    ],
+    { stdio: ['ignore', 2, 2, 'ipc'] },
+  )
+  t.after(() => child.kill('SIGKILL'))
+  const [port] = await once(child, 'message')
+  await aside(t, { group, port }, streaming)
+  for (let count = 0; count < 2; count += 1) {
+    child.kill('SIGSTOP')
+    await delay(400)
+    child.kill('SIGCONT')
+    // Until it has read again.
+    await delay(50)
+  }
+  await makeSender(port).send('end')
+  assert.deepEqual(await once(child, 'message'), [0, undefined])
+})
+
+test('silence is told all the same, where there is some', async () => {
+  const receiver = await makeReceiver({ timeout: 20 }).ready()
+  await once(receiver, 'timeout')
+  const sender = makeSender(receiver.address().port, { timeout: 20 })
+  const [heard] = await Promise.all([sender.gather('?'), once(receiver, 'message')])
+  assert.deepEqual(heard, [])
+  await Promise.all([once(receiver, 'timeout'), busyLoop(40)])
 })

@@ -13,6 +13,7 @@ import {
   MulticastSender,
   type Received,
   type Remote,
+  type Schema,
   text,
 } from '../src/index.js'
 import { MockNetwork, type Outcome } from '../src/testing/index.js'
@@ -29,6 +30,8 @@ const where = { group: '239.1.2.3', port: 10000 }
 interface Fix {
   readonly latitude: number
 }
+
+const isFix = (value: unknown): value is Fix => Boolean((value as Partial<Fix> | null)?.latitude)
 
 export async function program(remote: RemoteInfo): Promise<void> {
   // Without a codec: bytes.
@@ -80,6 +83,36 @@ export async function program(remote: RemoteInfo): Promise<void> {
   const widerPeer: MulticastPeer<string, string | number, string> = textPeer
   const narrowerPeer: MulticastPeer<Buffer, Uint8Array> = peer
   void [hearing, widerPeer, narrowerPeer]
+  // With one that checks: a guard, a parser, a schema, of which what is sent may be another type.
+  const guarded = new MulticastReceiver({ ...where, codec: json(isFix) })
+  is<Equal<typeof guarded, MulticastReceiver<Fix, Fix>>>()
+  const arrow = json((value): value is Fix => isFix(value))
+  is<Equal<typeof arrow, Codec<Fix>>>()
+  const parsing = new MulticastSender({ ...where, codec: json((value) => Number(value)) })
+  is<Equal<typeof parsing, MulticastSender<number, number>>>()
+  const yesOrNo = json((value: unknown): boolean => isFix(value))
+  is<Equal<typeof yesOrNo, Codec<unknown>>>()
+  const schema = {} as Schema<{ latitude: string }, Fix>
+  const schematic = new MulticastReceiver({ ...where, codec: json(schema) })
+  is<Equal<typeof schematic, MulticastReceiver<Fix, { latitude: string }>>>()
+  const answers = new MulticastSender({ ...where, codec: text, replyCodec: json(schema) })
+  is<Equal<typeof answers, MulticastSender<string, Fix>>>()
+  is<Equal<Awaited<ReturnType<typeof answers.gather>>, Received<Fix>[]>>()
+  // @ts-expect-error: a check is a function or a schema
+  json(7)
+  // @ts-expect-error: without a type nobody knows what it is
+  json().decode(Buffer.alloc(0)).latitude
+
+  const accepting = new MulticastReceiver({
+    ...where,
+    queueBytes: 1,
+    accept: ({ address, port, family, size }) => `${address}${port}${family}` !== `${size}`,
+  })
+  is<Equal<Awaited<ReturnType<typeof accepting.kernelDrops>>, number | undefined>>()
+  accepting.reply('x', remote, { within: 5 })
+  // @ts-expect-error: replies are a sender's
+  new MulticastReceiver({ ...where, replies: false })
+  new MulticastSender({ ...where, replies: false })
 
   // With one of a type that nobody names, and with one for the replies that may be missing.
   const unnamed = new MulticastReceiver({ ...where, codec: json() })

@@ -8,6 +8,9 @@ nextTick(() => {
   isGenuine = true
 })
 
+/** Milliseconds of the longest timer: a longer one fires at once. */
+const LONGEST = 2 ** 31 - 1
+
 /** What is under way in one network: what happens in the coming turns, and what happens later. */
 export class Schedule {
   /** What happens in the coming turns, and what a timer will bring. */
@@ -31,11 +34,18 @@ export class Schedule {
   after(ms: number, task: () => void): void {
     // Whoever has set a timer has to clear it.
     const { setTimeout, clearTimeout } = globalThis
-    const timer = setTimeout(() => {
+    const fire = (): void => {
       this.#delayed.delete(delayed)
       this.#underWay += 1
       this.#run(task)
-    }, ms)
+    }
+    const timerFor = (left: number): ReturnType<typeof setTimeout> => {
+      if (left <= LONGEST) return setTimeout(fire, left)
+      return setTimeout(() => {
+        timer = timerFor(left - LONGEST)
+      }, LONGEST)
+    }
+    let timer = timerFor(ms)
     const delayed = { cancel: () => clearTimeout(timer) }
     this.#delayed.add(delayed)
   }

@@ -205,3 +205,26 @@ test('a datagram in flight keeps the process alive', async () => {
   assert.equal(code, 0)
   assert.match(stdout, /^hello/)
 })
+
+test('what is delayed for longer than a timer can be comes then, and not at once', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const timers = t.mock.method(globalThis, 'setTimeout')
+  const longest = 2 ** 31 - 1
+  const network = new MockNetwork({ latency: longest, jitter: longest })
+  const { heard } = await listen(network.host())
+  const sender = speak(network.host())
+  for (let count = 0; count < 5; count += 1) await sender.send('late')
+  await network.idle()
+  t.mock.timers.tick(longest - 1)
+  assert.deepEqual(heard, [])
+  for (let months = 0; months < 3; months += 1) t.mock.timers.tick(longest)
+  await network.settled()
+  assert.equal(heard.length, 5)
+  // Node's own fires at once if it is set for longer.
+  const set = timers.mock.calls.map(({ arguments: [, ms] }) => ms as number)
+  assert.ok(set.length > 5)
+  assert.ok(Math.max(...set) <= longest, `${Math.max(...set)} ms`)
+  await sender.send('given up')
+  await network.idle()
+  await network.close()
+})
