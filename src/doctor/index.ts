@@ -1,0 +1,50 @@
+import { joining, notMade, OwnSockets, selfTest } from './active.js'
+import { arrivals } from './arrivals.js'
+import { gather } from './facts.js'
+import type { Finding } from './finding.js'
+import * as passive from './passive.js'
+import { type DiagnoseOptions, type Examinable, type Subject, subjectOf } from './subject.js'
+
+export type { Check, Finding } from './finding.js'
+export type { DiagnoseOptions, Examinable } from './subject.js'
+
+/**
+ * Looks for what keeps the datagrams of a group from arriving, and yields what it finds, one check after
+ * the other. First it only looks, then, it opens sockets of its own, joins the group and, unless it is to be
+ * `quiet`, sends to it: the text `typed-multicast doctor` and a few characters more, which every program
+ * hears that has joined. Leaving the loop ends that.
+ *
+ * Given a sender, receiver or peer it examines its group, port, interfaces and carrier, with its `stats` and
+ * `kernelDrops()`. Throws a `MulticastError` at once where an option is wrong, or the endpoint has no port
+ * yet.
+ */
+export function diagnose(
+  subject: DiagnoseOptions | Examinable,
+): AsyncIterableIterator<Finding, undefined, undefined> {
+  return examine(subjectOf(subject))
+}
+
+async function* examine(subject: Subject): AsyncGenerator<Finding, undefined, undefined> {
+  const table = subject.networkInterfaces()
+  const look = passive.lookAt(subject, table, await gather(subject, table))
+  yield* passive.system(look)
+  yield* passive.interfaces(look)
+  yield* passive.address(look)
+  yield* passive.route(look)
+  const isBindable = yield* passive.port(look)
+  yield* passive.membership(look)
+  yield* passive.source(look)
+  yield* passive.reversePath(look)
+  yield* passive.buffer(look)
+  if (isBindable === false || look.usable.length === 0) return yield* [notMade(look)]
+  const own = new OwnSockets(look)
+  try {
+    if (!(yield* joining(own, look))) return
+    const isSound = subject.quiet || (yield* selfTest(own, look))
+    if (subject.watch === undefined) return
+    // By the loopback interface alone nothing can come from elsewhere.
+    yield* arrivals(own, look, subject.watch, isSound && !passive.isAlone(look))
+  } finally {
+    await own.close()
+  }
+}
