@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { doctorHelp } from '../src/cli/doctor.js'
 import type { Counters } from '../src/doctor/counters.js'
 import { udpSockets } from '../src/doctor/facts.js'
 import { newId, parsed, written } from '../src/doctor/probe.js'
+import { subjectRules } from '../src/doctor/subject.js'
 import { type Layer, layerOf } from '../src/doctor/verdict.js'
+import { root } from './tree.js'
 
 const still: Counters = {
   arrived: 0,
@@ -129,4 +134,28 @@ nonsense`
     },
     { address: '::', port: 10011, uid: 0, inode: '22354325', queued: 0, drops: 0, isOwn: true },
   ])
+})
+
+/** What stands in the first cells of a table of doctor.md, by the heading of these. */
+function firstCells(heading: string): string[] {
+  const page = readFileSync(join(root, 'docs/doctor.md'), 'utf8')
+  const [, table = ''] = page.split(new RegExp(`^\\| ${heading} \\|.*\\n\\|[-|]+\\n`, 'm'))
+  const [rows = ''] = table.split('\n\n')
+  return rows.split('\n').flatMap((row) => {
+    const [, cell = ''] = row.split('|')
+    return [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code)
+  })
+}
+
+test('doctor.md lists every check, option, argument and type', () => {
+  const source = (name: string) => readFileSync(join(root, `src/doctor/${name}.ts`), 'utf8')
+  const checks = [...source('finding').matchAll(/^ {2}\| '([\w-]+)'/gm)].map(([, name]) => name)
+  assert.deepEqual(firstCells('check'), checks)
+  assert.deepEqual(firstCells('option').sort(), Object.keys(subjectRules).sort())
+  const types = [...source('index').matchAll(/^export type \{([^}]+)\}/gm)]
+  const names = types.flatMap(([, list = '']) => list.split(',').map((name) => name.trim()))
+  assert.deepEqual(firstCells('type').sort(), names.sort())
+  const flags = firstCells('argument').map((argument) => argument.split(' ')[0])
+  const helped = [...doctorHelp.matchAll(/^ {2}(--\w+)/gm)].map(([, flag]) => flag)
+  assert.deepEqual(flags.slice(1), helped)
 })

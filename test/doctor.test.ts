@@ -5,8 +5,12 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { doctorHelp } from '../src/cli/doctor.js'
 import { type Check, type DiagnoseOptions, diagnose, type Finding } from '../src/doctor/index.js'
+import { json, MulticastPeer, MulticastReceiver, MulticastSender } from '../src/index.js'
+import { MockNetwork } from '../src/testing/index.js'
 import { type Host, type Lab, scenario } from './lab.js'
+import { openSockets } from './told.js'
 
 const [group, port] = ['239.255.29.71', 10010]
 const where = { group, port }
@@ -168,8 +172,10 @@ scenario('the passive look names what is wrong with the sockets', [], async (lab
   await plug(lab)
   const look = () => findings(quiet)
 
-  // Nobody is there: that is no fault, but why nothing arrives.
+  // Nobody is there, but on another group: that is no fault, but why nothing arrives.
+  const stranger = await bound('239.9.9.9')
   const nobody = await look()
+  await closed(stranger)
   doubted(nobody, 'port', /No program holds port/)
   doubted(nobody, 'membership', /No program of this host has joined/)
 
@@ -405,3 +411,214 @@ scenario(
   },
   120_000,
 )
+
+scenario('it takes a live sender, receiver or peer, with what it has counted', [], async (lab) => {
+  const far = await plug(lab)
+  const traffic = await Traffic.from(far, '10.0.0.2')
+  await using receiver = new MulticastReceiver({ ...where, interfaces: 'e0', codec: json() })
+  await using peer = new MulticastPeer({ ...where, interfaces: 'e0' })
+  await using sender = new MulticastSender({ ...where, interfaces: 'e0', ttl: 3 })
+  await using early = new MulticastReceiver({ group, port: 0 })
+  assert.throws(() => diagnose(early), { code: 'ERR_MULTICAST_NOT_LISTENING' })
+  await Promise.all([receiver.ready(), peer.ready(), sender.ready()])
+  peer.on('message', () => {})
+  await traffic.to(...toGroup)
+  await once(receiver, 'malformed')
+
+  const ofReceiver = await findings(receiver)
+  assert.deepEqual(checks(ofReceiver, 'bad'), [], shown(ofReceiver))
+  assert.match(shown(ofReceiver), /good arrival: The receiver has counted: sent 0, received [1-9]/)
+  doubted(ofReceiver, 'arrival', /could not be decoded/)
+  assert.match(shown(ofReceiver), /good port: port 10010 is shared by 239\.255\.29\.71 \(this/)
+  const ofPeer = await findings(peer)
+  assert.match(shown(ofPeer), /The peer has counted/)
+  assert.deepEqual(checks(ofPeer, 'bad'), [], shown(ofPeer))
+  const ofSender = await findings(sender)
+  assert.match(shown(ofSender), /The sender has counted/)
+  assert.match(shown(ofSender), /good self-test: .* through e0 \(TTL 3\)/)
+  assert.ok(!shown(ofSender).includes('No program'))
+  await receiver.close()
+  doubted(await findings(receiver), 'arrival', /The receiver is closed/)
+})
+
+scenario('it says of IPv6 what it can, and leaves nothing open', [], async (lab, t) => {
+  const far = lab.host()
+  await lab.cable([lab.here, 'e0', 'fd00::1/64', 'fe80::1/64'], [far, 'e0', 'fd00::2/64'])
+  const before = openSockets()
+  for (const six of ['ff02::1:3%e0', 'ff02::1:3', 'ff15::1:3']) {
+    await t.test(six, async () => {
+      const found = await findings({ group: six, port, watch: 50 })
+      assert.deepEqual(checks(found, 'bad'), [], shown(found))
+      assert.match(shown(found), /good self-test: .* through e0 /)
+      doubted(found, 'arrival', /no counters tell/)
+    })
+  }
+  for await (const { check } of diagnose({ watch: 60_000 })) if (check === 'self-test') break
+  assert.equal(openSockets(), before)
+})
+
+scenario('over another carrier it tells what that tells', [], async () => {
+  const network = new MockNetwork({ platform: 'linux' })
+  const [here, far] = [network.host(), network.host()]
+  await using sender = new MulticastSender({ ...where, ...far })
+  const timer = setInterval(() => void sender.send('hello').catch(() => {}), 20)
+  const found = await findings({ ...where, ...here, watch: 100 })
+  clearInterval(timer)
+  assert.deepEqual(checks(found, 'bad'), [], shown(found))
+  assert.match(shown(found), /good system: Another carrier/)
+  assert.match(shown(found), /good self-test/)
+  assert.match(shown(found), /good arrival/)
+})
+
+scenario('wrong options throw at once', [], async () => {
+  const wrong: [object, string][] = [
+    [{ group: '10.0.0.1', port }, 'ERR_MULTICAST_GROUP'],
+    [{ group }, 'ERR_MULTICAST_OPTION'],
+    [{ port }, 'ERR_MULTICAST_OPTION'],
+    [{ group, port: 0 }, 'ERR_MULTICAST_PORT'],
+    [{ ttl: 256 }, 'ERR_MULTICAST_TTL'],
+    [{ watch: 0 }, 'ERR_MULTICAST_OPTION'],
+    [{ watch: Number.NaN }, 'ERR_MULTICAST_OPTION'],
+    [{ quiet: 1 }, 'ERR_MULTICAST_OPTION'],
+    [{ interfaces: [] }, 'ERR_MULTICAST_INTERFACE'],
+    [{ networkInterfaces }, 'ERR_MULTICAST_OPTION'],
+    [{ wacht: 100 }, 'ERR_MULTICAST_UNKNOWN_OPTION'],
+  ]
+  for (const [options, code] of wrong) {
+    assert.throws(() => diagnose(options), { code }, JSON.stringify(options))
+  }
+})
+
+interface Ran {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs the command on a host, by way of `before`: another that starts it. */
+async function command(host: Host, args: string[], before: string[] = []): Promise<Ran> {
+  const program = fileURLToPath(new URL('doctor-program.js', import.meta.url))
+  const child = host.spawn([...before, process.execPath, program, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const texts = [child.stdout, child.stderr].map(async (stream) => {
+    let text = ''
+    for await (const chunk of stream?.setEncoding('utf8') ?? []) text += chunk
+    return text
+  })
+  const [[status], stdout = '', stderr = ''] = await Promise.all([once(child, 'close'), ...texts])
+  return { status, stdout, stderr }
+}
+
+const jsonLines = ({ stdout }: Ran): Finding[] =>
+  stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+
+scenario('two doctors tell whether they hear each other', ['iptables'], async (lab, t) => {
+  const { here } = lab
+  const far = await plug(lab)
+  here.ip('addr add 10.0.0.4/24 dev e0')
+  // Here nothing to two of the groups is heard from there; and there nothing from 10.0.0.4.
+  iptables('-A INPUT -s 10.0.0.2 -d 239.1.1.2 -j DROP', '-A INPUT -s 10.0.0.2 -d 239.1.1.3 -j DROP')
+  t.after(() => iptables('-F'))
+  far.sysctl('ipv4/conf/e0/rp_filter=1')
+  far.ip('route add unreachable 10.0.0.4/32')
+  const ways: [string, string, RegExp, RegExp][] = [
+    ['239.1.1.1', 'e0', /^good peers: Both ways/, /^good peers: Both ways/],
+    ['239.1.1.2', 'e0', /^bad peers: .*is not heard here/, /^bad peers: .*does not hear this one/],
+    ['239.1.1.3', '10.0.0.4', /^doubtful peers: Neither way/, /^doubtful peers: Neither way/],
+  ]
+  await Promise.all(
+    ways.map(async ([group, on, seenHere, seenThere]) => {
+      const there = command(far, [group, `${port}`, '--for', '4500', '--json'])
+      const found = await findings({ group, port, interfaces: on, watch: 4500 })
+      const lines = jsonLines(await there)
+      for (const [one, pattern] of [
+        [found, seenHere],
+        [lines, seenThere],
+      ] as const) {
+        const peers = one.filter(({ check }) => check === 'peers')
+        assert.match(shown(peers), pattern, shown(one))
+        assert.equal(peers.length, 1)
+      }
+    }),
+  )
+})
+
+scenario('the command prints a line for each finding, and tells by its status', [], async (lab) => {
+  const { here } = lab
+  await plug(lab)
+  const [plain, lines, bad] = await Promise.all([
+    command(here, [group, `${port}`, '--interface', 'e0', '--ttl', '2']),
+    command(here, ['--json', '--quiet', '--for', '50']),
+    command(here, ['--interface', 'e7']),
+  ])
+  assert.deepEqual([plain.status, plain.stderr], [0, ''])
+  assert.match(plain.stdout, /^✓ interfaces: e0\n/m)
+  assert.match(plain.stdout, /^! port: No program holds port 10010\. To do: start the one/m)
+  assert.match(plain.stdout, /^✓ self-test: Own datagrams through e0 \(TTL 2\)/m)
+  assert.ok(!plain.stdout.includes('\x1b'))
+  assert.equal(lines.status, 1)
+  const found = jsonLines(lines)
+  onlyBad(found, 'arrival', /In 50 ms nothing came/)
+  assert.ok(found.every(({ check }) => check !== 'self-test' && check !== 'peers'))
+  assert.equal(bad.status, 1)
+  assert.match(bad.stdout, /^✗ interfaces: There is no interface e7/m)
+})
+
+scenario('the command refuses what it does not understand', [], async ({ here }) => {
+  const wrong: [string[], RegExp][] = [
+    [['10.0.0.1', '5000'], /group must be a multicast address/],
+    [['\x1b[31m', '5000'], /group must be a multicast address.* is '\\x1B\[31m'/],
+    [[group], /PORT is missing/],
+    [[group, '0'], /port must be an integer from 1 to 65535/],
+    [[group, 'http'], /A number was expected, and not http/],
+    [[group, '5000', '\x1b[31m'], /What is \\x1B\[31m\?/],
+    [['--ttl', '256'], /ttl must be/],
+    [['--for', '0'], /watch must be/],
+    [['--interface', ''], /interfaces must be/],
+    [['--frob'], /Unknown option '--frob'/],
+    [['--json=1'], /does not take an argument/],
+  ]
+  const all = wrong.map(async ([args, why]) => {
+    const { status, stdout, stderr } = await command(here, args)
+    assert.deepEqual([status, stdout], [2, ''], args.join(' '))
+    assert.match(stderr, why)
+    assert.ok(!stderr.includes('\x1b'))
+  })
+  await Promise.all(all)
+  const help = await command(here, ['--help'])
+  assert.deepEqual([help.status, help.stdout], [0, doctorHelp])
+})
+
+scenario('what it may not read it does not judge', [], async (lab) => {
+  const { here } = lab
+  await plug(lab)
+  // Each with a group of its own, or they would hear and see each other.
+  const args = (at: number) => [`239.1.2.${at}`, `${port}`, '--for', '100', '--json']
+  const mounted = (mount: string) => ['unshare', '-m', 'sh', '-c', `${mount} && exec "$@"`, 'sh']
+  const [plain, none, readOnly, unprivileged] = await Promise.all([
+    command(here, args(0)),
+    command(here, args(1), mounted('mount -t tmpfs none /proc')),
+    command(here, args(2), mounted('mount -o bind,ro /proc /proc')),
+    command(here, args(3), ['setpriv', '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs']),
+  ])
+  const said = (ran: Ran) => checksOf(jsonLines(ran))
+  const checksOf = (found: Finding[]) =>
+    found
+      .filter(({ check }) => check !== 'arrival')
+      .map(({ check, verdict }) => `${verdict} ${check}`)
+  for (const ran of [readOnly, unprivileged]) {
+    assert.deepEqual([ran.status, ran.stderr], [plain.status, ''])
+    assert.deepEqual(said(ran), said(plain))
+  }
+  const found = jsonLines(none)
+  doubted(found, 'system', /\/proc\/net cannot be read here, so that it is not checked/)
+  assert.match(shown(found), /good self-test/)
+  doubted(found, 'arrival', /no counters tell/)
+  for (const check of ['port', 'source', 'rp-filter'] as const) {
+    assert.ok(!found.some((one) => one.check === check), shown(found))
+  }
+})

@@ -62,6 +62,7 @@ const order = [
   'doctor/verdict',
   'doctor/arrivals',
   'doctor/index',
+  'cli/doctor',
   'testing/turns',
   'testing/schedule',
   'testing/system-error',

@@ -64,7 +64,9 @@ export class OwnSockets {
     }
     this.receiver = new MulticastReceiver({
       ...to,
-      interfaces: typeof interfaces === 'string' ? interfaces : usable.map(nameOf),
+      // The rest is joined one by one, so that one that refuses does not spoil the others. Not the
+      // loopback interface beside others: its own reports would come in again, and be counted.
+      interfaces: interfaces === 'default' ? interfaces : usable.slice(0, 1).map(nameOf),
       recvBufferSize: BUFFER,
     })
     this.receiver.on('error', () => {})
@@ -170,23 +172,26 @@ function nameOf(on: Interface): string {
 
 /** Opens the doctor's own sockets and joins. Returns false if that cannot be. */
 export async function* joining(own: OwnSockets, look: Look): AsyncGenerator<Finding, boolean> {
-  const { group, isAsked, isOfSystem } = look.subject
+  const { group, isAsked, isOfSystem, interfaces } = look.subject
+  const { receiver } = own
   try {
-    await own.receiver.ready()
+    await receiver.ready()
   } catch (error) {
     yield refused(error as MulticastError, look)
     return false
   }
-  const { receiver } = own
-  const names = receiver.memberships.map((membership) => membership.interface)
-  const missing = look.usable.map(({ name }) => name).filter((name) => !names.includes(name))
-  if (missing.length > 0 && look.subject.interfaces === 'all') {
-    yield doubtful(
-      'membership',
-      `The doctor could not join on ${missing.join(', ')}`,
-      'ip maddr tells what is joined; net.ipv4.igmp_max_memberships bounds it',
-    )
+  for (const on of interfaces === 'default' ? [] : look.usable.slice(1)) {
+    try {
+      await receiver.join({ interface: nameOf(on) })
+    } catch (error) {
+      yield doubtful(
+        'membership',
+        `The doctor could not join on ${on.name}: ${reasonOf(error)}`,
+        'ip maddr shows what is joined there',
+      )
+    }
   }
+  const names = receiver.memberships.map((membership) => membership.interface)
   const others =
     isAsked && isOfSystem
       ? '. Meanwhile other programs of this host may hear what they have not joined themselves'

@@ -2,9 +2,9 @@ import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { groupsOn } from '../igmp.js'
 import type { OwnSockets } from './active.js'
 import { type Counters, readCounters, rise } from './counters.js'
-import { gather, isOfKernel, type UdpSocket } from './facts.js'
+import { gather, isOfKernel } from './facts.js'
 import { bad, doubtful, type Finding, good } from './finding.js'
-import type { Look } from './passive.js'
+import { holders, type Look } from './passive.js'
 import { type Layer, layerOf } from './verdict.js'
 
 /** Milliseconds between two datagrams of the doctor through one interface. */
@@ -98,16 +98,22 @@ async function* lost(own: OwnSockets, look: Look): AsyncIterable<Finding> {
       larger,
     )
   }
-  const { sockets } = await gather(look.subject, look.table)
+  const facts = await gather(look.subject, look.table)
   const earlier = new Map(look.facts.sockets?.map((socket) => [socket.inode, socket]))
-  for (const { inode, address, uid, drops } of sockets ?? []) {
-    const more = drops - (earlier.get(inode) ?? ({ drops } as UdpSocket)).drops
-    if (more <= 0) continue
-    yield bad(
-      'buffer',
-      `The socket on ${address} (uid ${uid}) has lost ${more} datagrams while the doctor watched`,
-      larger,
-    )
+  for (const { inode, address, uid, drops, queued } of holders({ ...look, facts }).hearing) {
+    const before = earlier.get(inode)
+    if (before === undefined) continue
+    const who = `The socket on ${address} (uid ${uid})`
+    const more = drops - before.drops
+    if (more > 0) {
+      yield bad('buffer', `${who} has lost ${more} datagrams while the doctor watched`, larger)
+    } else if (before.queued > 0 && queued >= before.queued) {
+      yield doubtful(
+        'buffer',
+        `${who} has ${queued} bytes waiting, which nobody has read while the doctor watched`,
+        'find out what keeps its program from reading',
+      )
+    }
   }
 }
 

@@ -1,8 +1,8 @@
 import type { NetworkInterfaceInfo } from 'node:os'
 import createDebug from 'debug'
-import { groupAddress, wildcard } from '../address.js'
+import { groupAddress, isMulticast, wildcard } from '../address.js'
 import { gone, Sockets } from '../binding.js'
-import { lookup } from '../datagram.js'
+import { type DatagramSocket, lookup } from '../datagram.js'
 import type { Chart } from '../endpoint.js'
 import { errno } from '../errors.js'
 import {
@@ -335,7 +335,7 @@ function standardRoute(): string | undefined {
 }
 
 /** The sockets on the port that can hear the group, and those that cannot. */
-function holders({ subject, facts }: Look): {
+export function holders({ subject, facts }: Pick<Look, 'subject' | 'facts'>): {
   readonly hearing: readonly UdpSocket[]
   readonly deaf: readonly UdpSocket[]
 } {
@@ -344,7 +344,9 @@ function holders({ subject, facts }: Look): {
   // One on :: may take IPv4 too.
   const hears = ({ address }: UdpSocket): boolean =>
     [group.address, wildcard(group), '::'].includes(address)
-  return { hearing: all.filter(hears), deaf: all.filter((socket) => !hears(socket)) }
+  // What is bound to another group has no part in it.
+  const deaf = all.filter((socket) => !hears(socket) && !isMulticast(socket.address))
+  return { hearing: all.filter(hears), deaf }
 }
 
 function named({ address, uid, isOwn }: UdpSocket): string {
@@ -413,18 +415,20 @@ async function refusedBind({ subject, usable }: Look): Promise<string | undefine
   const [on] = usable
   if (group.scoped && on === undefined) return undefined
   const type = group.family === 'IPv4' ? 'udp4' : 'udp6'
-  const socket = createSocket({ type, reuseAddr: true, ipv6Only: type === 'udp6', lookup })
+  let socket: DatagramSocket | undefined
   try {
+    const made = createSocket({ type, reuseAddr: true, ipv6Only: type === 'udp6', lookup })
+    socket = made
     await new Promise<void>((resolve, reject) => {
-      socket.on('error', reject)
-      socket.once('listening', resolve)
-      socket.bind({ port, address: groupAddress(group, on), exclusive: true })
+      made.on('error', reject)
+      made.once('listening', resolve)
+      made.bind({ port, address: groupAddress(group, on), exclusive: true })
     })
     return undefined
   } catch (error) {
     return errno(error) ?? 'unknown'
   } finally {
-    await gone(socket)
+    if (socket !== undefined) await gone(socket)
   }
 }
 

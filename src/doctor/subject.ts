@@ -6,7 +6,7 @@ import { MulticastError } from '../errors.js'
 import { type Lister, type Lookup, parseInterfaces, type Wanted } from '../interfaces.js'
 import { type Carrier, carrierRules, checkCarrier } from '../options.js'
 import type { MulticastReceiver } from '../receiver.js'
-import { integer, isBoolean, milliseconds, optional, type Rules, resolve, rule } from '../rules.js'
+import { integer, isBoolean, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
 
 /** The options of {@link diagnose}. `undefined` always means the default. */
 export interface DiagnoseOptions extends Carrier {
@@ -30,7 +30,8 @@ export interface DiagnoseOptions extends Carrier {
   quiet?: boolean | undefined
 }
 
-const subjectRules = {
+/** The rules of {@link DiagnoseOptions}. */
+export const subjectRules = {
   group: rule({ default: '239.255.29.29', check: (value) => parseGroup(value) }),
   port: rule({ default: 29029, check: integer(1, 65535, 'ERR_MULTICAST_PORT') }),
   ...carrierRules,
@@ -40,7 +41,14 @@ const subjectRules = {
     check: (value, option, settled: Lookup) => parseInterfaces(value, option, settled, true),
   }),
   ttl: rule({ default: 1, check: integer(0, 255, 'ERR_MULTICAST_TTL') }),
-  watch: rule({ check: optional(milliseconds) }),
+  watch: rule({
+    check: optional((value, option): number => {
+      if (typeof value === 'number' && value > 0 && value <= 2 ** 31 - 1) return value
+      const wanted =
+        'a number of milliseconds above 0 and up to 2147483647 (leave it out not to watch)'
+      throw wrongValue('ERR_MULTICAST_OPTION', option, wanted, value)
+    }),
+  }),
   quiet: rule({ default: false, check: isBoolean }),
 } satisfies Rules
 
