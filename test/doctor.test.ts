@@ -495,10 +495,15 @@ interface Ran {
   readonly stderr: string
 }
 
-/** Runs the command on a host, by way of `before`: another that starts it. */
-async function command(host: Host, args: string[], before: string[] = []): Promise<Ran> {
+/** Runs the command on a host, by way of `before`: another that starts it. `flags` are Node's. */
+async function command(
+  host: Host,
+  args: string[],
+  before: string[] = [],
+  flags: string[] = [],
+): Promise<Ran> {
   const program = fileURLToPath(new URL('doctor-program.js', import.meta.url))
-  const child = host.spawn([...before, process.execPath, program, ...args], {
+  const child = host.spawn([...before, process.execPath, ...flags, program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const texts = [child.stdout, child.stderr].map(async (stream) => {
@@ -620,5 +625,20 @@ scenario('what it may not read it does not judge', [], async (lab) => {
   doubted(found, 'arrival', /no counters tell/)
   for (const check of ['port', 'source', 'rp-filter'] as const) {
     assert.ok(!found.some((one) => one.check === check), shown(found))
+  }
+})
+
+scenario('it tells where Node may open no socket', [], async (lab) => {
+  await plug(lab)
+  const [major = 0] = process.versions.node.split('.').map(Number)
+  const permission = major < 24 ? '--experimental-permission' : '--permission'
+  const flags = [permission, '--allow-fs-read=*', '--no-warnings']
+  const ran = await command(lab.here, [group, `${port}`, '--json'], [], flags)
+  assert.equal(ran.stderr, '')
+  // Before Node 25 sockets need no permission.
+  if (major < 25) assert.deepEqual(checks(jsonLines(ran), 'bad'), [])
+  else {
+    const bad = jsonLines(ran).filter(({ verdict }) => verdict === 'bad')
+    assert.match(shown(bad), /^bad system: Node may open no socket$/)
   }
 })

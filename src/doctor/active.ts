@@ -5,7 +5,7 @@ import { type Interface, OwnAddresses } from '../interfaces.js'
 import { MulticastReceiver } from '../receiver.js'
 import { MulticastSender } from '../sender.js'
 import { bad, doubtful, type Finding, good } from './finding.js'
-import { isAlone, type Look } from './passive.js'
+import { DENIED, type Look } from './passive.js'
 import { newId, parsed, written } from './probe.js'
 
 /** The receive buffer that the doctor asks for. */
@@ -211,7 +211,7 @@ function refused(error: MulticastError, { subject }: Look): Finding {
   if (error.code === 'ERR_MULTICAST_PORT_IN_USE') {
     return bad('port', reasonOf(error), 'end that program, or take another port')
   }
-  if (errno(error.cause) === 'ERR_ACCESS_DENIED') {
+  if (errno(error.cause) === DENIED) {
     return bad('system', 'Node may open no socket', 'start Node with --allow-net')
   }
   if (error.code === 'ERR_MULTICAST_MEMBERSHIP_LIMIT') {
@@ -226,9 +226,9 @@ function refused(error: MulticastError, { subject }: Look): Finding {
 
 /**
  * Sends through each interface, and looks whether it comes back: nothing but this host's own rules can keep
- * it from that. Returns whether all did.
+ * it from that.
  */
-export async function* selfTest(own: OwnSockets, look: Look): AsyncGenerator<Finding, boolean> {
+export async function* selfTest(own: OwnSockets, look: Look): AsyncIterable<Finding> {
   const { subject } = look
   const { group, ttl, isOfSystem } = subject
   const { names } = own
@@ -265,7 +265,6 @@ export async function* selfTest(own: OwnSockets, look: Look): AsyncGenerator<Fin
       )
     } else yield bad('self-test', seen, "look at this host's firewall")
   }
-  return lost.length === 0 && failures.size === 0
 }
 
 /** Why an own datagram could not be sent. */
@@ -283,8 +282,6 @@ function unsent(error: unknown, name: string, { subject }: Look): Finding {
 /** What to say where nothing can be sent or joined. */
 export function notMade(look: Look): Finding {
   const why =
-    isAlone(look) && look.usable.length === 0
-      ? 'no interface can be used'
-      : 'the port cannot be had'
+    look.usable.length === 0 ? 'no interface can be used' : 'no socket on the port can be had'
   return doubtful('self-test', `Not made: ${why}`, 'see to the findings above, and look again')
 }

@@ -12,7 +12,7 @@ const PERIOD = 1000
 
 /**
  * Watches what arrives: its own socket first, since that is sure; where that hears nothing the counters
- * tell how far the datagrams came. `isSound`: the self-test was.
+ * tell how far the datagrams came. `isSound`: nothing was found yet that explains silence.
  */
 export async function* arrivals(
   own: OwnSockets,
@@ -51,7 +51,7 @@ export async function* arrivals(
   } else if (!isSound) {
     yield doubtful(
       'arrival',
-      `In ${ms} ms nothing came, which says nothing while the self-test fails`,
+      `In ${ms} ms nothing came from other machines, which says nothing as long as something above is bad`,
       'see to the findings above, and look again',
     )
   } else {

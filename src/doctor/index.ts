@@ -21,10 +21,23 @@ export type { DiagnoseOptions, Examinable } from './subject.js'
 export function diagnose(
   subject: DiagnoseOptions | Examinable,
 ): AsyncIterableIterator<Finding, undefined, undefined> {
-  return examine(subjectOf(subject))
+  return findings(subjectOf(subject))
 }
 
-async function* examine(subject: Subject): AsyncGenerator<Finding, undefined, undefined> {
+/** What has been found so far. */
+interface Found {
+  isBad: boolean
+}
+
+async function* findings(subject: Subject): AsyncGenerator<Finding, undefined, undefined> {
+  const found: Found = { isBad: false }
+  for await (const finding of examine(subject, found)) {
+    if (finding.verdict === 'bad') found.isBad = true
+    yield finding
+  }
+}
+
+async function* examine(subject: Subject, found: Readonly<Found>): AsyncGenerator<Finding> {
   const table = subject.networkInterfaces()
   const look = passive.lookAt(subject, table, await gather(subject, table))
   yield* passive.system(look)
@@ -36,14 +49,16 @@ async function* examine(subject: Subject): AsyncGenerator<Finding, undefined, un
   yield* passive.source(look)
   yield* passive.reversePath(look)
   yield* passive.buffer(look)
-  if (isBindable === false || look.usable.length === 0) return yield* [notMade(look)]
+  if (isBindable === false || look.usable.length === 0) {
+    yield notMade(look)
+    return
+  }
   const own = new OwnSockets(look)
   try {
     if (!(yield* joining(own, look))) return
-    const isSound = subject.quiet || (yield* selfTest(own, look))
-    if (subject.watch === undefined) return
-    // By the loopback interface alone nothing can come from elsewhere.
-    yield* arrivals(own, look, subject.watch, isSound && !passive.isAlone(look))
+    if (!subject.quiet) yield* selfTest(own, look)
+    // What is bad already explains silence.
+    if (subject.watch !== undefined) yield* arrivals(own, look, subject.watch, !found.isBad)
   } finally {
     await own.close()
   }

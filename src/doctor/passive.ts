@@ -17,6 +17,9 @@ import type { Subject } from './subject.js'
 
 const debug = createDebug('typed-multicast:doctor')
 
+/** Of Node's permission model. */
+export const DENIED = 'ERR_ACCESS_DENIED'
+
 /** What the passive look has found, for what comes after it. */
 export interface Look {
   readonly subject: Subject
@@ -33,11 +36,6 @@ export function lookAt(subject: Subject, table: NetworkInterfaces, facts: Facts)
       ? outwardInterfaces(table, group)
       : interfaces.flatMap((one) => foundInterface(table, group, one) ?? [])
   return { subject, table, facts, usable }
-}
-
-/** Whether there is nothing to use but the loopback interface. */
-export function isAlone({ usable, table }: Look): boolean {
-  return usable.every(({ name }) => isLoopback(table, name))
 }
 
 function isLoopback(table: NetworkInterfaces, name: string): boolean {
@@ -80,20 +78,14 @@ export function* system({ subject, facts }: Look): Iterable<Finding> {
         : "run it in the host's network (hostNetwork: true), or with a network plugin that carries multicast",
     )
   }
-  if ('permission' in process && process.permission) {
-    isPlain = false
-    yield doubtful(
-      'system',
-      "Node's permission model is on: it may refuse sockets and the reading of /proc",
-      'start Node with --allow-net and --allow-fs-read=/proc',
-    )
-  }
   if (platform === 'linux' && unread.length > 0) {
     isPlain = false
     yield doubtful(
       'system',
       `/proc/net cannot be read here, so that it is not checked: ${unread.join(', ')}`,
-      'run the doctor where /proc is mounted',
+      'permission' in process && process.permission
+        ? 'start Node with --allow-fs-read=/proc'
+        : 'run the doctor where /proc is mounted',
     )
   }
   if (!isPlain) return
@@ -296,8 +288,15 @@ export async function* route(look: Look): AsyncIterable<Finding> {
     onLost: () => {},
     onError: () => {},
   })
-  const source = await sockets.route()
-  if (source === undefined) {
+  let source: string
+  try {
+    // Any port will do.
+    source = await sockets.sourceTo(9, group.address, undefined)
+  } catch (error) {
+    if (errno((error as Error).cause) === DENIED) {
+      yield bad('system', 'Node may open no socket', 'start Node with --allow-net')
+      return
+    }
     yield doubtful(
       'route',
       `The system has no route to ${group.address}: a sender that names no interface fails`,
@@ -372,10 +371,8 @@ export async function* port(look: Look): AsyncGenerator<Finding, Bindable> {
     )
     return false
   }
-  if (refusal === 'ERR_ACCESS_DENIED') {
-    yield bad('system', 'Node may open no socket', 'start Node with --allow-net')
-    return false
-  }
+  // The route has told that.
+  if (refusal === DENIED) return false
   if (refusal === 'EACCES') {
     yield doubtful('port', `${at} cannot be bound without a privilege`, 'run the doctor as root')
     return false
