@@ -377,7 +377,7 @@ scenario(
     far.ip('addr add 10.0.0.3/24 dev e0')
     const traffic = await Traffic.from(far, '10.0.0.2')
     const others = await Traffic.from(far, '10.0.0.3')
-    const look = () => findings({ ...where, interfaces: 'e0', watch: 300 })
+    const look = () => findings({ ...where, interfaces: 'e0', watch: 400 })
     for (const { name, make, sends = toGroup, silent, noisy } of rows) {
       const undo = await make(traffic, lab.here)
       await traffic.to(...sends)
@@ -441,7 +441,26 @@ scenario('it takes a live sender, receiver or peer, with what it has counted', [
   doubted(await findings(receiver), 'arrival', /The receiver is closed/)
 })
 
-scenario('it says of IPv6 what it can, and leaves nothing open', [], async (lab, t) => {
+scenario('it looks before it joins or sends, and quiet sends nothing at all', [], async (lab) => {
+  await plug(lab)
+  const sent = () => {
+    const [, numbers = ''] = readFileSync('/proc/net/snmp', 'utf8').match(/^Udp: (\d.*)$/m) ?? []
+    return numbers.split(' ')[3]
+  }
+  const joined = () => readFileSync('/proc/net/igmp', 'utf8')
+  const before = [sent(), joined()]
+  for await (const { check, seen } of diagnose({ ...where, interfaces: 'e0' })) {
+    if (seen.startsWith('The doctor has joined')) break
+    assert.deepEqual([sent(), joined()], before, check)
+  }
+  assert.deepEqual([sent(), joined()], before)
+  await findings({ ...quiet, watch: 50 })
+  assert.equal(sent(), before[0])
+  await findings({ ...where, watch: 50 })
+  assert.notEqual(sent(), before[0])
+})
+
+scenario('it says of IPv6 what it can, and leaves nothing open', ['ip6tables'], async (lab, t) => {
   const far = lab.host()
   await lab.cable([lab.here, 'e0', 'fd00::1/64', 'fe80::1/64'], [far, 'e0', 'fd00::2/64'])
   const before = openSockets()
@@ -453,6 +472,9 @@ scenario('it says of IPv6 what it can, and leaves nothing open', [], async (lab,
       doubted(found, 'arrival', /no counters tell/)
     })
   }
+  sh(`ip6tables -A INPUT -p udp --dport ${port} -j DROP`)
+  onlyBad(await findings({ group: 'ff15::1:3', port }), 'firewall', /through e0 went out/)
+  sh('ip6tables -F')
   for await (const { check } of diagnose({ watch: 60_000 })) if (check === 'self-test') break
   assert.equal(openSockets(), before)
 })
@@ -501,11 +523,13 @@ async function command(
   args: string[],
   before: string[] = [],
   flags: string[] = [],
+  onStart = () => {},
 ): Promise<Ran> {
   const program = fileURLToPath(new URL('doctor-program.js', import.meta.url))
   const child = host.spawn([...before, process.execPath, ...flags, program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  child.stdout?.once('data', onStart)
   const texts = [child.stdout, child.stderr].map(async (stream) => {
     let text = ''
     for await (const chunk of stream?.setEncoding('utf8') ?? []) text += chunk
@@ -537,7 +561,13 @@ scenario('two doctors tell whether they hear each other', ['iptables'], async (l
   ]
   await Promise.all(
     ways.map(async ([group, on, seenHere, seenThere]) => {
-      const there = command(far, [group, `${port}`, '--for', '4500', '--json'])
+      const args = [group, `${port}`, '--for', '6500', '--json']
+      let begun = (): void => {}
+      const started = new Promise<void>((resolve) => {
+        begun = resolve
+      })
+      const there = command(far, args, [], [], begun)
+      await started
       const found = await findings({ group, port, interfaces: on, watch: 4500 })
       const lines = jsonLines(await there)
       for (const [one, pattern] of [

@@ -18,7 +18,7 @@ socket.bind(0, own, () => {
       if (kind === 'udp') socket.send('hello', Number(port), address, () => {})
       else connect({ port: Number(port), host: address, localAddress: own }).on('error', () => {})
     }
-  }, 15)
+  }, 10)
   process.on('message', (given) => {
     targets = given as string[]
     process.send?.('taken')
