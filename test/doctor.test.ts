@@ -7,7 +7,13 @@ import { networkInterfaces } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { doctorHelp } from '../src/cli/doctor.js'
 import { type Check, type DiagnoseOptions, diagnose, type Finding } from '../src/doctor/index.js'
-import { json, MulticastPeer, MulticastReceiver, MulticastSender } from '../src/index.js'
+import {
+  type CreateSocket,
+  json,
+  MulticastPeer,
+  MulticastReceiver,
+  MulticastSender,
+} from '../src/index.js'
 import { MockNetwork } from '../src/testing/index.js'
 import { type Host, type Lab, scenario } from './lab.js'
 import { openSockets } from './told.js'
@@ -134,7 +140,13 @@ scenario('the passive look names what is wrong with the interfaces', [], async (
   onlyBad(await findings({ interfaces: 'e0' }), 'address', /e0: no IPv4 address/)
   here.ip('addr add 169.254.7.7/16 dev e0')
   doubted(await findings({}), 'address', /e0 has only 169\.254\.7\.7/)
-  here.ip('addr del 169.254.7.7/16 dev e0', 'addr add 10.0.0.1/24 dev e0')
+  here.ip('addr del 169.254.7.7/16 dev e0', 'addr add 10.0.0.1/24 dev e0 label e0:1')
+  here.ip('route replace default via 10.0.0.2')
+  for (const wanted of [{}, { interfaces: 'e0' }]) {
+    const labelled = await findings(wanted)
+    assert.deepEqual(checks(labelled, 'bad'), [], shown(labelled))
+    assert.deepEqual(checks(labelled, 'doubtful'), [], shown(labelled))
+  }
 
   sh('echo 1 > /proc/sys/net/ipv6/conf/e0/disable_ipv6')
   const six = { group: 'ff15::1:3', port }
@@ -163,8 +175,32 @@ scenario(
     here.ip(`route add ${group}/32 dev e1`)
     doubted(await findings({ ...quiet }), 'route', /leaves by e1, from 10\.0\.1\.1, not by e0/)
     here.ip(`route del ${group}/32 dev e1`)
+
+    const refusing: CreateSocket = (options) => {
+      const socket = createSocket(options)
+      const join = socket.addMembership.bind(socket)
+      socket.addMembership = (group, on) => {
+        if (on === '10.0.1.1') throw Object.assign(new Error('ENOBUFS'), { code: 'ENOBUFS' })
+        join(group, on)
+      }
+      return socket
+    }
+    const partly = await findings({ ...where, createSocket: refusing, networkInterfaces })
+    doubted(partly, 'membership', /could not join on e1/)
+    assert.match(shown(partly), /good self-test: Own datagrams through e0 \(/)
+
     here.ip('addr del 10.0.1.1/24 dev e1', 'addr add 10.0.0.1/24 dev e1')
-    doubted(await findings({}), 'address', /e0 and e1 have the same address 10\.0\.0\.1/)
+    for (const wanted of [
+      {},
+      { interfaces: 'e0' },
+      { interfaces: 'e1' },
+      { interfaces: '10.0.0.1' },
+    ]) {
+      const found = await findings(wanted)
+      assert.match(shown(found), /good self-test/)
+      if (wanted.interfaces === '10.0.0.1') continue
+      doubted(found, 'address', /e[01] and e[01] have the same address 10\.0\.0\.1/)
+    }
   },
 )
 

@@ -1,11 +1,11 @@
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { errno, type MulticastError, reasonOf } from '../errors.js'
+import { errno, isOfChange, type MulticastError, reasonOf } from '../errors.js'
 import { type Interface, OwnAddresses } from '../interfaces.js'
 import { MulticastReceiver } from '../receiver.js'
 import { MulticastSender } from '../sender.js'
 import { bad, doubtful, type Finding, good } from './finding.js'
-import { DENIED, type Look } from './passive.js'
+import { DENIED, isLoopback, type Look } from './passive.js'
 import { newId, parsed, written } from './probe.js'
 
 /** The receive buffer that the doctor asks for. */
@@ -45,12 +45,15 @@ export class OwnSockets {
   rounds = 0
   readonly peers = new Map<string, Peer>()
   readonly receiver: MulticastReceiver
+  /** The interfaces that it could not join on, by their places. */
+  readonly deaf = new Set<number>()
   readonly #id = newId()
   readonly #voices: readonly Voice[]
   readonly #addresses: OwnAddresses
   /** When each doctor was answered last. */
   readonly #answered = new Map<string, number>()
   #isWatching = false
+  #dropsBefore = 0
 
   constructor(look: Look) {
     const { subject, usable } = look
@@ -83,6 +86,17 @@ export class OwnSockets {
       sender.on('message', (data, { address }) => this.#learn(data, address, false))
       return { name, sender }
     })
+  }
+
+  /** Joins; rejects where that cannot be. */
+  async open(): Promise<void> {
+    await this.receiver.ready()
+    this.#dropsBefore = (await this.receiver.kernelDrops()) ?? 0
+  }
+
+  /** The datagrams that were lost since. Those of an endpoint on the same address and port are among them. */
+  async drops(): Promise<number> {
+    return ((await this.receiver.kernelDrops()) ?? 0) - this.#dropsBefore
   }
 
   get names(): readonly string[] {
@@ -175,15 +189,17 @@ export async function* joining(own: OwnSockets, look: Look): AsyncGenerator<Find
   const { group, isAsked, isOfSystem, interfaces } = look.subject
   const { receiver } = own
   try {
-    await receiver.ready()
+    await own.open()
   } catch (error) {
     yield refused(error as MulticastError, look)
     return false
   }
-  for (const on of interfaces === 'default' ? [] : look.usable.slice(1)) {
+  for (const [place, on] of look.usable.entries()) {
+    if (interfaces === 'default' || place === 0) continue
     try {
       await receiver.join({ interface: nameOf(on) })
     } catch (error) {
+      own.deaf.add(place)
       yield doubtful(
         'membership',
         `The doctor could not join on ${on.name}: ${reasonOf(error)}`,
@@ -234,7 +250,9 @@ export async function* selfTest(own: OwnSockets, look: Look): AsyncIterable<Find
   const { names } = own
   let failures: ReadonlyMap<number, unknown> = new Map()
   const silent = (): number[] =>
-    [...names.keys()].filter((place) => !own.back.has(place) && !failures.has(place))
+    [...names.keys()].filter(
+      (place) => !own.back.has(place) && !failures.has(place) && !own.deaf.has(place),
+    )
   for (let attempt = 0; attempt < 3; attempt += 1) {
     const places = silent()
     if (places.length === 0) break
@@ -250,14 +268,13 @@ export async function* selfTest(own: OwnSockets, look: Look): AsyncIterable<Find
   }
   if (lost.length > 0) {
     const seen = `Own datagrams through ${lost.join(', ')} went out, but did not come back to a socket here that has joined ${group.address}`
-    const isFlooded = ((await own.receiver.kernelDrops()) ?? 0) > 0
-    if (isFlooded)
+    if ((await own.drops()) > 0) {
       yield doubtful(
         'buffer',
         `${seen}: so much comes that it may have been lost`,
         'look again when less is sent',
       )
-    else if (isOfSystem && process.platform === 'linux') {
+    } else if (isOfSystem && process.platform === 'linux') {
       yield bad(
         'firewall',
         `${seen}: this host's rules drop them`,
@@ -268,15 +285,18 @@ export async function* selfTest(own: OwnSockets, look: Look): AsyncIterable<Find
 }
 
 /** Why an own datagram could not be sent. */
-function unsent(error: unknown, name: string, { subject }: Look): Finding {
+function unsent(error: unknown, name: string, { subject, table, usable }: Look): Finding {
   const seen = `The doctor could not send through ${name}: ${reasonOf(error)}`
   const code = errno((error as Error).cause)
   if (code === 'EPERM' || code === 'EACCES') {
     return bad('firewall', seen, 'let UDP to the group out: iptables -S OUTPUT, nft list ruleset')
   }
+  const remedy = 'ip link, ip addr and ip route show what is wrong with the interface'
+  if (usable.every((on) => isLoopback(table, on.name))) return doubtful('self-test', seen, remedy)
   if (subject.interfaces === 'default')
     return bad('route', seen, 'add a route, or name an interface')
-  return bad('self-test', seen, 'ip link and ip addr show what is wrong with the interface')
+  if (isOfChange((error as Error).cause)) return doubtful('self-test', seen, remedy)
+  return bad('self-test', seen, remedy)
 }
 
 /** What to say where nothing can be sent or joined. */

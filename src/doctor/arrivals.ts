@@ -1,4 +1,5 @@
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
+import { splitZone } from '../address.js'
 import { groupsOn } from '../igmp.js'
 import type { OwnSockets } from './active.js'
 import { type Counters, readCounters, rise } from './counters.js'
@@ -73,7 +74,7 @@ function* unheardOf({ strangers }: OwnSockets, { facts }: Look): Iterable<Findin
   const { filters = [], joined = [] } = facts
   const asked = filters.filter(({ users }) => users > 0)
   const sources = asked.map(({ source }) => source)
-  const foreign = [...strangers.keys()].filter((from) => !sources.includes(from))
+  const foreign = [...strangers.keys()].filter((from) => !sources.includes(splitZone(from)[0]))
   if (asked.length === 0 || foreign.length === 0) return
   const seen = `${foreign.slice(0, 5).join(', ')} sends here, but memberships of this host ask for ${sources.join(', ')}`
   const remedy = 'add that sender to the sources, or join without any'
@@ -90,7 +91,7 @@ function* unheardOf({ strangers }: OwnSockets, { facts }: Look): Iterable<Findin
 /** What was lost meanwhile because nobody read it in time. */
 async function* lost(own: OwnSockets, look: Look): AsyncIterable<Finding> {
   const larger = 'read faster, or ask for a larger recvBufferSize (up to net.core.rmem_max)'
-  const drops = (await own.receiver.kernelDrops()) ?? 0
+  const drops = await own.drops()
   if (drops > 0) {
     yield doubtful(
       'buffer',
@@ -167,9 +168,9 @@ function* peers({ peers, strangers, rounds }: OwnSockets): Iterable<Finding> {
   }
   for (const [id, { address, isHeard, hears, since }] of peers) {
     const who = `${address} (${id.slice(0, 4)})`
-    if (isHeard && hears)
+    if (isHeard && hears) {
       yield good('peers', `Both ways: the doctor on ${who} is heard, and hears this one`)
-    else if (rounds - since < 2) {
+    } else if (rounds - since < 2) {
       yield doubtful(
         'peers',
         `The doctor on ${who} was there only at the end, too short to tell whether both hear each other`,

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { endianness } from 'node:os'
+import { endianness, type NetworkInterfaceInfo } from 'node:os'
 import { type Group, parseGroup } from '../address.js'
 import { ownSockets } from '../drops.js'
 import { type Counted, joinedOn } from '../igmp.js'
@@ -72,6 +72,13 @@ export async function gather(subject: Subject, table: NetworkInterfaces): Promis
   }
 }
 
+/** The addresses of an interface, those with a label of their own too, which the table lists apart. */
+export function addressesOf(table: NetworkInterfaces, name: string): NetworkInterfaceInfo[] {
+  return Object.entries(table).flatMap(([label, infos = []]) =>
+    label === name || label.startsWith(`${name}:`) ? infos : [],
+  )
+}
+
 /** What the system itself joins on each interface that is up. */
 const allHosts = parseGroup('224.0.0.1')
 
@@ -91,7 +98,7 @@ function linksOf({ createSocket }: Subject, table: NetworkInterfaces): Link[] | 
   const dressed = new Set(lines.split('\n').flatMap((line) => line.trim().split(/\s+/)))
   const carriers = carriersOf(names, up ?? [])
   return names.map((name) => {
-    const isListed = name in table
+    const isListed = addressesOf(table, name).length > 0
     const isUp = isListed || up?.some((one) => one.name === name)
     const isBare = isUp === true && !isListed && dressed.has(name)
     return { name, isUp, hasCarrier: isListed || (isBare ? false : carriers?.get(name)) }

@@ -11,7 +11,7 @@ import {
   type NetworkInterfaces,
   outwardInterfaces,
 } from '../interfaces.js'
-import { type Facts, isOfKernel, type Link, textOf, type UdpSocket } from './facts.js'
+import { addressesOf, type Facts, isOfKernel, type Link, textOf, type UdpSocket } from './facts.js'
 import { bad, doubtful, type Finding, good } from './finding.js'
 import type { Subject } from './subject.js'
 
@@ -34,11 +34,15 @@ export function lookAt(subject: Subject, table: NetworkInterfaces, facts: Facts)
   const usable =
     typeof interfaces === 'string'
       ? outwardInterfaces(table, group)
-      : interfaces.flatMap((one) => foundInterface(table, group, one) ?? [])
+      : interfaces.flatMap((one) => {
+          // The name of one that has only an address that another has too is refused; the address is not.
+          const by = addressFor(group.family, table, one) ?? one
+          return foundInterface(table, group, one) ?? foundInterface(table, group, by) ?? []
+        })
   return { subject, table, facts, usable }
 }
 
-function isLoopback(table: NetworkInterfaces, name: string): boolean {
+export function isLoopback(table: NetworkInterfaces, name: string): boolean {
   return table[name]?.some(({ internal }) => internal) ?? name === 'lo'
 }
 
@@ -187,7 +191,7 @@ function addressFor(
   table: NetworkInterfaces,
   name: string,
 ): string | undefined {
-  return table[name]?.find((info) => info.family === family)?.address
+  return addressesOf(table, name).find((info) => info.family === family)?.address
 }
 
 /** The addresses of the group's family on the interfaces that are asked for. */
@@ -199,7 +203,7 @@ export function* address(look: Look): Iterable<Finding> {
   const asked = (name: string): boolean =>
     typeof wanted === 'string' ? !isLoopback(table, name) : wanted.includes(name)
   const able = links.filter((link) => asked(link.name) && troubleOf(link) === undefined)
-  const bare = able.filter(({ name }) => !usable.some((one) => one.name === name))
+  const bare = able.filter(({ name }) => addressFor(family, table, name) === undefined)
   const own = usable.filter(({ name }) => !isLoopback(table, name))
   if (bare.length > 0 && (typeof wanted !== 'string' || own.length === 0)) {
     const names = bare.map(({ name }) => name)
@@ -216,7 +220,7 @@ export function* address(look: Look): Iterable<Finding> {
   }
   let isPlain = true
   for (const { name, others } of own) {
-    const infos = table[name] ?? []
+    const infos = addressesOf(table, name)
     const addresses = infos.filter((info) => info.family === family).map((info) => info.address)
     if (family === 'IPv4' && addresses.every((one) => one.startsWith('169.254.'))) {
       isPlain = false
@@ -304,9 +308,10 @@ export async function* route(look: Look): AsyncIterable<Finding> {
     )
     return
   }
-  const name = Object.keys(table).find((one) =>
+  const label = Object.keys(table).find((one) =>
     table[one]?.some((info) => info.address === source.replace(/%.*/, '')),
   )
+  const name = process.platform === 'linux' ? label?.replace(/:.*/, '') : label
   const by = `${name ?? 'an interface that is not listed'}, from ${source}`
   const names = usable.map((one) => one.name)
   const isElsewhere = name !== undefined && names.length > 0 && !names.includes(name)
