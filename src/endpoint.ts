@@ -84,10 +84,7 @@ export interface Core<Incoming> {
   readonly sockets: Sockets
 }
 
-/**
- * What an endpoint tells the doctor.
- * @internal
- */
+/** What an endpoint tells the doctor. Its own declarations name it, but no entry exports it. */
 export interface Chart {
   readonly noun: string
   readonly state: string

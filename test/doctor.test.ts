@@ -431,7 +431,7 @@ scenario(
           worst.includes(noisy) ||
           found.some(
             ({ check, verdict, seen }) =>
-              verdict === 'doubtful' && (check === noisy || seen.includes(`or (${noisy})`)),
+              verdict === 'doubtful' && (check === noisy || seen.includes(`(${noisy})`)),
           )
         assert.ok(isNamed, shown(found))
         assert.deepEqual(

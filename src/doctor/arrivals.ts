@@ -129,12 +129,16 @@ function silence(own: OwnSockets, look: Look, ms: number, risen: Counters | unde
   const others = groupsOn(names).filter((group) => group !== subject.group.address)
   const isSole = others.every((address) => isOfKernel({ ...subject.group, address }))
   const { check, or } = layerOf(risen, own, isSole)
-  const seen = `${nothing}: ${risen.arrived === 0 ? `no packet at all came in by ${names.join(', ')}` : reasons[check]}`
-  if (or === undefined) return bad(check, seen, remedies[check])
+  if (or === undefined) {
+    const isStill = risen.arrived === 0
+    const why = isStill ? `no packet at all came in by ${names.join(', ')}` : reasons[check]
+    return bad(check, `${nothing}: ${why}`, remedies[check])
+  }
+  const may = [check, ...or]
   return doubtful(
     check,
-    `${seen}; ${or.map((other) => `or (${other}) ${reasons[other]}`).join('; ')}. Other traffic hides which`,
-    [check, ...or].map((one) => remedies[one]).join('; or: '),
+    `${nothing}. The counters do not tell which: ${may.map((one) => `${reasons[one]} (${one})`).join(', or ')}`,
+    may.map((one) => remedies[one]).join('; or '),
   )
 }
 

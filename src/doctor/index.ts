@@ -10,7 +10,7 @@ export type { DiagnoseOptions, Examinable } from './subject.js'
 
 /**
  * Looks for what keeps the datagrams of a group from arriving, and yields what it finds, one check after
- * the other. First it only looks, then, it opens sockets of its own, joins the group and, unless it is to be
+ * the other. First it only looks; then it opens sockets of its own, joins the group and, unless it is to be
  * `quiet`, sends to it: the text `typed-multicast doctor` and a few characters more, which every program
  * hears that has joined. Leaving the loop ends that.
  *
