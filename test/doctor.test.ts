@@ -639,6 +639,18 @@ scenario('the command prints a line for each finding, and tells by its status', 
   assert.match(bad.stdout, /^✗ interfaces: There is no interface e7/m)
 })
 
+scenario('the command ends quietly where nobody reads what it prints', [], async (lab) => {
+  await plug(lab)
+  // The shell tells the status of the first of both.
+  const piped = '"$@" | head -1 >/dev/null; echo $PIPESTATUS'
+  const { stdout, stderr } = await command(
+    lab.here,
+    ['--for', '60000'],
+    ['bash', '-c', piped, 'sh'],
+  )
+  assert.deepEqual([stdout, stderr], ['0\n', ''])
+})
+
 scenario('the command refuses what it does not understand', [], async ({ here }) => {
   const wrong: [string[], RegExp][] = [
     [['10.0.0.1', '5000'], /group must be a multicast address/],
@@ -661,7 +673,7 @@ scenario('the command refuses what it does not understand', [], async ({ here })
   })
   await Promise.all(all)
   const help = await command(here, ['--help'])
-  assert.deepEqual([help.status, help.stdout], [0, doctorHelp])
+  assert.deepEqual([help.status, help.stdout], [0, `${doctorHelp}\n`])
 })
 
 scenario('what it may not read it does not judge', [], async (lab) => {

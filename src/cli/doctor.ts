@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { parseArgs, styleText } from 'node:util'
 import { type DiagnoseOptions, diagnose, type Finding } from '../doctor/index.js'
 import { MulticastError, printable, reasonOf } from '../errors.js'
@@ -22,8 +23,7 @@ a few characters more, which every program on the group hears.
 Two machines: run "typed-multicast doctor GROUP PORT --watch" on both at the same time.
 Each tells whether they hear each other both ways, one way or neither.
 
-Exit status: 0 good or doubtful, 1 bad, 2 wrong usage.
-`
+Exit status: 0 good or doubtful, 1 bad, 2 wrong usage.`
 
 /** How long it watches, in milliseconds, where that is not said. */
 const WATCH = 5000
@@ -49,7 +49,7 @@ export async function doctor(argv: readonly string[]): Promise<number> {
       allowPositionals: true,
     })
     if (values.help) {
-      process.stdout.write(doctorHelp)
+      process.stdout.write(`${doctorHelp}\n`)
       return 0
     }
     isJson = values.json === true
@@ -64,13 +64,25 @@ export async function doctor(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Prints each finding as soon as it is there. Returns the exit status. */
+/** Prints each finding as soon as it is there, until nobody reads them. Returns the exit status. */
 async function told(findings: AsyncIterable<Finding>, isJson: boolean): Promise<number> {
+  const { stdout } = process
   let status = 0
+  let isRead = true
+  const onError = (error: NodeJS.ErrnoException): void => {
+    // A pipe that is broken, as by `head`.
+    if (error.code !== 'EPIPE') throw error
+    isRead = false
+  }
+  stdout.on('error', onError)
   for await (const finding of findings) {
     if (finding.verdict === 'bad') status = 1
-    process.stdout.write(`${isJson ? JSON.stringify(finding) : line(finding)}\n`)
+    stdout.write(`${isJson ? JSON.stringify(finding) : line(finding)}\n`)
+    // Whether it is broken is told on a later turn.
+    await turn()
+    if (!isRead) break
   }
+  stdout.off('error', onError)
   return status
 }
 
