@@ -12,6 +12,7 @@ import { root } from './tree.js'
 
 const still: Counters = {
   arrived: 0,
+  looped: 0,
   received: 0,
   filtered: 0,
   multicast: 0,
@@ -53,6 +54,11 @@ const layers: {
   {
     name: 'INPUT drop of what a switch asks',
     risen: { arrived: 1, received: 1, multicast: 1 },
+    found: 'firewall or arrival',
+  },
+  {
+    name: "this host's own reports on the loopback interface, and unicast",
+    risen: { arrived: 3, looped: 4, received: 7, multicast: 4, delivered: 0 },
     found: 'firewall or arrival',
   },
   {

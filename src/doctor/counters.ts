@@ -4,6 +4,8 @@ import { textOf } from './facts.js'
 export interface Counters {
   /** Packets that came in by the given interfaces (/proc/net/dev). A looped back datagram is none. */
   readonly arrived: number
+  /** Packets that came in by the loopback interface: this host's own, its IGMP reports there too. */
+  readonly looped: number
   /** Ip InReceives: IPv4 packets, looped back ones too. */
   readonly received: number
   /** TcpExt IPReversePathFilter: those that the source was wrong for. */
@@ -24,6 +26,7 @@ export function readCounters(interfaces: readonly string[]): Counters | undefine
   const named = new Map([...namedCounters(snmp), ...namedCounters(netstat)])
   const counters = {
     arrived: arrivedBy(devices, interfaces),
+    looped: arrivedBy(devices, ['lo']),
     received: named.get('Ip InReceives'),
     filtered: named.get('TcpExt IPReversePathFilter'),
     multicast: named.get('IpExt InMcastPkts'),
@@ -39,6 +42,7 @@ export function rise(before: Counters, after: Counters): Counters {
   const of = (name: keyof Counters): number => after[name] - before[name]
   return {
     arrived: of('arrived'),
+    looped: of('looped'),
     received: of('received'),
     filtered: of('filtered'),
     multicast: of('multicast'),

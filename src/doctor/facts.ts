@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { endianness, type NetworkInterfaceInfo } from 'node:os'
 import { type Group, parseGroup } from '../address.js'
+import { gone } from '../binding.js'
+import { lookup } from '../datagram.js'
 import { ownSockets } from '../drops.js'
 import { type Counted, joinedOn } from '../igmp.js'
 import type { NetworkInterfaces } from '../interfaces.js'
@@ -81,10 +83,11 @@ export function addressesOf(table: NetworkInterfaces, name: string): NetworkInte
 
 /** What the system itself joins on each interface that is up. */
 const allHosts = parseGroup('224.0.0.1')
+const allNodes = parseGroup('ff02::1')
 
 /** The group on which every host of a network is, which no program has joined. */
 export function isOfKernel({ address }: Group): boolean {
-  return address === allHosts.address || address === 'ff02::1' || address === 'ff01::1'
+  return address === allHosts.address || address === allNodes.address || address === 'ff01::1'
 }
 
 function linksOf({ createSocket }: Subject, table: NetworkInterfaces): Link[] | undefined {
@@ -161,6 +164,41 @@ function addressOf(hex: string): string {
   const bytes = Buffer.from(hex, 'hex')
   if (endianness() === 'LE') bytes.swap32()
   return inetNtop(bytes.length === 4 ? 4 : 6, bytes)
+}
+
+/**
+ * The sources that the group's memberships name, all of them. The kernel's list leaves out what comes before
+ * the first interface whose first group, the one that was joined there last, has sources. So for a moment one that
+ * has is joined on the loopback interface, which is the first of all: the group of all hosts, of which
+ * nothing is reported, or where that is not the first one of the doctor's own.
+ */
+export async function allFilters(
+  subject: Subject,
+): Promise<{ filters: readonly Filter[] | undefined; isReported: boolean }> {
+  const { group, createSocket } = subject
+  const isIPv4 = group.family === 'IPv4'
+  const type = isIPv4 ? 'udp4' : 'udp6'
+  const [own, on] = isIPv4 ? ['127.0.0.1', '127.0.0.1'] : ['::1', '::%lo']
+  let isReported = false
+  const socket = createSocket({ type, reuseAddr: false, ipv6Only: !isIPv4, lookup })
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.on('error', reject)
+      socket.once('listening', resolve)
+      socket.bind({ port: 0, address: own, exclusive: true })
+    })
+    const everybody = isIPv4 ? allHosts : allNodes
+    socket.addSourceSpecificMembership(own, everybody.address, on)
+    if (filtersOf(everybody, [])?.length === 0) {
+      isReported = true
+      socket.addSourceSpecificMembership(own, isIPv4 ? '232.255.29.29' : 'ff31::1d1d', on)
+    }
+  } catch {
+    // Without a loopback interface the list is as it is.
+  }
+  const filters = filtersOf(group, joinedOn(allHosts, createSocket) ?? [])
+  await gone(socket)
+  return { filters, isReported }
 }
 
 /** The sources that the group's memberships name. The names there are cut short, the numbers are not. */

@@ -56,9 +56,11 @@ async function* examine(subject: Subject, found: Readonly<Found>): AsyncGenerato
   const own = new OwnSockets(look)
   try {
     if (!(yield* joining(own, look))) return
+    const seen = await passive.unhidden(look)
+    if (seen !== look) yield* passive.source(seen)
     if (!subject.quiet) yield* selfTest(own, look)
     // What is bad already explains silence.
-    if (subject.watch !== undefined) yield* arrivals(own, look, subject.watch, !found.isBad)
+    if (subject.watch !== undefined) yield* arrivals(own, seen, subject.watch, !found.isBad)
   } finally {
     await own.close()
   }

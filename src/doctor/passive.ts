@@ -1,4 +1,5 @@
 import type { NetworkInterfaceInfo } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import createDebug from 'debug'
 import { groupAddress, isMulticast, wildcard } from '../address.js'
 import { gone, Sockets } from '../binding.js'
@@ -11,7 +12,15 @@ import {
   type NetworkInterfaces,
   outwardInterfaces,
 } from '../interfaces.js'
-import { addressesOf, type Facts, isOfKernel, type Link, textOf, type UdpSocket } from './facts.js'
+import {
+  addressesOf,
+  allFilters,
+  type Facts,
+  isOfKernel,
+  type Link,
+  textOf,
+  type UdpSocket,
+} from './facts.js'
 import { bad, doubtful, type Finding, good } from './finding.js'
 import type { Subject } from './subject.js'
 
@@ -485,6 +494,21 @@ export function* source({ subject, facts }: Look): Iterable<Finding> {
         : `On ${on} these senders to ${group.address} are blocked: ${here.map(({ source }) => source).join(', ')}`
     yield doubtful('source', seen, 'add the sender to the sources, or join without any')
   }
+}
+
+/** Milliseconds within which the system has reported twice what was joined or left: RFC 3376, 8.1 and 8.11. */
+const REPORTED = 2500
+
+/** The same, with the sources that the kernel has hidden from the passive look, if there are any. */
+export async function unhidden(look: Look): Promise<Look> {
+  const { subject, facts } = look
+  const isConcerned = subject.isAsked && subject.endpoint?.noun !== 'sender'
+  if (!isConcerned || facts.filters === undefined || facts.filters.length > 0) return look
+  const { filters, isReported } = await allFilters(subject)
+  // What the loopback interface reports would be counted while it watches.
+  if (isReported && subject.watch !== undefined) await delay(REPORTED)
+  if (filters === undefined || filters.length === 0) return look
+  return { ...look, facts: { ...facts, filters } }
 }
 
 /** Whether senders are dropped that the system has no route back to (strict rp_filter). */

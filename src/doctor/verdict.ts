@@ -44,8 +44,8 @@ export function layerOf(risen: Counters, own: Own, isSole: boolean): Layer {
     const isExplained = delivered >= received
     return isExplained ? { check: 'arrival' } : { check: 'arrival', or: ['firewall'] }
   }
-  // Of what came to a joined group some was not delivered.
-  if (isSole && multicast - delivered > FEW) return { check: 'firewall' }
+  // Of what came to a joined group some was not delivered, and that was not this host's own.
+  if (isSole && multicast - risen.looped - delivered > FEW) return { check: 'firewall' }
   const isAll = multicast > FEW && ignored === multicast && multicast === received
   if (isSole && isAll) return { check: 'port' }
   const or: Layer['check'][] = ignored > 0 ? ['port', 'arrival'] : ['arrival']
