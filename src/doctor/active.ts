@@ -5,7 +5,7 @@ import { type Interface, OwnAddresses } from '../interfaces.js'
 import { MulticastReceiver } from '../receiver.js'
 import { MulticastSender } from '../sender.js'
 import { bad, doubtful, type Finding, good } from './finding.js'
-import { DENIED, isLoopback, type Look } from './passive.js'
+import { DENIED, isLoopback, type Look } from './look.js'
 import { newId, parsed, written } from './probe.js'
 
 /** The receive buffer that the doctor asks for. */

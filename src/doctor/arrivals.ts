@@ -5,7 +5,8 @@ import type { OwnSockets } from './active.js'
 import { type Counters, readCounters, rise } from './counters.js'
 import { gather, isOfKernel } from './facts.js'
 import { bad, doubtful, type Finding, good } from './finding.js'
-import { holders, type Look } from './passive.js'
+import type { Look } from './look.js'
+import { holders } from './programs.js'
 import { type Layer, layerOf } from './verdict.js'
 
 /** Milliseconds between two datagrams of the doctor through one interface. */

@@ -2,8 +2,11 @@ import { joining, notMade, OwnSockets, selfTest } from './active.js'
 import { arrivals } from './arrivals.js'
 import { gather } from './facts.js'
 import type { Finding } from './finding.js'
-import * as passive from './passive.js'
+import { lookAt } from './look.js'
+import * as network from './network.js'
+import * as programs from './programs.js'
 import { type DiagnoseOptions, type Examinable, type Subject, subjectOf } from './subject.js'
+import { system } from './system.js'
 
 export type { Check, Finding } from './finding.js'
 export type { DiagnoseOptions, Examinable } from './subject.js'
@@ -39,16 +42,16 @@ async function* findings(subject: Subject): AsyncGenerator<Finding, undefined, u
 
 async function* examine(subject: Subject, found: Readonly<Found>): AsyncGenerator<Finding> {
   const table = subject.networkInterfaces()
-  const look = passive.lookAt(subject, table, await gather(subject, table))
-  yield* passive.system(look)
-  yield* passive.interfaces(look)
-  yield* passive.address(look)
-  yield* passive.route(look)
-  const isBindable = yield* passive.port(look)
-  yield* passive.membership(look)
-  yield* passive.source(look)
-  yield* passive.reversePath(look)
-  yield* passive.buffer(look)
+  const look = lookAt(subject, table, await gather(subject, table))
+  yield* system(look)
+  yield* network.interfaces(look)
+  yield* network.address(look)
+  yield* network.route(look)
+  const isBindable = yield* programs.port(look)
+  yield* programs.membership(look)
+  yield* programs.source(look)
+  yield* network.reversePath(look)
+  yield* programs.buffer(look)
   if (isBindable === false || look.usable.length === 0) {
     yield notMade(look)
     return
@@ -56,8 +59,8 @@ async function* examine(subject: Subject, found: Readonly<Found>): AsyncGenerato
   const own = new OwnSockets(look)
   try {
     if (!(yield* joining(own, look))) return
-    const seen = await passive.unhidden(look)
-    if (seen !== look) yield* passive.source(seen)
+    const seen = await programs.unhidden(look)
+    if (seen !== look) yield* programs.source(seen)
     if (!subject.quiet) yield* selfTest(own, look)
     // What is bad already explains silence.
     if (subject.watch !== undefined) yield* arrivals(own, seen, subject.watch, !found.isBad)
