@@ -31,7 +31,7 @@ export async function kernelDrops(bound: readonly AddressInfo[]): Promise<number
 }
 
 /** The inodes of the sockets that this process has open. */
-async function ownSockets(): Promise<ReadonlySet<string>> {
+export async function ownSockets(): Promise<ReadonlySet<string>> {
   const open = await readdir('/proc/self/fd')
   const links = await Promise.all(
     // One may be closed meanwhile.

@@ -10,7 +10,7 @@ import { isOfChange, MulticastError, type Operation, reasonOf } from './errors.j
 import { Emitter, emit, type MulticastEmitter, type MulticastEvents } from './events.js'
 import { Inbox, type Received } from './inbox.js'
 import { Lifecycle } from './lifecycle.js'
-import type { ReceiverSettings, SenderSettings } from './options.js'
+import type { PeerSettings, ReceiverSettings, SenderSettings } from './options.js'
 import { Outbox, type Recipient, type Way } from './outbox.js'
 import { Silence } from './silence.js'
 import { type Follower, type Sight, watch } from './watch.js'
@@ -84,6 +84,16 @@ export interface Core<Incoming> {
   readonly sockets: Sockets
 }
 
+/** What an endpoint tells the doctor. Its own declarations name it, but no entry exports it. */
+export interface Chart {
+  readonly noun: string
+  readonly state: string
+  readonly settings: SenderSettings | ReceiverSettings | PeerSettings
+  readonly bound: readonly AddressInfo[]
+  readonly stats: MulticastStats
+  readonly kernelDrops: () => Promise<number | undefined>
+}
+
 /** The members that a sender and a receiver share, and how their parts hang together. */
 export abstract class Endpoint<
   Incoming,
@@ -94,6 +104,7 @@ export abstract class Endpoint<
   readonly #first: () => DatagramSocket | undefined
   readonly #isOfSystem: boolean
   readonly #described: () => object
+  readonly #nature: Pick<Nature, 'noun' | 'settings'>
 
   /** @internal */
   protected constructor(nature: Nature) {
@@ -180,6 +191,7 @@ export abstract class Endpoint<
       closed: () => emit(emitter, 'close'),
     })
     this.#core = { lifecycle, inbox, outbox, sockets }
+    this.#nature = { noun, settings }
     this.#silence = silence
     this.#first = nature.first
     this.#isOfSystem = settings.createSocket === createSocket
@@ -188,6 +200,18 @@ export abstract class Endpoint<
       port: settings.port,
       ...nature.described(),
     })
+  }
+
+  /** @internal */
+  get chart(): Chart {
+    const { lifecycle, sockets } = this.#core
+    return {
+      ...this.#nature,
+      state: lifecycle.state,
+      bound: lifecycle.state === 'closed' ? [] : sockets.bound,
+      stats: this.stats,
+      kernelDrops: () => this.kernelDrops(),
+    }
   }
 
   /** @internal */

@@ -66,6 +66,14 @@ const SHARE = 500
  */
 const rest = { until: 0, cost: 0 }
 
+/** The IPv4 groups that the host has joined on these interfaces. */
+export function groupsOn(names: readonly string[]): readonly string[] {
+  tables.IPv4.read()
+  return [...(tables.IPv4.groups ?? [])].flatMap(([address, counted]) =>
+    counted.some(({ name }) => names.includes(name)) ? address : [],
+  )
+}
+
 /** The groups that the host has joined, of one family. */
 class Table {
   /** By the group's address; undefined where the system does not tell. */

@@ -174,6 +174,13 @@ export interface PeerOptions extends ReceiverOptions, Pick<SenderOptions, 'ttl' 
 
 const group = rule({ check: (value) => parseGroup(value) })
 
+/** The rules of a {@link Carrier}. */
+export const carrierRules = {
+  createSocket: rule({ default: createSocket, check: isFunction<CreateSocket> }),
+  networkInterfaces: rule({ default: networkInterfaces, check: interfaceLister }),
+  watchInterfaces: rule({ check: optional(isFunction<WatchInterfaces>) }),
+} satisfies Rules
+
 const shared = {
   timeout: rule({ check: optional(milliseconds) }),
   codec: rule({ default: bytes, check: isCodec }),
@@ -191,9 +198,7 @@ const shared = {
   queueBytes: rule({ default: 2 ** 20, check: integer(1, Number.MAX_SAFE_INTEGER) }),
   accept: rule({ check: optional(isFunction<(remote: Remote) => boolean>) }),
   signal: rule({ check: optional(isSignal) }),
-  createSocket: rule({ default: createSocket, check: isFunction<CreateSocket> }),
-  networkInterfaces: rule({ default: networkInterfaces, check: interfaceLister }),
-  watchInterfaces: rule({ check: optional(isFunction<WatchInterfaces>) }),
+  ...carrierRules,
 } satisfies Rules
 
 /** What to use, and whether to stay true to it. */
@@ -359,7 +364,7 @@ function isSeveral(settings: SenderSettings): boolean {
 }
 
 /** Other interfaces than the system's are those of other sockets than node:dgram's. */
-function checkCarrier(options: unknown): void {
+export function checkCarrier(options: unknown): void {
   if (own(options, 'createSocket') !== undefined) return
   const given = ['networkInterfaces', 'watchInterfaces'].find(
     (name) => own(options, name) !== undefined,

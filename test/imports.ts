@@ -20,6 +20,7 @@ export function importsOf(module: string): string[] {
   const source = readFileSync(join(root, `${module}.ts`), 'utf8')
   const named = [
     ...source.matchAll(/^(?:import|export)\b(?! type\b)(?:[^'"]*?\bfrom)? '([^']+)'/gm),
+    ...source.matchAll(/\bawait import\('([^']+)'\)/g),
   ]
   return named.map(([, specifier = '']) =>
     specifier.startsWith('.')

@@ -135,19 +135,19 @@ test('empty messages that wait for opening have their bound too', async () => {
 
 test('no more than the limit waits for its time, and that is room again afterwards', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
-  const { outbox, kernel, open } = make(10)
+  const { outbox, kernel, open } = make(10 + 2 * 256)
   open()
   const later = (size: number) => outbox.sendLater(1000, Buffer.alloc(size), { address, port })
   const sends = [later(4), later(6)]
   const full = {
     code: 'ERR_MULTICAST_QUEUE_FULL',
-    message: /^10 bytes wait to be sent, and 1 more would be over maxQueuedBytes, 10:/,
+    message: /^522 bytes wait to be sent, and 1 more and 256 to keep them would be over maxQueuedBytes, 522:/,
   }
   await assert.rejects(later(1), full)
   t.mock.timers.tick(1000)
   for (const _ of sends) kernel.answer()
   assert.deepEqual(await Promise.all(sends), [4, 6])
-  const last = later(10)
+  const last = later(10 + 256)
   await assert.rejects(later(1), full)
   outbox.shut(() => new MulticastError('ERR_MULTICAST_CLOSED', 'closed'))
   await assert.rejects(last, { code: 'ERR_MULTICAST_CLOSED' })

@@ -36,6 +36,7 @@ const exported = {
     ...struct,
   ].sort(),
   'typed-multicast/struct': struct,
+  'typed-multicast/doctor': ['diagnose'],
   'typed-multicast/testing': ['MockNetwork'],
   'typed-multicast/testing/conformance': [
     'Actor',

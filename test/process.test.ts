@@ -156,7 +156,6 @@ test('DEBUG shows opening, joining, sending, receiving and closing', async () =>
 
 test('what a polluted prototype has is no option, of whatever kind', async () => {
   const { code, stdout, stderr } = await runProgram(`
-    import { MulticastPeer } from ${moduleOf('index')}
     import { MockNetwork } from ${moduleOf('testing/index')}
     const options = [
       // Of senders, receivers and peers.

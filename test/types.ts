@@ -1,6 +1,7 @@
 import { createSocket, type RemoteInfo } from 'node:dgram'
 import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
+import { type Check, diagnose, type Finding } from '../src/doctor/index.js'
 import {
   type Codec,
   type CreateSocket,
@@ -284,6 +285,20 @@ export async function program(remote: RemoteInfo): Promise<void> {
   network.assertNothingUnexpected({ hosts: 'host1' })
   // @ts-expect-error the journal is read
   network.journal.push()
+
+  // The doctor: options, or what lives, whatever its messages are.
+  for await (const finding of diagnose({ ...where, interfaces: ['eth0'], watch: 100 })) {
+    is<Equal<typeof finding, Finding>>()
+    is<Equal<typeof finding.check, Check>>()
+    is<Equal<typeof finding.remedy, string | undefined>>()
+  }
+  diagnose(new MulticastReceiver({ ...where, codec: json<Fix>() }))
+  diagnose(new MulticastSender({ ...where, codec: text, replyCodec: json<Fix>() }))
+  diagnose(host)
+  // @ts-expect-error no such option
+  diagnose({ wacht: 100 })
+  // @ts-expect-error no list of numbers
+  diagnose({ interfaces: [1] })
 
   // Errors.
   const error: unknown = undefined

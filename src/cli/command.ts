@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { reasonOf } from '../errors.js'
+import { doctor, doctorHelp } from './doctor.js'
 import { listen, listenHelp } from './listen.js'
 import { styled } from './output.js'
 import { send, sendHelp } from './send.js'
@@ -9,6 +10,7 @@ const help = `Usage: typed-multicast COMMAND
 
   listen GROUP PORT              print what arrives
   send GROUP PORT MESSAGE...     send
+  doctor [GROUP PORT]            tell why nothing arrives
 
   typed-multicast COMMAND --help tells more; --version prints the version.
 `
@@ -19,6 +21,7 @@ export const commands: Readonly<
 > = {
   listen: { run: listen, help: listenHelp },
   send: { run: send, help: sendHelp },
+  doctor: { run: doctor, help: doctorHelp },
 }
 
 /** Does what was typed behind `typed-multicast`. Returns the exit status. */
