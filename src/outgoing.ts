@@ -11,11 +11,9 @@ import {
   type Interface,
   type Lister,
   outwardInterfaces,
-  type Wanted,
-  wantedInterfaces,
-  whyNotFound,
 } from './interfaces.js'
 import type { Way } from './outbox.js'
+import { type Wanted, wantedInterfaces, whyNotFound } from './wanted.js'
 import type { Sight } from './watch.js'
 
 /** What it is to send through, and where to. */
