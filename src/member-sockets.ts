@@ -260,7 +260,11 @@ export class MemberSockets {
    * connecting it, and read for a while longer, so that nothing is lost and nothing is heard twice.
    */
   #replace(old: MemberSocket): Promise<MemberSocket> {
-    const replacing = this.#replaced(old)
+    const replacing = this.#replaced(old).catch((error: unknown) => {
+      // There is none that hears it now. Where it is followed it is joined again once one can be opened.
+      for (const joined of old.abandon()) this.#tell('lost', joined)
+      throw error
+    })
     this.#replacing = replacing.catch(() => {})
     return replacing
   }

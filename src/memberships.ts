@@ -55,6 +55,8 @@ export class Memberships {
   #exceptions: readonly Exception[] = []
   /** Whether something that is asked for could not be joined, or was lost. */
   #isUnsettled = false
+  /** What is being joined by hand, which is told of once all of it is. */
+  #untold: ReadonlySet<Joined> | undefined
   #hasToldAlone = false
 
   constructor(
@@ -99,19 +101,20 @@ export class Memberships {
       [...this.all, ...planned.map(({ target, source }) => toMembership(target.name, source))],
       'ERR_MULTICAST_JOIN',
     )
-    const added: Joined[] = []
+    const added = new Set<Joined>()
+    this.#untold = added
     let count = 0
     let failure: unknown
     for (const { target, source } of planned) {
       try {
         const { how, joined } = await this.members.join(target, source)
-        if (how === 'new') added.push(joined)
+        if (how === 'new') added.add(joined)
         count += 1
       } catch (error) {
         failure ??= error
         this.#debug('not joined: %s', reasonOf(error))
         if (wanted === 'all') continue
-        await this.members.leave(added)
+        await this.members.leave([...added])
         throw error
       }
     }
@@ -119,7 +122,9 @@ export class Memberships {
     this.members.closeUnused()
     if (count === 0) throw failure ?? noInterface(this.#settings.group)
     if (this.#settings.followInterfaces) this.#ask(wanted, sources)
-    for (const joined of added) this.#tell('joined', joined)
+    this.#untold = undefined
+    // What was lost meanwhile was never told of, and is not joined.
+    for (const joined of added) if (this.#isHeld(joined)) this.#tell('joined', joined)
     if (wanted === 'all') this.#tellIfAlone()
   }
 
@@ -239,6 +244,7 @@ export class Memberships {
         this.#isExcepted(ask, name) ? [] : toMembership(name, ask.source),
       ),
     )
+    this.#isUnsettled = false
     for (const { ask, targets } of plan) {
       try {
         const held = ask.joined
@@ -256,7 +262,9 @@ export class Memberships {
       }
     }
     // The limit is lifted by nothing that a further look could find.
-    this.#isUnsettled = failures.some((error) => errno(error) !== 'ERR_MULTICAST_MEMBERSHIP_LIMIT')
+    const mayPass = (error: unknown) => errno(error) !== 'ERR_MULTICAST_MEMBERSHIP_LIMIT'
+    // Nor is it forgotten what was lost meanwhile.
+    if (failures.some(mayPass)) this.#isUnsettled = true
     this.members.learn()
     return failures
   }
@@ -292,7 +300,11 @@ export class Memberships {
 
   /** Leaves what was asked for elsewhere, unless something else asks for it there. */
   async #moved(joined: Joined): Promise<void> {
-    if (!this.#isHeld(joined) || this.#asks.some((ask) => ask.joined === joined)) return
+    const { interface: name, source } = joined.membership
+    const isAsked = (ask: Ask): boolean =>
+      ask.joined === joined ||
+      (ask.wanted === 'all' && ask.source === source && !this.#isExcepted(ask, name))
+    if (!this.#isHeld(joined) || this.#asks.some(isAsked)) return
     this.#debug('leaving %o, which is elsewhere now', joined.membership)
     await this.members.leave([joined])
     this.#tell('left', joined)
@@ -332,6 +344,7 @@ export class Memberships {
   readonly #tell: Tell = (change, joined, membership = joined.membership) => {
     // What is lost is looked for again by the next look.
     if (change === 'lost') this.#isUnsettled = true
+    if (this.#untold?.has(joined)) return
     this.#onChange(change, membership)
   }
 
@@ -339,7 +352,7 @@ export class Memberships {
   #tellIfAlone(): void {
     const { group, networkInterfaces } = this.#settings
     if (this.#hasToldAlone || !this.#debug.enabled) return
-    const table = networkInterfaces()
+    const table = readOnce(networkInterfaces)()
     const isLoopback = ({ interface: name }: Membership) =>
       table[name]?.every(({ internal }) => internal)
     if (!this.all.every(isLoopback)) return
