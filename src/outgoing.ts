@@ -376,6 +376,10 @@ export class Outgoing {
     if (now !== way) return now
     const { group, networkInterfaces } = this.#settings
     let why = lostInterface(on?.given ?? asked, group)
+    // Closed as its interface went, which may be there again: then it is sent through by another way, if at all.
+    if (![...this.#ways, ...this.#parked].includes(way)) {
+      return this.#ways.find((other) => other.asked === asked) ?? why
+    }
     try {
       // Of the route the system is asked anew by connecting.
       const found =

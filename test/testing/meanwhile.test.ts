@@ -1,7 +1,7 @@
 /** What happens to the interfaces of a mock host while an endpoint is busy with them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MulticastReceiver, MulticastSender, text } from '../../src/index.js'
+import { MulticastPeer, MulticastReceiver, MulticastSender, text } from '../../src/index.js'
 import { type MockHost, MockNetwork } from '../../src/testing/index.js'
 import { hasten } from '../looks.js'
 import { told } from '../told.js'
@@ -221,4 +221,38 @@ test('a receiver opens although the interfaces cannot be listed for DEBUG', asyn
   const receiver = keep(new MulticastReceiver({ group, port, ...options, codec: text }))
   await receiver.ready()
   assert.deepEqual(joinedBy(receiver), ['e0'])
+})
+
+test('a send that fails late opens no socket for what is not sent through any more', async () => {
+  const host = hostWith(2)
+  let open = 0
+  let isHeld = true
+  const failing: (() => void)[] = []
+  const createSocket: MockHost['createSocket'] = (options) => {
+    open += 1
+    const socket = host.createSocket(options).once('close', () => {
+      open -= 1
+    })
+    const send = socket.send.bind(socket) as (...args: unknown[]) => void
+    const refuse = (...args: unknown[]): void => {
+      const done = args.at(-1) as (error: Error) => void
+      if (isHeld) failing.push(() => done(errorOf('ENETUNREACH')))
+      else send(...args)
+    }
+    return Object.assign(socket, { send: refuse })
+  }
+  const peer = await keep(
+    new MulticastPeer({ group, port, ...host, createSocket, codec: text }),
+  ).ready()
+  const before = open
+  const sent = peer.send('hello')
+  host.remove('e0')
+  await settled()
+  isHeld = false
+  host.add('e0')
+  for (const fail of failing) fail()
+  await sent
+  await settled()
+  assert.deepEqual([...peer.interfaces].sort(), ['e0', 'e1'])
+  assert.equal(open, before)
 })
