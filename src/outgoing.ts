@@ -233,25 +233,28 @@ export class Outgoing {
   /** Has a way go through its interface as that is now. */
   async #keptOn(way: OwnWay, on: Interface | undefined): Promise<void> {
     const { bound } = way
+    const place = this.#placeFor(on)
     const isOther =
       this.#mustConnect(on) !== (way.isConnected ?? false) ||
       (bound !== undefined &&
         (way.on?.index !== on?.index ||
           way.on?.handle !== on?.handle ||
-          bound.address !== this.#placeFor(on).address))
-    // An address may be on another interface now, by the same socket.
-    const isMoved = way.on?.name !== on?.name
-    const same = isMoved ? this.#wayOn(way.asked, on, way.socket, this.#placeFor(on)) : way
-    const kept = isOther ? await this.#renewed(way, on) : same
-    // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
-    if (on !== undefined) kept.socket.setMulticastInterface(on.handle)
+          bound.address !== place.address))
+    let kept = way
+    if (isOther) kept = await this.#renewed(way, on, place)
+    else {
+      // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
+      if (on !== undefined) way.socket.setMulticastInterface(on.handle)
+      // An address may be on another interface now, by the same socket.
+      if (way.on?.name !== on?.name) kept = this.#wayOn(way.asked, on, way.socket, place)
+    }
     const isUsed = this.#ways.includes(way)
     this.#parked = this.#parked.filter((other) => other !== way)
     this.#ways = isUsed
       ? this.#ways.map((other) => (other === way ? kept : other))
       : [...this.#ways, kept]
     if (kept !== way) this.#mended.set(way, kept)
-    if (kept !== way || !isUsed) await this.#tell(on)
+    if (kept !== way || !isUsed) await this.#tell(on, place)
   }
 
   /** Without a route there is nothing to connect to. */
@@ -290,7 +293,7 @@ export class Outgoing {
   async #openOn(asked: string, on: Interface | undefined): Promise<OwnWay> {
     const place = this.#placeFor(on)
     const socket = await this.#openSet(on, place)
-    await this.#tell(on)
+    await this.#tell(on, place)
     return this.#wayOn(asked, on, socket, place)
   }
 
@@ -384,13 +387,13 @@ export class Outgoing {
       // Of the route the system is asked anew by connecting.
       const found =
         on && findInterface(networkInterfaces(), group, on.given ?? on.name, 'interfaces')
-      if (way.bound !== undefined && !way.isConnected)
-        why = lostAddress(this.#placeFor(found).address)
-      const healed = await this.#renewed(way, found)
+      const place = this.#placeFor(found)
+      if (way.bound !== undefined && !way.isConnected) why = lostAddress(place.address)
+      const healed = await this.#renewed(way, found, place)
       const replaced = (other: OwnWay): OwnWay => (other === way ? healed : other)
       this.#ways = this.#ways.map(replaced)
       this.#parked = this.#parked.map(replaced)
-      await this.#tell(found)
+      await this.#tell(found, place)
       return healed
     } catch (error) {
       this.#debug('not sending through %s: %s', asked, reasonOf(error))
@@ -399,9 +402,8 @@ export class Outgoing {
   }
 
   /** A way in the place of another, set to its interface again: by the same socket if that can be. */
-  async #renewed(way: OwnWay, on: Interface | undefined): Promise<OwnWay> {
+  async #renewed(way: OwnWay, on: Interface | undefined, place: Place): Promise<OwnWay> {
     const { bound, socket: before } = way
-    const place = this.#placeFor(on)
     let socket = before
     if (bound !== undefined || this.#mustConnect(on)) {
       try {
@@ -422,10 +424,9 @@ export class Outgoing {
   }
 
   /** Tells DEBUG what it sends through and from, which a connected socket tells without sending. */
-  async #tell(on: Interface | undefined): Promise<void> {
+  async #tell(on: Interface | undefined, { address }: Place): Promise<void> {
     if (!this.#debug.enabled) return
     const { group } = this.#settings
-    const { address } = this.#placeFor(on)
     const isOwn = address !== wildcard(group) && !this.#manner.isConnected
     const source = isOwn
       ? address

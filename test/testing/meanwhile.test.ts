@@ -256,3 +256,33 @@ test('a send that fails late opens no socket for what is not sent through any mo
   assert.deepEqual([...peer.interfaces].sort(), ['e0', 'e1'])
   assert.equal(open, before)
 })
+
+test('a socket that was set to its interface as it was opened is not set once more', async () => {
+  const host = hostWith(1)
+  let open = 0
+  const createSocket: MockHost['createSocket'] = (options) => {
+    open += 1
+    const socket = host.createSocket(options).once('close', () => {
+      open -= 1
+    })
+    const set = socket.setMulticastInterface.bind(socket)
+    let times = 0
+    socket.setMulticastInterface = (on) => {
+      times += 1
+      // As where the interface goes at that moment.
+      if (times === 2) throw errorOf('EADDRNOTAVAIL')
+      set(on)
+    }
+    return socket
+  }
+  const peer = await keep(
+    new MulticastPeer({ group, port, ...host, createSocket, codec: text }),
+  ).ready()
+  const before = open
+  for (const at of [7, 8, 9]) {
+    host.readdress('e0', plug(at).addresses)
+    await settled()
+    assert.equal(open, before)
+  }
+  await peer.send('hello')
+})
