@@ -154,8 +154,8 @@ export class MemberSockets {
     checkMix(this.#settings.group, member.memberships, toMembership(target.name, source))
     try {
       const result = member.join(target, source)
-      // It was bound on an interface that is another one now, whose datagrams do not reach it.
       if (result.how === 'renewed') {
+        // It was bound on an interface that is another one now, whose datagrams do not reach it.
         if (this.hasZones) (await this.#replace(member)).join(target, source)
         this.#tell('lost', result.joined)
         this.#tell('joined', result.joined)

@@ -179,7 +179,6 @@ export class Memberships {
   /** Joins what is asked for and is there now, and leaves what has moved elsewhere. */
   async follow(): Promise<void> {
     await this.#keep()
-    this.members.closeUnused()
   }
 
   /** From now on that is kept true. */
@@ -266,6 +265,7 @@ export class Memberships {
     // Nor is it forgotten what was lost meanwhile.
     if (failures.some(mayPass)) this.#isUnsettled = true
     this.members.learn()
+    this.members.closeUnused()
     return failures
   }
 

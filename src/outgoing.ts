@@ -116,7 +116,8 @@ export class Outgoing {
     let failure: unknown
     for (const [asked, on] of wanted) {
       try {
-        this.#ways = [...this.#ways, await this.#openOn(asked, on)]
+        const way = await this.#openOn(asked, on)
+        this.#ways = [...this.#ways, way]
       } catch (error) {
         failure ??= error
         this.#debug('not sending through %s: %s', asked, reasonOf(error))
@@ -208,8 +209,11 @@ export class Outgoing {
     for (const [asked, on] of there) {
       try {
         const way = [...this.#ways, ...this.#parked].find((one) => one.asked === asked)
-        if (way === undefined) this.#ways = [...this.#ways, await this.#openOn(asked, on)]
-        else await this.#keptOn(way, on)
+        if (way !== undefined) await this.#keptOn(way, on)
+        else {
+          const opened = await this.#openOn(asked, on)
+          this.#ways = [...this.#ways, opened]
+        }
         this.#told.delete(asked)
       } catch (error) {
         failures.push(error as MulticastError)

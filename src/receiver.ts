@@ -113,7 +113,9 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
       mustFollow: (sight) =>
         memberships.mustFollow(sight) || (outgoing()?.mustFollow(sight) ?? false),
       async follow() {
-        await Promise.all([memberships.follow(), outgoing()?.follow()])
+        const both = await Promise.allSettled([memberships.follow(), outgoing()?.follow()])
+        // Only now, or what follows next would run beside the one that has not failed.
+        for (const one of both) if (one.status === 'rejected') throw one.reason
       },
     })
     const { sockets, inbox, lifecycle } = this.core

@@ -286,3 +286,35 @@ test('a socket that was set to its interface as it was opened is not set once mo
   }
   await peer.send('hello')
 })
+
+test('a peer that fails to look up what it joins sees to what it sends through all the same', async () => {
+  const host = hostWith(1)
+  let open = 0
+  const createSocket: MockHost['createSocket'] = (options) => {
+    open += 1
+    return host.createSocket(options).once('close', () => {
+      open -= 1
+    })
+  }
+  let listed = 0
+  const networkInterfaces: MockHost['networkInterfaces'] = () => {
+    listed += 1
+    // The first since the change is to compare the tables, the second to join.
+    if (listed === 2) throw new Error('not now')
+    return host.networkInterfaces()
+  }
+  const options = { ...host, createSocket, networkInterfaces, codec: text }
+  listed = 10
+  const peer = await keep(new MulticastPeer({ group, port, ...options })).ready()
+  const before = open
+  listed = 0
+  host.add('e1', plug(1))
+  // While it opens the socket for that one.
+  for (let turn = 0; turn < 5; turn += 1) await Promise.resolve()
+  host.add('e2', plug(2))
+  await settled()
+  assert.deepEqual(peer.interfaces, ['e0', 'e1', 'e2'])
+  assert.deepEqual(joinedBy(peer), ['e0', 'e1', 'e2'])
+  // One to send through each.
+  assert.equal(open, before + 2)
+})
