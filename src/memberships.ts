@@ -38,7 +38,6 @@ interface Ask {
 /** What `'all'` does not mean any more, since it was left by hand. */
 interface Exception {
   readonly name: string
-  /** Every source, where there is none. */
   readonly source: string | undefined
 }
 
@@ -113,7 +112,10 @@ export class Memberships {
       } catch (error) {
         failure ??= error
         this.#debug('not joined: %s', reasonOf(error))
-        if (wanted === 'all') continue
+        if (wanted === 'all') {
+          this.#isUnsettled = true
+          continue
+        }
         await this.members.leave([...added])
         throw error
       }
@@ -149,9 +151,7 @@ export class Memberships {
       'ERR_MULTICAST_LEAVE',
     )
     this.#asks = this.#asks.filter((ask) => !this.#isOf(ask, name, on, source))
-    if (on !== undefined && this.#asks.some(({ wanted }) => wanted === 'all')) {
-      this.#exceptions = [...this.#exceptions, { name: on, source }]
-    }
+    if (on !== undefined) this.#except(on, source)
     for (const { membership } of leaving) this.#debug('leaving %o', membership)
     await this.members.leave(leaving)
     for (const one of leaving) this.#tell('left', one)
@@ -207,9 +207,20 @@ export class Memberships {
         !asked.some(
           (ask) =>
             (ask.wanted === 'all' || ask.wanted === name || nameOf(ask.wanted) === name) &&
-            (source === undefined || ask.source === source),
+            ask.source === source,
         ),
     )
+  }
+
+  /** From now on `'all'` does not mean that: for the source, or where none is given for any of its own. */
+  #except(name: string, source: string | undefined): void {
+    const left = this.#asks.filter(
+      (ask) =>
+        ask.wanted === 'all' &&
+        (source === undefined || ask.source === source) &&
+        !this.#isExcepted(ask, name),
+    )
+    this.#exceptions = [...this.#exceptions, ...left.map((ask) => ({ name, source: ask.source }))]
   }
 
   #isHeld(joined: Joined | undefined): joined is Joined {
@@ -312,8 +323,7 @@ export class Memberships {
 
   /** Whether that was left by hand, and is asked for only together with all others. */
   #isExcepted({ wanted, source }: Ask, name: string): boolean {
-    const isOf = (one: Exception): boolean =>
-      one.name === name && (one.source === undefined || one.source === source)
+    const isOf = (one: Exception): boolean => one.name === name && one.source === source
     return wanted === 'all' && this.#exceptions.some(isOf)
   }
 

@@ -318,3 +318,51 @@ test('a peer that fails to look up what it joins sees to what it sends through a
   // One to send through each.
   assert.equal(open, before + 2)
 })
+
+test("what 'all' could not join by hand is tried again by the next look", async (t) => {
+  hasten(t)
+  const host = hostWith(2)
+  const refusing = new Refusing(host)
+  const { createSocket } = refusing
+  const { networkInterfaces } = host
+  const options = { interfaces: 'e0', followInterfaces, createSocket, networkInterfaces }
+  const receiver = await keep(
+    new MulticastReceiver({ group, port, ...options, codec: text }),
+  ).ready()
+  let refusals = 0
+  refusing.join = (_, by) => {
+    if (by !== '10.0.1.1' || refusals > 0) return undefined
+    refusals += 1
+    return 'EPERM'
+  }
+  await receiver.join({ interface: 'all' })
+  assert.deepEqual(joinedBy(receiver), ['e0'])
+  const changes = changesOf(receiver)
+  for (const end = Date.now() + 10_000; changes.length === 0 && Date.now() < end; ) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  assert.deepEqual(changes, ['joined e1'])
+})
+
+test('of an interface that was left only the source is followed that was joined again', async () => {
+  const host = hostWith(2)
+  const sources = ['10.0.0.2', '10.0.0.3']
+  const receiver = await keep(
+    new MulticastReceiver({ group, port, sources, ...host, codec: text }),
+  ).ready()
+  await receiver.leave({ interface: 'e0' })
+  await receiver.join({ interface: 'e0', source: '10.0.0.3' })
+  host.remove('e1')
+  await settled()
+  assert.deepEqual(receiver.memberships, [{ interface: 'e0', source: '10.0.0.3' }])
+  host.add('e1')
+  await receiver.leave({ interface: 'e1', source: '10.0.0.2' })
+  host.remove('e0')
+  host.add('e0')
+  await settled()
+  const expected = ['e0', 'e1'].map((name) => ({ interface: name, source: '10.0.0.3' }))
+  const byName = [...receiver.memberships].sort((a, b) => (a.interface < b.interface ? -1 : 1))
+  assert.deepEqual(byName, expected)
+  await receiver.join()
+  assert.equal(receiver.memberships.length, 4)
+})
