@@ -1,5 +1,6 @@
 import type { Debugger } from 'debug'
 import type { Group } from './address.js'
+import { type Ask, Asks } from './asks.js'
 import type { Port, Sockets } from './binding.js'
 import { errno, isOfChange, MulticastError, reasonOf, shown } from './errors.js'
 import type { MembershipChange } from './events.js'
@@ -25,23 +26,7 @@ import type { ReceiverSettings } from './options.js'
 import { type Wanted, wantedInterfaces, whyNotFound } from './wanted.js'
 import type { Sight } from './watch.js'
 
-/** One thing that is to be joined wherever it is. */
-interface Ask {
-  readonly wanted: 'all' | 'default' | (string & {})
-  readonly source: string | undefined
-  /** What it is joined as, where that is one membership. */
-  joined?: Joined | undefined
-  /** Why it is not joined somewhere, as it was told last, by the interface's name. */
-  readonly told: Map<string, string>
-}
-
-/** What `'all'` does not mean any more, since it was left by hand. */
-interface Exception {
-  readonly name: string
-  readonly source: string | undefined
-}
-
-/** What is asked to be joined, and kept true to: by which sockets is theirs to know. */
+/** Joins and leaves what is asked for, and keeps that true as the network changes: by which sockets is theirs to know. */
 export class Memberships {
   readonly #settings: ReceiverSettings
   readonly #debug: Debugger
@@ -49,9 +34,7 @@ export class Memberships {
   /** What it is joined by. */
   readonly members: MemberSockets
   readonly #onChange: (change: MembershipChange, membership: Membership) => void
-  /** What it is kept true to, and what of that it is not. */
-  #asks: readonly Ask[] = []
-  #exceptions: readonly Exception[] = []
+  readonly #asks = new Asks()
   /** Whether something that is asked for could not be joined, or was lost. */
   #isUnsettled = false
   /** What is being joined by hand, which is told of once all of it is. */
@@ -139,8 +122,8 @@ export class Memberships {
     const joined = this.members.joined
     const leaving = joined.filter(({ membership }) => isMeant(membership))
     const staying = joined.filter(({ membership }) => !isMeant(membership))
-    const isWaiting = this.#asks.some((ask) => this.#isOf(ask, name, on, source))
-    if (leaving.length === 0 && !isWaiting && (name !== undefined || source !== undefined)) {
+    const asks = this.#asks.all.filter((ask) => this.#isOf(ask, name, on, source))
+    if (leaving.length + asks.length === 0 && (name !== undefined || source !== undefined)) {
       throw new MulticastError(
         'ERR_MULTICAST_LEAVE',
         `Nothing joined is like ${shown({ interface: name, source })}: the memberships are ${JSON.stringify(this.all)}`,
@@ -150,8 +133,8 @@ export class Memberships {
       staying.map(({ membership }) => membership),
       'ERR_MULTICAST_LEAVE',
     )
-    this.#asks = this.#asks.filter((ask) => !this.#isOf(ask, name, on, source))
-    if (on !== undefined) this.#except(on, source)
+    this.#asks.withdraw(asks)
+    if (on !== undefined) this.#asks.except(on, source)
     for (const { membership } of leaving) this.#debug('leaving %o', membership)
     await this.members.leave(leaving)
     for (const one of leaving) this.#tell('left', one)
@@ -173,7 +156,7 @@ export class Memberships {
 
   /** Whether {@link follow} has something to do after a look. */
   mustFollow({ isNew }: Sight): boolean {
-    return isNew || this.#isUnsettled || this.#asks.some(({ wanted }) => wanted === 'default')
+    return isNew || this.#isUnsettled || this.#asks.all.some(({ wanted }) => wanted === 'default')
   }
 
   /** Joins what is asked for and is there now, and leaves what has moved elsewhere. */
@@ -182,45 +165,21 @@ export class Memberships {
   }
 
   /** From now on that is kept true. */
-  #ask(wanted: Wanted, sources: readonly (string | undefined)[] = [undefined]): void {
-    const names = typeof wanted === 'string' ? [wanted] : wanted
-    const asked = names.flatMap((name) =>
-      sources.map((source) => ({ wanted: name, source, told: new Map() })),
-    )
-    const isNew = ({ wanted, source }: Ask) =>
-      !this.#asks.some((ask) => ask.wanted === wanted && ask.source === source)
-    this.#asks = [...this.#asks, ...asked.filter(isNew)]
+  #ask(wanted: Wanted, sources?: readonly (string | undefined)[]): void {
     const { group, networkInterfaces } = this.#settings
     const table = readOnce(networkInterfaces)
     const nameOf = (name: string) => foundInterface(table(), group, name)?.name
-    for (const ask of this.members.joined.length > 0 ? this.#asks : []) {
+    this.#asks.add(wanted, sources, nameOf)
+    const all = this.members.joined
+    for (const ask of all.length > 0 ? this.#asks.all : []) {
       if (ask.wanted === 'all' || this.#isHeld(ask.joined)) continue
       const name = ask.wanted === 'default' ? undefined : nameOf(ask.wanted)
-      ask.joined = this.members.joined.find(
+      ask.joined = all.find(
         ({ on, membership }) =>
           membership.source === ask.source &&
           (name === undefined ? membership.interface === ask.wanted : on?.name === name),
       )
     }
-    this.#exceptions = this.#exceptions.filter(
-      ({ name, source }) =>
-        !asked.some(
-          (ask) =>
-            (ask.wanted === 'all' || ask.wanted === name || nameOf(ask.wanted) === name) &&
-            ask.source === source,
-        ),
-    )
-  }
-
-  /** From now on `'all'` does not mean that: for the source, or where none is given for any of its own. */
-  #except(name: string, source: string | undefined): void {
-    const left = this.#asks.filter(
-      (ask) =>
-        ask.wanted === 'all' &&
-        (source === undefined || ask.source === source) &&
-        !this.#isExcepted(ask, name),
-    )
-    this.#exceptions = [...this.#exceptions, ...left.map((ask) => ({ name, source: ask.source }))]
   }
 
   #isHeld(joined: Joined | undefined): joined is Joined {
@@ -248,10 +207,11 @@ export class Memberships {
     this.#isUnsettled = true
     const table = this.members.first === undefined ? list.again() : list()
     const plan: { readonly ask: Ask; readonly targets: readonly Target[] }[] = []
-    for (const ask of this.#asks) plan.push({ ask, targets: await this.#where(ask.wanted, table) })
+    for (const ask of this.#asks.all)
+      plan.push({ ask, targets: await this.#where(ask.wanted, table) })
     const planned = plan.flatMap(({ ask, targets }) =>
       targets.flatMap(({ name }) =>
-        this.#isExcepted(ask, name) ? [] : toMembership(name, ask.source),
+        this.#asks.isExcepted(ask, name) ? [] : toMembership(name, ask.source),
       ),
     )
     this.#isUnsettled = false
@@ -288,7 +248,7 @@ export class Memberships {
   ): Promise<void> {
     const { source } = ask
     const isOne = ask.wanted !== 'all'
-    if (this.#isExcepted(ask, target.name)) return
+    if (this.#asks.isExcepted(ask, target.name)) return
     const held = this.members.held(target, source)
     if (held !== undefined) {
       if (isOne) ask.joined = held
@@ -314,17 +274,11 @@ export class Memberships {
     const { interface: name, source } = joined.membership
     const isAsked = (ask: Ask): boolean =>
       ask.joined === joined ||
-      (ask.wanted === 'all' && ask.source === source && !this.#isExcepted(ask, name))
-    if (!this.#isHeld(joined) || this.#asks.some(isAsked)) return
+      (ask.wanted === 'all' && ask.source === source && !this.#asks.isExcepted(ask, name))
+    if (!this.#isHeld(joined) || this.#asks.all.some(isAsked)) return
     this.#debug('leaving %o, which is elsewhere now', joined.membership)
     await this.members.leave([joined])
     this.#tell('left', joined)
-  }
-
-  /** Whether that was left by hand, and is asked for only together with all others. */
-  #isExcepted({ wanted, source }: Ask, name: string): boolean {
-    const isOf = (one: Exception): boolean => one.name === name && one.source === source
-    return wanted === 'all' && this.#exceptions.some(isOf)
   }
 
   /** Where that is to be joined now. */
@@ -404,8 +358,8 @@ export class Memberships {
 
   #nameOf(wanted: string): string {
     const isKnown = this.all.some((membership) => membership.interface === wanted)
-    if (isKnown || this.#asks.some((ask) => ask.wanted === wanted)) {
-      const joined = this.#asks.find((ask) => ask.wanted === wanted)?.joined
+    if (isKnown || this.#asks.all.some((ask) => ask.wanted === wanted)) {
+      const joined = this.#asks.all.find((ask) => ask.wanted === wanted)?.joined
       return this.#isHeld(joined) ? joined.membership.interface : wanted
     }
     if (wanted === 'default') return wanted

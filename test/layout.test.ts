@@ -49,6 +49,7 @@ const order = [
   'lifecycle',
   'drops',
   'endpoint',
+  'asks',
   'handover',
   'member-sockets',
   'memberships',
