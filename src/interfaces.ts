@@ -1,9 +1,8 @@
 import { isIP } from 'node:net'
 import type { NetworkInterfaceInfo } from 'node:os'
-import { performance } from 'node:perf_hooks'
 import { canonicalIPv6, type Group, splitZone } from './address.js'
 import { MulticastError, reasonOf, shown } from './errors.js'
-import { isFunction, wrongValue } from './rules.js'
+import { isFunction } from './rules.js'
 
 /** What `os.networkInterfaces()` returns: each interface's addresses, by its name. */
 export type NetworkInterfaces = NodeJS.Dict<NetworkInterfaceInfo[]>
@@ -25,9 +24,6 @@ export interface Interface {
   /** The other interfaces that have the IPv4 address of `handle` too: only the system knows which is meant. */
   readonly others?: readonly string[]
 }
-
-/** What is asked of the option `interfaces`, once it is checked: names and addresses as they were given. */
-export type Wanted = 'all' | 'default' | readonly string[]
 
 /** Where interfaces are looked for, and for which group. */
 export interface Lookup {
@@ -78,99 +74,19 @@ export function interfaceLister(value: unknown, option: string): Lister {
 }
 
 /**
- * What the option `interfaces`, or a membership's `interface`, asks for. All that it names has to be there,
- * unless it is waited for.
+ * The table, read at the first call and kept. None of it where it cannot be listed: whoever has to find something
+ * in it lists it again, and is told why that fails.
  */
-export function parseInterfaces(
-  value: unknown,
-  option: string,
-  lookup: Lookup,
-  isWaitedFor = false,
-): Wanted {
-  const wanted = parseWanted(value, option)
-  const { zone } = lookup.group
-  if (typeof wanted === 'string') {
-    if (zone === undefined) return wanted
-    return [isWaitedFor ? zone : checkedZone(lookup, zone)]
-  }
-  const wrong = wanted.findIndex((one) => typeof one !== 'string' || one === '')
-  if (isWaitedFor && wrong >= 0) {
-    throw wrongValue('ERR_MULTICAST_INTERFACE', option, 'a name or an address', wanted[wrong])
-  }
-  if (isWaitedFor) checkThere(lookup, wanted, option)
-  else wantedInterfaces(lookup, wanted, option)
-  return wanted
-}
-
-/** Refuses what is there on another interface than the group's zone: no waiting mends that. */
-function checkThere(
-  { group, networkInterfaces }: Lookup,
-  wanted: readonly string[],
-  option: string,
-): void {
-  const table = networkInterfaces()
-  if (group.zone === undefined || found(table, group, group.zone) === undefined) return
-  const there = wanted.flatMap((one) => found(table, group, one) ?? [])
-  inZone(group, there, table, option)
-}
-
-function parseWanted(value: unknown, option: string): Wanted {
-  if (value === 'all' || value === 'default') return value
-  const list = typeof value === 'string' ? [value] : value
-  if (Array.isArray(list) && list.length > 0) {
-    const word = list.find((one) => one === 'all' || one === 'default')
-    if (word !== undefined) {
-      throw new MulticastError(
-        'ERR_MULTICAST_INTERFACE',
-        `${option} has ${shown(word)} in a list: give the word alone, or list the interfaces`,
-      )
+export function readOnce(list: () => NetworkInterfaces): () => NetworkInterfaces {
+  let table: NetworkInterfaces | undefined
+  return () => {
+    try {
+      table ??= list()
+    } catch {
+      table = {}
     }
-    // The caller's own list may change.
-    return list.map((one, index) => {
-      if (typeof one === 'string') return one
-      const place = `${option}[${index}]`
-      throw wrongValue('ERR_MULTICAST_INTERFACE', place, 'a name or an address', one)
-    })
+    return table
   }
-  throw wrongValue(
-    'ERR_MULTICAST_INTERFACE',
-    option,
-    "'all', 'default', a name or an address, or a list with at least one of these",
-    value,
-  )
-}
-
-function checkedZone({ group, networkInterfaces }: Lookup, zone: string): string {
-  findInterface(networkInterfaces(), group, zone, "The group's zone")
-  return zone
-}
-
-/** The interfaces that a list asks for as they are now, once each. `option` says in an error who asks. */
-export function wantedInterfaces(
-  { group, networkInterfaces }: Lookup,
-  wanted: readonly string[],
-  option = 'interfaces',
-): readonly Interface[] {
-  const table = networkInterfaces()
-  const found = new Map<string, Interface>()
-  for (const [index, one] of wanted.entries()) {
-    const place = wanted.length > 1 ? `${option}[${index}]` : option
-    const on = findInterface(table, group, one, place)
-    checkFamily(group, one, on, place)
-    if (!found.has(on.name)) found.set(on.name, on)
-  }
-  return inZone(group, [...found.values()], table, option)
-}
-
-/** An address is used as it is given, so that one of the other family must not stand for its interface. */
-function checkFamily({ family }: Group, wanted: string, { name }: Interface, place: string): void {
-  const [address] = splitZone(wanted)
-  const given = { 0: family, 4: 'IPv4', 6: 'IPv6' }[isIP(address)]
-  if (given === family) return
-  throw new MulticastError(
-    'ERR_MULTICAST_INTERFACE',
-    `${place} is ${shown(wanted)}, an ${given} address, but the group is ${family}: give the interface by its name, ${shown(name)}, or by an ${family} address`,
-  )
 }
 
 /** Every interface with an address of the family, once each, in the system's order. */
@@ -224,28 +140,22 @@ export function foundInterface(
   group: Group,
   wanted: string,
 ): Interface | undefined {
-  const on = found(table, group, wanted)
+  const on = foundInAnyZone(table, group, wanted)
   if (group.zone === undefined || on === undefined) return on
-  return found(table, group, group.zone)?.name === on.name ? on : undefined
+  return foundInAnyZone(table, group, group.zone)?.name === on.name ? on : undefined
 }
 
 /** The same in whichever zone. */
-function found(table: NetworkInterfaces, group: Group, wanted: string): Interface | undefined {
+export function foundInAnyZone(
+  table: NetworkInterfaces,
+  group: Group,
+  wanted: string,
+): Interface | undefined {
   try {
     return findInterface(table, group, wanted, 'interfaces')
   } catch {
     return undefined
   }
-}
-
-/** Why {@link foundInterface} does not find it, with what there is. */
-export function whyNotFound(table: NetworkInterfaces, group: Group, wanted: string): string {
-  try {
-    wantedInterfaces({ group, networkInterfaces: () => table }, [wanted])
-  } catch (error) {
-    return reasonOf(error)
-  }
-  return `${wanted} is there`
 }
 
 /** What stands for an interface, of which the system may know it by any. */
@@ -297,30 +207,6 @@ export function addressOn(table: NetworkInterfaces, group: Group, on: Interface)
 interface Entry {
   readonly label: string
   readonly info: NetworkInterfaceInfo
-}
-
-/** The addresses of this host, read again once they are a second old: to read them is dear. */
-export class OwnAddresses {
-  readonly #list: () => NetworkInterfaces
-  #known: ReadonlySet<string> = new Set()
-  #readAt = Number.NEGATIVE_INFINITY
-
-  constructor(list: () => NetworkInterfaces) {
-    this.#list = list
-  }
-
-  /** Whether an address, with a zone or without, is one of them, or a loopback address. */
-  has(given: string): boolean {
-    const [address] = splitZone(given)
-    if (address.startsWith('127.') || address === '::1') return true
-    const now = performance.now()
-    if (now - this.#readAt > 1000) {
-      const entries = Object.values(this.#list()).flatMap((infos = []) => infos)
-      this.#known = new Set(entries.map((info) => info.address))
-      this.#readAt = now
-    }
-    return this.#known.has(address)
-  }
 }
 
 /** The addresses of each interface, in the system's order: those with a label of their own too. */
@@ -415,21 +301,4 @@ function isLinkScope(address: string): boolean {
  */
 export function withoutLabel(label: string): string {
   return process.platform === 'linux' ? label.replace(/:.*/, '') : label
-}
-
-/** The interfaces, if the group's zone allows them. */
-function inZone(
-  group: Group,
-  interfaces: Interface[],
-  table: NetworkInterfaces,
-  option: string,
-): readonly Interface[] {
-  if (group.zone === undefined) return interfaces
-  const zone = findInterface(table, group, group.zone, "The group's zone")
-  const other = interfaces.find(({ name }) => name !== zone.name)
-  if (other === undefined) return interfaces
-  throw new MulticastError(
-    'ERR_MULTICAST_INTERFACE',
-    `The group's zone is %${group.zone}, but ${option} asks for ${other.name}: leave one of the two out`,
-  )
 }

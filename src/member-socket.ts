@@ -231,6 +231,13 @@ export class MemberSocket {
     return false
   }
 
+  /** Strikes out all that is joined, since it cannot be heard any more, and returns it. */
+  abandon(): readonly Joined[] {
+    const all = this.#joined.splice(0)
+    this.#readSources()
+    return all
+  }
+
   #dropped(source: string | undefined, handle: string | undefined): boolean {
     try {
       if (source === undefined) this.socket.dropMembership(this.#group.address, handle)

@@ -9,9 +9,7 @@ import {
   interfaceLister,
   type Lookup,
   type NetworkInterfaces,
-  parseInterfaces,
   type WatchInterfaces,
-  wantedInterfaces,
 } from './interfaces.js'
 import {
   integer,
@@ -28,6 +26,7 @@ import {
   type Settings,
   wrongValue,
 } from './rules.js'
+import { parseInterfaces, wantedInterfaces } from './wanted.js'
 
 /**
  * What carries the datagrams, and where. A function that makes senders or receivers can take it from its

@@ -11,11 +11,9 @@ import {
   type Interface,
   type Lister,
   outwardInterfaces,
-  type Wanted,
-  wantedInterfaces,
-  whyNotFound,
 } from './interfaces.js'
 import type { Way } from './outbox.js'
+import { type Wanted, wantedInterfaces, whyNotFound } from './wanted.js'
 import type { Sight } from './watch.js'
 
 /** What it is to send through, and where to. */
@@ -120,7 +118,8 @@ export class Outgoing {
     let failure: unknown
     for (const [asked, on] of wanted) {
       try {
-        this.#ways = [...this.#ways, await this.#openOn(asked, on)]
+        const way = await this.#openOn(asked, on)
+        this.#ways = [...this.#ways, way]
       } catch (error) {
         failure ??= error
         this.#debug('not sending through %s: %s', asked, reasonOf(error))
@@ -210,8 +209,11 @@ export class Outgoing {
     for (const [asked, on] of there) {
       try {
         const way = [...this.#ways, ...this.#parked].find((one) => one.asked === asked)
-        if (way === undefined) this.#ways = [...this.#ways, await this.#openOn(asked, on)]
-        else await this.#keptOn(way, on)
+        if (way !== undefined) await this.#keptOn(way, on)
+        else {
+          const opened = await this.#openOn(asked, on)
+          this.#ways = [...this.#ways, opened]
+        }
         this.#told.delete(asked)
       } catch (error) {
         failures.push(error as MulticastError)
@@ -244,19 +246,21 @@ export class Outgoing {
           way.on?.handle !== on?.handle ||
           bound.address !== place.address ||
           (source !== undefined && source !== way.source)))
-    // An address may be on another interface now, by the same socket.
-    const isMoved = way.on?.name !== on?.name
-    const same = isMoved ? this.#wayOn(way.asked, on, way.socket, place, source) : way
-    const kept = isOther ? await this.#renewed(way, on) : same
-    // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
-    if (on !== undefined) kept.socket.setMulticastInterface(on.handle)
+    let kept = way
+    if (isOther) kept = await this.#renewed(way, on, place, source)
+    else {
+      // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
+      if (on !== undefined) way.socket.setMulticastInterface(on.handle)
+      // An address may be on another interface now, by the same socket.
+      if (way.on?.name !== on?.name) kept = this.#wayOn(way.asked, on, way.socket, place, source)
+    }
     const isUsed = this.#ways.includes(way)
     this.#parked = this.#parked.filter((other) => other !== way)
     this.#ways = isUsed
       ? this.#ways.map((other) => (other === way ? kept : other))
       : [...this.#ways, kept]
     if (kept !== way) this.#mended.set(way, kept)
-    if (kept !== way || !isUsed) await this.#tell(on)
+    if (kept !== way || !isUsed) await this.#tell(on, place)
   }
 
   /** Without a route there is nothing to connect to. */
@@ -297,7 +301,7 @@ export class Outgoing {
     // Before the socket: what changes meanwhile is then seen later.
     const source = this.#manner.isConnected ? await this.#sourceOn(on, place) : undefined
     const socket = await this.#openSet(on, place)
-    await this.#tell(on)
+    await this.#tell(on, place)
     return this.#wayOn(asked, on, socket, place, source)
   }
 
@@ -385,17 +389,23 @@ export class Outgoing {
     if (now !== way) return now
     const { group, networkInterfaces } = this.#settings
     let why = lostInterface(on?.given ?? asked, group)
+    // Closed as its interface went, which may be there again: then it is sent through by another way, if at all.
+    if (![...this.#ways, ...this.#parked].includes(way)) {
+      return this.#ways.find((other) => other.asked === asked) ?? why
+    }
     try {
-      // Of the route the system is asked anew by connecting.
       const found =
-        on && findInterface(networkInterfaces(), group, on.given ?? on.name, 'interfaces')
-      if (way.bound !== undefined && !way.isConnected)
-        why = lostAddress(this.#placeFor(found).address)
-      const healed = await this.#renewed(way, found)
+        asked === DEFAULT
+          ? await this.#routed()
+          : findInterface(networkInterfaces(), group, on?.given ?? asked, 'interfaces')
+      const place = this.#placeFor(found)
+      const source = this.#manner.isConnected ? await this.#sourceOn(found, place) : undefined
+      if (way.bound !== undefined && !way.isConnected) why = lostAddress(place.address)
+      const healed = await this.#renewed(way, found, place, source)
       const replaced = (other: OwnWay): OwnWay => (other === way ? healed : other)
       this.#ways = this.#ways.map(replaced)
       this.#parked = this.#parked.map(replaced)
-      await this.#tell(found)
+      await this.#tell(found, place)
       return healed
     } catch (error) {
       this.#debug('not sending through %s: %s', asked, reasonOf(error))
@@ -404,10 +414,13 @@ export class Outgoing {
   }
 
   /** A way in the place of another, set to its interface again: by the same socket if that can be. */
-  async #renewed(way: OwnWay, on: Interface | undefined): Promise<OwnWay> {
+  async #renewed(
+    way: OwnWay,
+    on: Interface | undefined,
+    place: Place,
+    source: string | undefined,
+  ): Promise<OwnWay> {
     const { bound, socket: before } = way
-    const place = this.#placeFor(on)
-    const source = this.#manner.isConnected ? await this.#sourceOn(on, place) : undefined
     let socket = before
     if (bound !== undefined || this.#mustConnect(on)) {
       // What hears nothing needs to keep no port that was picked for it.
@@ -448,10 +461,9 @@ export class Outgoing {
   }
 
   /** Tells DEBUG what it sends through and from, which a connected socket tells without sending. */
-  async #tell(on: Interface | undefined): Promise<void> {
+  async #tell(on: Interface | undefined, { address }: Place): Promise<void> {
     if (!this.#debug.enabled) return
     const { group } = this.#settings
-    const { address } = this.#placeFor(on)
     const isOwn = address !== wildcard(group) && !this.#manner.isConnected
     const source = isOwn
       ? address

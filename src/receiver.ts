@@ -6,7 +6,6 @@ import { type Codec, type Codecs, type Counterpart, type Decoder, encode } from 
 import { Endpoint } from './endpoint.js'
 import { MulticastError, reasonOf } from './errors.js'
 import { emit, type MulticastReceiverEvents, type Remote, raise } from './events.js'
-import { OwnAddresses, parseInterfaces } from './interfaces.js'
 import type { Membership } from './member-socket.js'
 import { Memberships } from './memberships.js'
 import {
@@ -21,7 +20,9 @@ import {
   replySettings,
 } from './options.js'
 import type { Outgoing } from './outgoing.js'
+import { OwnAddresses } from './own-addresses.js'
 import { integer, wrongValue } from './rules.js'
+import { parseInterfaces } from './wanted.js'
 
 const receiverDebug = createDebug('typed-multicast:receiver')
 
@@ -101,8 +102,8 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
         await memberships.open()
         await outgoing()?.open()
       },
-      route: (to) => (to === undefined ? (outgoing()?.ways ?? []) : memberships.waysTo(to)),
-      first: () => memberships.first ?? outgoing()?.first,
+      route: (to) => (to === undefined ? (outgoing()?.ways ?? []) : memberships.members.waysTo(to)),
+      first: () => memberships.members.first ?? outgoing()?.first,
       isFollowed: settings.followInterfaces,
       described: () => ({
         port: port.number,
@@ -114,8 +115,11 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
         memberships.mustFollow(sight) || (outgoing()?.mustFollow(sight) ?? false),
       async follow() {
         // One after the other: with port 0 the first socket picks it for all.
-        await memberships.follow()
-        await outgoing()?.follow()
+        try {
+          await memberships.follow()
+        } finally {
+          await outgoing()?.follow()
+        }
       },
     })
     const { sockets, inbox, lifecycle } = this.core
@@ -208,7 +212,7 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
     this.#checkRemote(remote)
     const { within } = replySettings(options)
     const data = encode(this.#replyCodec, message)
-    const to = { address: this.#memberships.addressOf(remote), port: remote.port }
+    const to = { address: this.#memberships.members.addressOf(remote), port: remote.port }
     const { outbox } = this.core
     if (within > 0) return await outbox.sendLater(Math.random() * within, data, to)
     return await outbox.send(data, to)
@@ -227,7 +231,7 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
     // Bound to the group it hears no unicast: there that is another program of this host.
     const isSelf =
       this.#settings.bindAddress !== undefined &&
-      port === this.#memberships.port &&
+      port === this.#memberships.members.port &&
       this.#own.has(address)
     if (!isSelf && address !== wildcard(group)) return
     const what = isSelf ? 'this receiver itself, which would answer itself for ever' : 'nobody'

@@ -48,10 +48,12 @@ export function watch(
   try {
     stop = watchInterfaces((lost) => told.change(lost))
   } catch (cause) {
+    told.end()
     const why = `The network interfaces could not be watched: ${reasonOf(cause)}`
     throw new MulticastError('ERR_MULTICAST_INTERFACE', why, { cause })
   }
   if (typeof stop !== 'function') {
+    told.end()
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
       `watchInterfaces must return a function that ends the watching, but returned ${shown(stop)}`,

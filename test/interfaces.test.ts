@@ -9,9 +9,8 @@ import {
   listInterfaces,
   type NetworkInterfaces,
   outwardInterfaces,
-  parseInterfaces,
-  wantedInterfaces,
 } from '../src/interfaces.js'
+import { parseInterfaces, wantedInterfaces } from '../src/wanted.js'
 import { v4, v6 } from './addresses.js'
 
 const group = parseGroup('239.1.2.3')

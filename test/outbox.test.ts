@@ -141,7 +141,8 @@ test('no more than the limit waits for its time, and that is room again afterwar
   const sends = [later(4), later(6)]
   const full = {
     code: 'ERR_MULTICAST_QUEUE_FULL',
-    message: /^522 bytes wait to be sent, and 1 more and 256 to keep them would be over maxQueuedBytes, 522:/,
+    message:
+      /^522 bytes wait to be sent, and 1 more and 256 to keep them would be over maxQueuedBytes, 522:/,
   }
   await assert.rejects(later(1), full)
   t.mock.timers.tick(1000)

@@ -90,6 +90,29 @@ for (const [kind, make] of kinds) {
     }
   })
 
+  test(`a ${kind} that could not watch is told of changes in vain`, async () => {
+    const host = new MockNetwork().host()
+    for (const fail of [assert.fail, () => undefined as never]) {
+      let listed = 0
+      let onChange: ((lost: readonly string[]) => void) | undefined
+      const failing = make({
+        createSocket: host.createSocket,
+        networkInterfaces() {
+          listed += 1
+          return host.networkInterfaces()
+        },
+        watchInterfaces(change) {
+          onChange = change
+          return fail()
+        },
+      })
+      await assert.rejects(failing.ready())
+      const before = listed
+      onChange?.([])
+      assert.equal(listed, before)
+    }
+  })
+
   test(`a ${kind} watches from before it opens until it is closed, and only if it follows`, async (t) => {
     const host = new MockNetwork().host()
     const lines = told(t)

@@ -3,10 +3,11 @@ import { type Group, parseGroup } from '../address.js'
 import type { CreateSocket } from '../datagram.js'
 import type { Chart } from '../endpoint.js'
 import { MulticastError } from '../errors.js'
-import { type Lister, type Lookup, parseInterfaces, type Wanted } from '../interfaces.js'
+import type { Lister, Lookup } from '../interfaces.js'
 import { type Carrier, carrierRules, checkCarrier } from '../options.js'
 import type { MulticastReceiver } from '../receiver.js'
 import { integer, isBoolean, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
+import { parseInterfaces, type Wanted } from '../wanted.js'
 
 /** The options of {@link diagnose}. `undefined` always means the default. */
 export interface DiagnoseOptions extends Carrier {
