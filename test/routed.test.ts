@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { MulticastSender } from '../src/index.js'
 import { Inbox } from '../src/testing/conformance/inbox.js'
 import { type Host, type Lab, scenario } from './lab.js'
@@ -59,9 +61,13 @@ for (const { family, kernel, group, far: farAddress } of networks) {
       await using crosses = new MulticastSender({ group, port, interfaces: 'e0', ttl: 2 })
 
       await stays.send('stays')
-      await crosses.send('crosses')
+      // The router learns of the group by its first datagrams, and may lose them.
+      for (let tries = 0; heard.behind.size === 0 && tries < 10; tries += 1) {
+        await crosses.send('crosses')
+        await Promise.race([once(behind, 'message'), delay(1000)])
+      }
 
-      assert.deepEqual(await heard.near.until('crosses'), ['stays', 'crosses'])
+      assert.deepEqual((await heard.near.until('crosses')).slice(0, 2), ['stays', 'crosses'])
       assert.deepEqual(await heard.behind.until('crosses'), ['crosses'])
     },
   )
