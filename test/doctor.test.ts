@@ -675,13 +675,13 @@ scenario('the command refuses what it does not understand', [], async ({ here })
     [['10.0.0.1', '5000'], /group must be a multicast address/],
     [['\x1b[31m', '5000'], /group must be a multicast address.* is '\\x1B\[31m'/],
     [[group], /PORT is missing/],
-    [[group, '0'], /port must be an integer from 1 to 65535/],
-    [[group, 'http'], /A number was expected, and not http/],
+    [[group, '0'], /PORT must be an integer from 1 to 65535/],
+    [[group, 'http'], /PORT must be an integer from 1 to 65535, but is 'http'/],
     [[group, '5000', '\x1b[31m'], /What is \\x1B\[31m\?/],
     [['--ttl', '256'], /ttl must be/],
-    [['--for', '0'], /watch must be/],
+    [['--for', '0'], /--for must be an integer from 1 to 2147483647, but is '0'/],
     [['--interface', ''], /interfaces must be/],
-    [['--frob'], /Unknown option '--frob'/],
+    [['--frob'], /Unknown option '--frob': --help lists/],
     [['--json=1'], /does not take an argument/],
   ]
   const all = wrong.map(async ([args, why]) => {
