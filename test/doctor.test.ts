@@ -245,7 +245,10 @@ scenario('the passive look names what is wrong with the sockets', [], async (lab
   onlyBad(await look(), 'port', /no socket on port 10010 can hear it/)
   const deaf = await bound('10.0.0.1')
   onlyBad(await look(), 'port', /10\.0\.0\.1 \(this process, \d+\) can hear no multicast/)
-  await closed(elsewhere, deaf)
+  await closed(deaf)
+  const meant = await bound(group, port + 2)
+  onlyBad(await look(), 'port', /is thrown away\. Sockets bound to the group hold port 10012$/m)
+  await closed(elsewhere, meant)
 
   const alone = await bound('0.0.0.0', port, { reuseAddr: false })
   alone.addMembership(group, '10.0.0.1')

@@ -61,10 +61,13 @@ export async function* port(look: Look): AsyncGenerator<Finding, Bindable> {
     return true
   }
   const held = deaf.length > 0 ? `. ${list} can hear no multicast` : ''
+  const { elsewhere = [] } = facts
+  const others =
+    elsewhere.length > 0 ? `. Sockets bound to the group hold port ${elsewhere.join(', ')}` : ''
   if (joined.length > 0 && !isOfKernel(group)) {
     yield bad(
       'port',
-      `${group.address} is joined on this host, but no socket on ${at} can hear it: what comes is thrown away${held}`,
+      `${group.address} is joined on this host, but no socket on ${at} can hear it: what comes is thrown away${held}${others}`,
       `bind the program to ${at} of 0.0.0.0 or of the group, or look for the port that the sender sends to`,
     )
   } else if (deaf.length > 0) {
