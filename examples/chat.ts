@@ -17,7 +17,7 @@
  *
  *     npx tsx examples/chat.ts --name Ada --interface eth0 --group 239.255.29.72 --port 10016
  *
- * Anybody on the network can read along, and say that he is Ada.
+ * Anybody on the network can read along, and claim to be Ada.
  */
 import { randomUUID } from 'node:crypto'
 import { createInterface } from 'node:readline'

@@ -1,7 +1,7 @@
 /**
  * Discovery without a server: each service is a peer, which tells the group what it is and where. Whoever
- * starts later asks first. A service that is silent for too long is gone. Start several, one in each of some
- * terminals; one without a name only looks on.
+ * starts later asks first. A service that is silent for too long is gone. Start several, each in a
+ * terminal of its own; one without a name only looks on.
  *
  *     npx tsx examples/discovery.ts --name north --kind printer --serves 8001
  *     npx tsx examples/discovery.ts --name west --kind scanner --serves 8003
@@ -19,7 +19,7 @@
  *
  *     npx tsx examples/discovery.ts --interface eth0 --group 239.255.29.72 --port 10011
  *
- * Anybody on the network can tell of services that there are not. Where other programs are to find them, take
+ * Anybody on the network can announce services that do not exist. Where other programs are to find them, take
  * mDNS, as in mdns.ts.
  */
 import { randomUUID } from 'node:crypto'

@@ -65,6 +65,10 @@ export function json<T = unknown>(): Codec<T>
 export function json<Input, Output>(schema: Schema<Input, Output>): Codec<Input, Output>
 /** JSON as UTF-8. What `guard` says `false` to, or throws at, is `malformed`. */
 export function json<T>(guard: (value: unknown) => value is T): Codec<T>
+/**
+ * JSON as UTF-8. What `guard` says `false` to, or throws at, is `malformed`. The messages are `unknown` to the
+ * compiler: a guard that returns `value is T` gives them a type.
+ */
 export function json(guard: (value: unknown) => boolean): Codec<unknown>
 /** JSON as UTF-8. The message is what `parse` makes of it; what that throws at is `malformed`. */
 export function json<T>(parse: (value: unknown) => T): Codec<T>

@@ -102,7 +102,7 @@ const hints = {
     ENETDOWN: 'the interface is down',
     ENODEV: 'the interface was removed: sends go out again once it is back',
     ENETUNREACH:
-      "there is no route to it: add one, or name an interface in interfaces (Linux's loopback interface has no IPv6 multicast)",
+      'there is no route to it: add one, or name an interface in interfaces; on Linux IPv6 multicast does not work on the loopback interface',
     EPERM: 'a firewall forbids it',
   },
 } as const

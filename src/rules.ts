@@ -37,7 +37,7 @@ export function resolve<Of extends Rules>(
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
-      `The options must be an object, but are ${shown(options)}`,
+      `The options must be an object, but are ${shown(options)}. They are: ${Object.keys(rules).join(', ')}`,
     )
   }
   const given = options as Readonly<Record<string, unknown>>

@@ -128,14 +128,18 @@ test('send --wait prints the replies, and tells by its status whether there were
   assert.equal(answered.status, 0)
   assert.match(answered.out, /^127\.0\.0\.1 port \d+: hi!\n$/)
   await receiver.close()
-  assert.equal((await run(t, ...args).end()).status, 1)
+  const alone = await run(t, ...args).end()
+  assert.equal(alone.status, 1)
+  assert.match(alone.err, /^sent 2 bytes through lo\nno reply in 300 ms\n$/)
 })
 
 test('listen ends at Ctrl-C, in silence, and where nobody reads what it prints', async (t) => {
   const one = await listening(t)
   one.command.child.kill('SIGINT')
   assert.equal((await one.command.end()).status, 0)
-  assert.equal((await run(t, 'listen', group, '1', ...here, '--timeout', '50').end()).status, 1)
+  const silent = await run(t, 'listen', group, '1024', ...here, '--timeout', '50').end()
+  assert.equal(silent.status, 1)
+  assert.match(silent.err, /\nnothing in 50 ms; typed-multicast doctor 239\S+ 1024 may tell why\n$/)
   const other = await listening(t)
   other.command.child.stdout?.destroy()
   const sender = keep(new MulticastSender({ group, port: other.port, interfaces: '127.0.0.1' }))
@@ -150,12 +154,16 @@ test('listen ends at Ctrl-C, in silence, and where nobody reads what it prints',
 
 for (const { args, why } of [
   { args: [], why: /^Usage: typed-multicast COMMAND/ },
-  { args: ['lisen'], why: /^Usage: typed-multicast COMMAND/ },
-  { args: ['toString'], why: /^Usage: typed-multicast COMMAND/ },
+  { args: ['lisen'], why: /^There is no command 'lisen'\n\nUsage: typed-multicast COMMAND/ },
+  { args: ['toString'], why: /^There is no command 'toString'/ },
   { args: ['listen'], why: /^GROUP and PORT are missing/ },
+  { args: ['listen', group], why: /^PORT is missing behind GROUP: 239/ },
+  { args: ['listen', `${group}:1`], why: /^PORT is missing behind GROUP/ },
+  { args: ['listen', group, '1', 'x\x1b'], why: /^What is x\\x1B\? GROUP and PORT are all/ },
   { args: ['listen', '10.0.0.1', '1'], why: /^group must be a multicast address/ },
   { args: ['listen', group, '65536'], why: /^PORT must be an integer from 1 to 65535/ },
-  { args: ['listen', group, '1', '--foo'], why: /^Unknown option '--foo'/ },
+  { args: ['listen', group, '1', '--foo'], why: /^Unknown option '--foo': --help lists/ },
+  { args: ['listen', group, '1', '--timeout', '-5'], why: /^Option '--timeout'[^\\\n]*$/ },
   { args: ['listen', group, '1', '--text', '--hex'], why: /^--text and --hex exclude one another/ },
   { args: ['listen', group, '1', '--struct', '<y'], why: /^'<y' is no struct format/ },
   { args: ['listen', group, '1', '--count', '0'], why: /^--count must be an integer from 1/ },
@@ -197,10 +205,12 @@ test('what is typed is what is done', async (t) => {
 
 test('each has its help, which is no message', async (t) => {
   const log = t.mock.method(console, 'log', () => {})
-  for (const name of ['listen', 'send']) {
-    assert.equal(await command([name, '--help']), 0)
-    const usage = new RegExp(`^Usage: typed-multicast ${name} GROUP PORT`)
-    assert.match(String(log.mock.calls.at(-1)?.arguments[0]), usage)
+  for (const name of ['listen', 'send', 'doctor']) {
+    for (const flag of ['--help', '-h']) {
+      assert.equal(await command([name, flag]), 0)
+      const usage = new RegExp(`^Usage: typed-multicast ${name} \\[?GROUP PORT`)
+      assert.match(String(log.mock.calls.at(-1)?.arguments[0]), usage)
+    }
   }
   log.mock.restore()
   const { command: listener, port } = await listening(t, '--count', '1')

@@ -1,4 +1,4 @@
 /** The command `doctor` in a process of its own. */
-import { doctor } from '../src/cli/doctor.js'
+import { command } from '../src/cli/command.js'
 
-process.exitCode = await doctor(process.argv.slice(2))
+process.exitCode = await command(['doctor', ...process.argv.slice(2)])

@@ -93,6 +93,7 @@ describe('the packed package', { skip }, () => {
       'LICENSE',
       'README.md',
       'CHANGELOG.md',
+      'SECURITY.md',
       'docs/guide.md',
       'examples/README.md',
       'dist/index.js',
@@ -101,7 +102,7 @@ describe('the packed package', { skip }, () => {
       assert.ok(found.includes(file), `${file} is missing`)
     }
     const known = [
-      /^(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/,
+      /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|SECURITY\.md)$/,
       // What is for those who choose or look, and not for those who have installed it, stays out.
       /^docs\/(?!drawings|benchmarks|compare)\w+\.md$/,
       /^examples\/\w+\.(ts|md)$/,

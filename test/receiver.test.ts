@@ -234,7 +234,7 @@ test('what is no membership is told how to write one', async () => {
     for (const wrong of [['eth0'], 7, null]) {
       await assert.rejects(changing(wrong), {
         code: 'ERR_MULTICAST_OPTION',
-        message: `The options must be an object, but are ${shown(wrong)}`,
+        message: `The options must be an object, but are ${shown(wrong)}. They are: interface, source`,
       })
     }
   }

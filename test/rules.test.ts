@@ -64,7 +64,7 @@ test('options are an object', () => {
   for (const given of [undefined, null, 7, 'count', ['count'], () => {}]) {
     assert.throws(() => resolve(rules, given), {
       code: 'ERR_MULTICAST_OPTION',
-      message: /^The options must be an object, but are /,
+      message: /^The options must be an object, but are .*\. They are: \w/,
     })
   }
 })

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { reasonOf } from '../errors.js'
+import { reasonOf, shown } from '../errors.js'
 import { doctor, doctorHelp } from './doctor.js'
 import { listen, listenHelp } from './listen.js'
 import { styled } from './output.js'
@@ -36,12 +36,14 @@ export async function command([name = '', ...args]: readonly string[]): Promise<
   const known = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (known === undefined) {
     const isAsked = name === '--help' || name === '-h'
-    ;(isAsked ? console.log : console.error)(help)
+    const unknown = isAsked || name === '' ? '' : `There is no command ${shown(name)}\n\n`
+    ;(isAsked ? console.log : console.error)(unknown + help)
     return isAsked ? status.good : status.usage
   }
   // Not behind --, where it is a message.
   const end = args.indexOf('--')
-  if ((end < 0 ? args : args.slice(0, end)).includes('--help')) {
+  const flags = end < 0 ? args : args.slice(0, end)
+  if (flags.includes('--help') || flags.includes('-h')) {
     console.log(known.help)
     return status.good
   }

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { parseArgs, styleText } from 'node:util'
+import { styleText } from 'node:util'
 import { type DiagnoseOptions, diagnose, type Finding } from '../doctor/index.js'
-import { MulticastError, printable, reasonOf } from '../errors.js'
+import { integerOf, noMore, parsed, status, target } from './usage.js'
 
 /** What `typed-multicast doctor --help` prints. */
 export const doctorHelp = `Usage: typed-multicast doctor [GROUP PORT] [options]
@@ -35,39 +35,19 @@ const flags = {
   for: { type: 'string' },
   quiet: { type: 'boolean' },
   json: { type: 'boolean' },
-  help: { type: 'boolean' },
 } as const
 
 /** Runs the command `doctor` with the arguments behind it. Returns the exit status. */
 export async function doctor(argv: readonly string[]): Promise<number> {
-  let options: DiagnoseOptions
-  let isJson = false
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...argv],
-      options: flags,
-      allowPositionals: true,
-    })
-    if (values.help) {
-      process.stdout.write(`${doctorHelp}\n`)
-      return 0
-    }
-    isJson = values.json === true
-    options = optionsOf(values, positionals)
-    // Wrong options throw here, before anything is looked at.
-    return await told(diagnose(options), isJson)
-  } catch (error) {
-    if (!isUsage(error)) throw error
-    const why = reasonOf(error).replaceAll('\\n', ' ')
-    process.stderr.write(`typed-multicast doctor: ${why}\n(--help tells how it is used)\n`)
-    return 2
-  }
+  const { values, positionals } = parsed(argv, flags)
+  // Wrong options throw here, before anything is looked at.
+  return await told(diagnose(optionsOf(values, positionals)), values.json === true)
 }
 
 /** Prints each finding as soon as it is there, until nobody reads them. Returns the exit status. */
 async function told(findings: AsyncIterable<Finding>, isJson: boolean): Promise<number> {
   const { stdout } = process
-  let status = 0
+  let exit: number = status.good
   let isRead = true
   const onError = (error: NodeJS.ErrnoException): void => {
     // A pipe that is broken, as by `head`.
@@ -76,14 +56,14 @@ async function told(findings: AsyncIterable<Finding>, isJson: boolean): Promise<
   }
   stdout.on('error', onError)
   for await (const finding of findings) {
-    if (finding.verdict === 'bad') status = 1
+    if (finding.verdict === 'bad') exit = status.bad
     stdout.write(`${isJson ? JSON.stringify(finding) : line(finding)}\n`)
     // Whether it is broken is told on a later turn.
     await turn()
     if (!isRead) break
   }
   stdout.off('error', onError)
-  return status
+  return exit
 }
 
 const marks = {
@@ -109,32 +89,12 @@ function optionsOf(
   },
   positionals: readonly string[],
 ): DiagnoseOptions {
-  const [group, port, ...rest] = positionals
-  if (rest.length > 0) throw new UsageError(`What is ${printable(rest.join(' '))}?`)
-  if (group !== undefined && port === undefined)
-    throw new UsageError('PORT is missing behind GROUP')
-  const watch = values.for === undefined ? (values.watch ? WATCH : undefined) : number(values.for)
+  noMore(positionals)
   return {
-    group,
-    port: port === undefined ? undefined : number(port),
+    ...(positionals.length === 0 ? {} : target(positionals)),
     interfaces: values.interface,
-    ttl: values.ttl === undefined ? undefined : number(values.ttl),
-    watch,
+    ttl: integerOf('--ttl', values.ttl, 0, 255),
+    watch: integerOf('--for', values.for, 1, 2 ** 31 - 1) ?? (values.watch ? WATCH : undefined),
     quiet: values.quiet,
   }
-}
-
-class UsageError extends Error {}
-
-/** A decimal number as it was written; the options say what it may be. */
-function number(text: string): number {
-  if (/^\d{1,15}(\.\d{1,9})?$/.test(text)) return Number(text)
-  throw new UsageError(`A number was expected, and not ${printable(text)}`)
-}
-
-/** Whether that is a mistake in the arguments: the only errors that are thrown before a finding. */
-function isUsage(error: unknown): boolean {
-  if (error instanceof UsageError || error instanceof MulticastError) return true
-  const { code } = error as { code?: unknown }
-  return typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS')
 }

@@ -3,18 +3,18 @@ import type { Remote } from '../events.js'
 import { MulticastReceiver } from '../receiver.js'
 import { styled, untilEnded } from './output.js'
 import { showing } from './payload.js'
-import { integerOf, parsed, status, target } from './usage.js'
+import { integerOf, noMore, parsed, status, target } from './usage.js'
 
 export const listenHelp = `Usage: typed-multicast listen GROUP PORT [options]
 
 Joins a group and prints what arrives, one line a datagram, until Ctrl-C.
 
-  --text             as UTF-8 text; without a flag so where it is text, else in hex
+  --text             as UTF-8 text; without a flag: text where it is UTF-8, else hex
   --json             as JSON
   --hex              as hexadecimal digits
   --struct FORMAT    as the values of a Python struct format, such as '<IHf'
   --interface NAME   join on this interface (name or address) alone; default: all
-  --source ADDRESS   hear this sender alone; may be repeated
+  --source ADDRESS   hear this sender alone; may be given again
   --count N          end after N datagrams
   --timeout MS       end after so many milliseconds of silence; status 1 if nothing came
   --stats            each second a line on standard error: rates, and what was lost
@@ -36,13 +36,17 @@ export async function listen(args: readonly string[]): Promise<number> {
     timeout: { type: 'string' },
     stats: { type: 'boolean' },
   })
+  noMore(positionals)
+  const { group, port } = target(positionals)
   const show = showing(values)
   const count = integerOf('--count', values.count, 1, Number.MAX_SAFE_INTEGER)
+  const timeout = integerOf('--timeout', values.timeout, 1, 2 ** 31 - 1)
   const receiver = new MulticastReceiver({
-    ...target(positionals),
+    group,
+    port,
     interfaces: values.interface ?? 'all',
     sources: values.source,
-    timeout: integerOf('--timeout', values.timeout, 1, 2 ** 31 - 1),
+    timeout,
     // A group may be busy: what does not fit is counted, and shown by --stats.
     recvBufferSize: 2 ** 22,
   })
@@ -52,19 +56,25 @@ export async function listen(args: readonly string[]): Promise<number> {
     print(remote, data, show)
     if (heard === count) receiver.close()
   })
-  receiver.on('timeout', () => receiver.close())
+  receiver.on('timeout', () => {
+    if (heard === 0) {
+      const advice = `typed-multicast doctor ${group} ${port} may tell why`
+      console.error(styled(process.stderr, 'dim', `nothing in ${timeout} ms; ${advice}`))
+    }
+    receiver.close()
+  })
   untilEnded(() => receiver.close())
   const closed = new Promise<void>((resolve) => receiver.once('close', resolve))
   await receiver.ready()
   const on = receiver.memberships.map(({ interface: name }) => name)
-  const { address, port } = receiver.address()
+  const { address } = receiver.address()
   console.error(
     styled(process.stderr, 'dim', `listening to ${address} port ${port} on ${on.join(', ')}`),
   )
   const stats = values.stats ? setInterval(rates(receiver), 1000) : undefined
   await closed
   clearInterval(stats)
-  return heard === 0 && values.timeout !== undefined ? status.bad : status.good
+  return heard === 0 && timeout !== undefined ? status.bad : status.good
 }
 
 function print({ address, port }: Remote, data: Buffer, show: (data: Buffer) => string): void {

@@ -14,11 +14,11 @@ Sends each MESSAGE to a group as one datagram; - stands for standard input, a da
   --interface NAME   send through this interface (name or address) alone; default: all
   --ttl N            how many networks it may cross, 0 to 255; default 1
   --count N          send all of it N times; default 1
-  --interval MS      milliseconds between two times; default 1000
+  --interval MS      milliseconds from one time to the next; default 1000
   --wait MS          print replies until so many milliseconds of silence; status 1 if none came
   --help             print this
 
-A MESSAGE that begins with -, such as a negative value, stands after --, behind all flags:
+A MESSAGE that begins with -, such as a negative value, goes after --, behind all options:
 
   typed-multicast send 239.1.2.3 10000 --struct '<hf' -- -1 3.5
 `
@@ -70,7 +70,8 @@ export async function send(args: readonly string[]): Promise<number> {
     for (let left = count; left > 0 && !ended.signal.aborted; left -= 1) {
       for await (const message of all) {
         const bytes = await sender.send(message)
-        const through = `sent ${bytes} bytes through ${sender.interfaces.join(', ')}`
+        const size = bytes === 1 ? '1 byte' : `${bytes} bytes`
+        const through = `sent ${size} through ${sender.interfaces.join(', ')}`
         console.error(styled(process.stderr, 'dim', through))
       }
       if (left > 1)
@@ -85,5 +86,7 @@ export async function send(args: readonly string[]): Promise<number> {
   } finally {
     await sender.close()
   }
-  return wait !== undefined && heard === 0 ? status.bad : status.good
+  if (wait === undefined || heard > 0) return status.good
+  if (!ended.signal.aborted) console.error(styled(process.stderr, 'dim', `no reply in ${wait} ms`))
+  return status.bad
 }

@@ -15,15 +15,34 @@ export function parsed<Options extends NonNullable<ParseArgsConfig['options']>>(
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true })
   } catch (error) {
-    throw new UsageError(printable((error as Error).message))
+    throw new UsageError(printable(inALine((error as Error).message)))
   }
+}
+
+/** What `parseArgs` says, which advises at length and over several lines. */
+function inALine(message: string): string {
+  const [, unknown] = /^(Unknown option '.*'). To specify/s.exec(message) ?? []
+  if (unknown === undefined) return message.replaceAll('\n', ' ')
+  return `${unknown}: --help lists the options. A word that begins with - goes after '--'`
+}
+
+/** Refuses what stands behind GROUP and PORT. */
+export function noMore(words: readonly string[]): void {
+  const [, , ...rest] = words
+  if (rest.length === 0) return
+  throw new UsageError(`What is ${printable(rest.join(' '))}? GROUP and PORT are all that is taken`)
 }
 
 /** The first two words, GROUP and PORT. Whether there is such a group is looked at where it is used. */
 export function target(words: readonly string[]): { group: string; port: number } {
   const [group, port] = words
-  if (group === undefined || port === undefined) {
+  if (group === undefined) {
     throw new UsageError('GROUP and PORT are missing: an address such as 239.1.2.3, and a number')
+  }
+  if (port === undefined) {
+    throw new UsageError(
+      `PORT is missing behind GROUP: ${printable(group)} and a number, with a space between`,
+    )
   }
   return { group, port: integerOf('PORT', port, 1, 65_535) ?? 0 }
 }

@@ -211,14 +211,14 @@ export async function* joining(own: OwnSockets, look: Look): AsyncGenerator<Find
   const names = receiver.memberships.map((membership) => membership.interface)
   const others =
     isAsked && isOfSystem
-      ? '. Meanwhile other programs of this host may hear what they have not joined themselves'
+      ? '. Meanwhile other programs on this host may hear what they have not joined themselves'
       : ''
   yield good('membership', `The doctor has joined ${group.address} on ${names.join(', ')}${others}`)
   const granted = receiver.recvBufferSize
   const cut = granted < BUFFER ? ' (net.core.rmem_max bounds it)' : ''
   yield good(
     'buffer',
-    `Of the ${BUFFER} bytes that the doctor asked for ${granted} were granted${cut}`,
+    `The doctor asked for a receive buffer of ${BUFFER} bytes, and got ${granted}${cut}`,
   )
   return true
 }

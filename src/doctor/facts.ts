@@ -44,6 +44,8 @@ export interface Filter {
 export interface Facts {
   readonly links: readonly Link[] | undefined
   readonly sockets: readonly UdpSocket[] | undefined
+  /** The other ports on which sockets are bound to the group itself. */
+  readonly elsewhere: readonly number[] | undefined
   readonly joined: readonly Counted[] | undefined
   readonly filters: readonly Filter[] | undefined
 }
@@ -61,13 +63,22 @@ export function textOf(path: string): string | undefined {
 export async function gather(subject: Subject, table: NetworkInterfaces): Promise<Facts> {
   const { group, port, createSocket, isOfSystem } = subject
   if (!isOfSystem || process.platform !== 'linux') {
-    return { links: undefined, sockets: undefined, joined: undefined, filters: undefined }
+    return {
+      links: undefined,
+      sockets: undefined,
+      elsewhere: undefined,
+      joined: undefined,
+      filters: undefined,
+    }
   }
   const links = linksOf(subject, table)
   const joined = joinedOn(group, createSocket)
+  const all = allSockets(await ownSockets().catch(() => new Set<string>()))
+  const bound = all?.filter(({ address }) => address === group.address).map(({ port }) => port)
   return {
     links,
-    sockets: await socketsOn(port, await ownSockets().catch(() => new Set<string>())),
+    sockets: all?.filter((socket) => socket.port === port),
+    elsewhere: bound && [...new Set(bound)].filter((other) => other !== port),
     // Read as empty, it may be a file that stands in front of the kernel's.
     joined: links === undefined ? undefined : joined,
     filters: filtersOf(group, joinedOn(allHosts, createSocket) ?? []),
@@ -132,12 +143,12 @@ function carriersOf(
   )
 }
 
-/** The sockets on a port, by /proc/net/udp and udp6. */
-async function socketsOn(port: number, own: ReadonlySet<string>): Promise<UdpSocket[] | undefined> {
+/** The sockets of this host, by /proc/net/udp and udp6. */
+function allSockets(own: ReadonlySet<string>): UdpSocket[] | undefined {
   const texts = ['/proc/net/udp', '/proc/net/udp6'].map(textOf)
   // Each begins with a line of headings.
   if (!texts.some((text) => text?.includes('local_address'))) return undefined
-  return udpSockets(texts.join('\n'), own).filter((socket) => socket.port === port)
+  return udpSockets(texts.join('\n'), own)
 }
 
 /** Reads lines of /proc/net/udp and udp6. */

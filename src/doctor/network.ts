@@ -236,7 +236,7 @@ export function* reversePath({ subject, usable, table, facts }: Look): Iterable<
       `rp_filter is strict on ${strict.join(', ')}: senders are dropped there whose address this host routes elsewhere, or nowhere`,
       `add a route back to the sender by ${strict[0]}, or sysctl -w net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.${strict[0]}.rp_filter=2`,
     )
-  } else if (names.length > 0) yield good('rp-filter', 'drops no sender by its route back')
+  } else if (names.length > 0) yield good('rp-filter', 'drops no sender for want of a route back')
 }
 
 /** The larger of the two holds: 1 is strict. */

@@ -42,7 +42,7 @@ export async function* port(look: Look): AsyncGenerator<Finding, Bindable> {
   if (refusal === 'EADDRINUSE') {
     yield bad(
       'port',
-      `${at} is held by a program that does not share it${list && `: ${list}`}`,
+      `${at} is held by a program that does not share it${list && `, bound to ${list}`}`,
       'end that program, or have it set SO_REUSEADDR (reuseAddr), or take another port',
     )
     return false
@@ -56,14 +56,18 @@ export async function* port(look: Look): AsyncGenerator<Finding, Bindable> {
   if (facts.sockets === undefined || !isAsked || endpoint?.noun === 'sender') return undefined
   const joined = facts.joined ?? []
   if (hearing.length > 0) {
-    yield good('port', `${at} is shared by ${hearing.map(named).join(', ')}`)
+    const bound = [...new Set(hearing.map(named))].join(', ')
+    yield good('port', `${at} can be shared with what holds it, bound to ${bound}`)
     return true
   }
   const held = deaf.length > 0 ? `. ${list} can hear no multicast` : ''
+  const { elsewhere = [] } = facts
+  const others =
+    elsewhere.length > 0 ? `. Sockets bound to the group hold port ${elsewhere.join(', ')}` : ''
   if (joined.length > 0 && !isOfKernel(group)) {
     yield bad(
       'port',
-      `${group.address} is joined on this host, but no socket on ${at} can hear it: what comes is thrown away${held}`,
+      `${group.address} is joined on this host, but no socket on ${at} can hear it: what comes is thrown away${held}${others}`,
       `bind the program to ${at} of 0.0.0.0 or of the group, or look for the port that the sender sends to`,
     )
   } else if (deaf.length > 0) {
@@ -113,18 +117,20 @@ export function* membership(look: Look): Iterable<Finding> {
   if (joined === undefined || !isAsked || endpoint?.noun === 'sender' || isOfKernel(group)) return
   const { hearing } = holders(look)
   if (joined.length === 0) {
-    const seen = `No program of this host has joined ${group.address}`
+    const seen = `No program on this host has joined ${group.address}`
     if (hearing.length > 0) {
       yield bad(
         'membership',
-        `${seen}, not even one that holds the port: ${hearing.map(named).join(', ')}`,
+        `${seen}, not even the one that holds the port, bound to ${hearing.map(named).join(', ')}`,
         'have the program join the group (IP_ADD_MEMBERSHIP), on the interface that it comes in by',
       )
     } else yield doubtful('membership', seen, 'start the program that is to hear, and look again')
     return
   }
   const names = joined.map(({ name }) => name)
-  const list = joined.map(({ name, users }) => `${name} (${users})`).join(', ')
+  const list = joined
+    .map(({ name, users }) => (users === 1 ? name : `${name} (${users} times)`))
+    .join(', ')
   const missing = usable.map(({ name }) => name).filter((name) => !names.includes(name))
   const isShort = missing.length > 0 && wanted !== 'default' && !isLoneLoopback(missing, table)
   if (!isShort) {

@@ -32,7 +32,7 @@ export function* system({ subject, facts }: Look): Iterable<Finding> {
     isPlain = false
     yield doubtful(
       'system',
-      `A container${kubernetes === undefined ? '' : ' in Kubernetes'}: a bridge of its own lets no multicast in from other machines`,
+      `This is a container${kubernetes === undefined ? '' : ' in Kubernetes'}: on a bridge network it hears no multicast from other machines`,
       kubernetes === undefined
         ? "run it in the host's network (docker run --network host)"
         : "run it in the host's network (hostNetwork: true), or with a network plugin that carries multicast",

@@ -82,7 +82,11 @@ export class MockNetwork {
    */
   readonly host: (options?: MockHostOptions) => MockHost
 
-  /** @throws MulticastError `ERR_MULTICAST_OPTION`, `ERR_MULTICAST_UNKNOWN_OPTION`. */
+  /**
+   * A network in memory without hosts. Without options nothing is lost.
+   *
+   * @throws MulticastError `ERR_MULTICAST_OPTION`, `ERR_MULTICAST_UNKNOWN_OPTION`.
+   */
   constructor(options: MockNetworkOptions = {}) {
     const { seed, journalLimit, platform, ...faults } = resolve(networkRules, options)
     this.#journal = new Journal(journalLimit)
