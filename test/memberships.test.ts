@@ -467,6 +467,11 @@ scenario(
     const inbox = new Inbox(receiver)
 
     const address = { address: 'fe80::1%e0', port: asked.address().port }
+    // So that both ways are there.
+    const answers = new Inbox(asked)
+    await sender.send('first')
+    await receiver.reply('first', address)
+    assert.deepEqual([(await inbox.next()).text, (await answers.next()).text], ['first', 'first'])
     // The kernel takes these at once, and none is read before the interface is gone.
     const sends = [sender.send('a'), sender.send('b'), receiver.reply('c', address)]
     // On a busy machine they come to the sockets only a moment later.
