@@ -80,6 +80,7 @@ function peerManner(settings: PeerSettings, port: Port): Manner {
   const { group, bindAddress, reuseAddr, networkInterfaces } = settings
   return {
     isConnected: true,
+    isFollowed: settings.followInterfaces,
     place: (on) => {
       const shared = bindAddress === undefined ? groupAddress(group, on) : wildcard(group)
       // Over IPv6 the system sends from an address that is asked for only where that is bound.

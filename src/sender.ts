@@ -46,6 +46,7 @@ export class MulticastSender<
   constructor(options: SenderOptions & Codecs<Codec<Message, Reply>, Decoder<Reply>>)
   constructor(options: SenderOptions & { codec?: unknown; replyCodec?: unknown }) {
     const settings = senderSettings(options)
+    const manner = senderManner(settings)
     super({
       noun: 'sender',
       debug,
@@ -57,9 +58,7 @@ export class MulticastSender<
       open: () => outgoing.open(),
       route: () => outgoing.ways,
       first: () => outgoing.first,
-      // What is connected by the system's route keeps to what that was.
-      isFollowed:
-        settings.followInterfaces || (!settings.replies && settings.interfaces === 'default'),
+      isFollowed: manner.isFollowed,
       described: () => ({ interfaces: this.interfaces }),
       mustFollow: (sight) => outgoing.mustFollow(sight),
       follow: () => outgoing.follow(),
@@ -67,7 +66,7 @@ export class MulticastSender<
     const outgoing = new Outgoing(
       settings,
       { number: settings.port },
-      senderManner(settings),
+      manner,
       debug,
       this.core.sockets,
       this.core.inbox.hear,
@@ -169,7 +168,7 @@ export class MulticastSender<
 
 /** How a sender binds, and so what it hears replies on. */
 function senderManner(settings: SenderSettings): Manner {
-  const { group, localAddress, localPort, networkInterfaces } = settings
+  const { group, interfaces, localAddress, localPort, networkInterfaces, replies } = settings
   const addressFor = (on: Interface | undefined, isSeveral: boolean): string => {
     // IP_MULTICAST_IF fixes the source address of IPv4; IPv6 sends from a given one if it is bound to it.
     const isGiven = on?.given !== undefined && group.family === 'IPv6'
@@ -178,7 +177,9 @@ function senderManner(settings: SenderSettings): Manner {
     return isGiven || isShared ? addressOn(networkInterfaces(), group, on) : localAddress
   }
   return {
-    isConnected: !settings.replies,
+    isConnected: !replies,
+    // By the system's route what is not connected goes wherever that leads; what is keeps to what it was.
+    isFollowed: interfaces === 'default' ? !replies : settings.followInterfaces,
     // Without SO_REUSEADDR, or another program could take the port that the replies come to.
     place: (on, isSeveral) => ({
       address: addressFor(on, isSeveral),

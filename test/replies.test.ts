@@ -177,6 +177,16 @@ scenario(
   },
 )
 
+scenario("by the system's route that is there, it is connected from the first", [], async (lab) => {
+  const [zero] = await fork(lab, group)
+  lab.here.ip('route add 239.0.0.0/8 dev e0')
+  await using sender = await new MulticastSender({ group, port, replies: false }).ready()
+  const { address, port: first } = sender.address()
+  assert.equal(address, '10.0.0.1')
+  await sender.send('one')
+  assert.equal((await zero.next()).remote.port, first)
+})
+
 scenario('what would wait for replies is refused, at once or by the promise', [], async () => {
   await using network = new MockNetwork()
   const host = network.host()
