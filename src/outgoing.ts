@@ -427,8 +427,8 @@ export class Outgoing {
         await this.#sockets.close(before)
       } catch (error) {
         // By the socket itself.
-        const isOurs =
-          place.address === bound?.address && errno(error) === 'ERR_MULTICAST_PORT_IN_USE'
+        const at = bound?.address ?? wildcard(this.#settings.group)
+        const isOurs = place.address === at && errno(error) === 'ERR_MULTICAST_PORT_IN_USE'
         if (!isOurs) throw error
         // It is still the right one, unless it is connected: that keeps to what the interface was.
         if (this.#manner.isConnected) {

@@ -187,6 +187,17 @@ scenario("by the system's route that is there, it is connected from the first", 
   assert.equal((await zero.next()).remote.port, first)
 })
 
+scenario('a port of its own does not keep it from being connected later', [], async (lab) => {
+  const [zero] = await fork(lab, group)
+  const options = { group, port, replies: false, localPort: 10_001 }
+  await using sender = await new MulticastSender(options).ready()
+  assert.equal(sender.address().address, '0.0.0.0')
+  lab.here.ip('route add 239.0.0.0/8 dev e0')
+  await until('connected', () => sender.address().address === '10.0.0.1')
+  await sender.send('one')
+  assert.equal((await zero.next()).remote.port, 10_001)
+})
+
 scenario('what would wait for replies is refused, at once or by the promise', [], async () => {
   await using network = new MockNetwork()
   const host = network.host()
