@@ -38,8 +38,10 @@ export async function listen(args: readonly string[]): Promise<number> {
   })
   const show = showing(values)
   const count = integerOf('--count', values.count, 1, Number.MAX_SAFE_INTEGER)
+  const { group, port } = target(positionals)
   const receiver = new MulticastReceiver({
-    ...target(positionals),
+    group,
+    port,
     interfaces: values.interface ?? 'all',
     sources: values.source,
     timeout: integerOf('--timeout', values.timeout, 1, 2 ** 31 - 1),
@@ -56,11 +58,9 @@ export async function listen(args: readonly string[]): Promise<number> {
   untilEnded(() => receiver.close())
   const closed = new Promise<void>((resolve) => receiver.once('close', resolve))
   await receiver.ready()
-  const on = receiver.memberships.map(({ interface: name }) => name)
-  const { address, port } = receiver.address()
-  console.error(
-    styled(process.stderr, 'dim', `listening to ${address} port ${port} on ${on.join(', ')}`),
-  )
+  const on = receiver.memberships.map(({ interface: name }) => name).join(', ')
+  const says = `listening to ${group} port ${port} on ${on || 'no interface yet'}`
+  console.error(styled(process.stderr, 'dim', says))
   const stats = values.stats ? setInterval(rates(receiver), 1000) : undefined
   await closed
   clearInterval(stats)

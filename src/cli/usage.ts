@@ -15,16 +15,17 @@ export function parsed<Options extends NonNullable<ParseArgsConfig['options']>>(
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true })
   } catch (error) {
-    throw new UsageError(printable((error as Error).message))
+    throw new UsageError(printable((error as Error).message.replaceAll('\n', ' ')))
   }
 }
 
-/** The first two words, GROUP and PORT. Whether there is such a group is looked at where it is used. */
-export function target(words: readonly string[]): { group: string; port: number } {
-  const [group, port] = words
-  if (group === undefined || port === undefined) {
+/** GROUP and PORT, and nothing else. Whether there is such a group is looked at where it is used. */
+export function target([group, port, ...rest]: readonly string[]): { group: string; port: number } {
+  if (group === undefined) {
     throw new UsageError('GROUP and PORT are missing: an address such as 239.1.2.3, and a number')
   }
+  if (port === undefined) throw new UsageError('PORT is missing behind GROUP: a number')
+  if (rest.length > 0) throw new UsageError(`What is ${printable(rest.join(' '))}?`)
   return { group, port: integerOf('PORT', port, 1, 65_535) ?? 0 }
 }
 
@@ -55,5 +56,4 @@ const ofOptions: ReadonlySet<string> = new Set([
   'ERR_MULTICAST_INTERFACE',
   'ERR_MULTICAST_SOURCE',
   'ERR_MULTICAST_OPTION',
-  'ERR_MULTICAST_MESSAGE_SIZE',
 ])
