@@ -383,6 +383,9 @@ export class Outgoing {
     let now = way
     for (let next = this.#mended.get(now); next; next = this.#mended.get(now)) now = next
     if (now !== way) return now
+    // It may have been put aside meanwhile, and its socket closed.
+    if (![...this.#ways, ...this.#parked].includes(way))
+      return `${asked} is not sent through any more`
     const { group, networkInterfaces } = this.#settings
     let why = lostInterface(on?.given ?? asked, group)
     // Closed as its interface went, which may be there again: then it is sent through by another way, if at all.
