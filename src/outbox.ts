@@ -99,6 +99,7 @@ export class Outbox {
   sendLater(milliseconds: number, data: Uint8Array, to: Recipient): Promise<number> {
     return told((settle) => {
       if (this.#shut !== undefined) return settle(this.#shut)
+      if (data.byteLength > this.#maxPayload) return settle(() => this.#tooLarge(data.byteLength))
       if (!this.#keep(data, settle)) return
       const timer = setTimeout(() => {
         this.#timed.delete(timed)
