@@ -5,7 +5,7 @@ import { type Codec, type Codecs, type Counterpart, encode } from './codec.js'
 import { addressOn } from './interfaces.js'
 import { type PeerOptions, type PeerSettings, peerSettings } from './options.js'
 import { type Manner, Outgoing } from './outgoing.js'
-import { MulticastReceiver, ReceiverKind } from './receiver.js'
+import { MulticastReceiver } from './receiver.js'
 
 const debug = createDebug('typed-multicast:peer')
 
@@ -39,11 +39,11 @@ export class MulticastPeer<
   )
   constructor(options: PeerOptions & { codec?: unknown; replyCodec?: unknown }) {
     const settings = peerSettings(options)
-    const kind = new ReceiverKind('peer', settings, debug, () => outgoing)
-    super(kind)
+    const port: Port = { number: settings.port }
+    super(options, { noun: 'peer', settings, debug, port, outgoing: () => outgoing })
     const { sockets, inbox } = this.core
-    const manner = peerManner(settings, kind.port)
-    const outgoing: Outgoing = new Outgoing(settings, kind.port, manner, debug, sockets, inbox.hear)
+    const manner = peerManner(settings, port)
+    const outgoing = new Outgoing(settings, port, manner, debug, sockets, inbox.hear)
     this.#outgoing = outgoing
     this.#codec = settings.codec as Codec<Sent, unknown>
   }

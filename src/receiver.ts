@@ -33,26 +33,19 @@ type ReplyTo = Pick<Remote, 'address' | 'port' | 'interface'>
  * What makes a receiver one, or more than that.
  * @internal
  */
-export class ReceiverKind {
+export interface Kind {
   readonly noun: 'receiver' | 'peer'
   readonly settings: ReceiverSettings | PeerSettings
   readonly debug: Debugger
   readonly port: Port
   /** What it sends to the group through besides, once it opens. */
   readonly outgoing: () => Outgoing | undefined
+}
 
-  constructor(
-    noun: 'receiver' | 'peer',
-    settings: ReceiverSettings | PeerSettings,
-    debug: Debugger,
-    outgoing: () => Outgoing | undefined,
-  ) {
-    this.noun = noun
-    this.settings = settings
-    this.debug = debug
-    this.port = { number: settings.port }
-    this.outgoing = outgoing
-  }
+function receiverKind(options: unknown): Kind {
+  const settings = receiverSettings(options)
+  const port = { number: settings.port }
+  return { noun: 'receiver', settings, debug: receiverDebug, port, outgoing: () => undefined }
 }
 
 /**
@@ -83,12 +76,11 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
   /** `codec` carries the messages and the replies, or without it they are bytes. */
   constructor(options: ReceiverOptions & Codecs<Codec<Reply, Message>, Codec<Reply, unknown>>)
   /** @internal */
-  constructor(kind: ReceiverKind)
-  constructor(given: ReceiverKind | (ReceiverOptions & { codec?: unknown; replyCodec?: unknown })) {
-    const kind =
-      given instanceof ReceiverKind
-        ? given
-        : new ReceiverKind('receiver', receiverSettings(given), receiverDebug, () => undefined)
+  constructor(options: object, kind: Kind)
+  constructor(
+    options: ReceiverOptions & { codec?: unknown; replyCodec?: unknown },
+    kind: Kind = receiverKind(options),
+  ) {
     const { noun, settings, debug, port, outgoing } = kind
     super({
       noun,
