@@ -57,6 +57,7 @@ export type MulticastErrorCode =
  */
 export class MulticastError extends Error {
   override readonly name = 'MulticastError'
+  /** What went wrong: stable, and what to branch on. */
   readonly code: MulticastErrorCode
 
   constructor(code: MulticastErrorCode, message: string, options?: { cause?: unknown }) {

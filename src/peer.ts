@@ -59,7 +59,8 @@ export class MulticastPeer<
   /**
    * Sends a message to the group from the group's port, one datagram out of each of its interfaces; waits
    * for `listening` first. Resolves with its bytes once the kernel has taken them for one interface at
-   * least. With `loopback` it hears the message itself, on each interface that it has joined.
+   * least. With `loopback` it hears the message itself, on each interface that it has joined. Rejects as a
+   * sender's `send` does: an `ERR_MULTICAST_SEND` that nobody awaits does not end the process.
    */
   send(message: Sent): Promise<number> {
     let data: Uint8Array

@@ -149,6 +149,9 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
    * message. Resolves with the bytes once the kernel has taken them; every failure is a rejection. One
    * that nobody handles is only shown by DEBUG: a forged sender must not end the process. With `within` it
    * goes out at a random time in so many milliseconds; `close()` rejects it at once before that.
+   *
+   * Rejects with `ERR_MULTICAST_OPTION` or `ERR_MULTICAST_PORT` where nobody can be replied to at `remote`, or that
+   * is this receiver itself, and else as a sender's `send` does.
    */
   reply(message: Reply, remote: ReplyTo, options: ReplyOptions = {}): Promise<number> {
     // Before listening nobody can have sent anything, so there an error is no stranger's doing.
@@ -170,6 +173,9 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
    * lost because its interface was deleted and created again. If one of several cannot be
    * joined, none is (of `'all'`, only if none can). What is named has to be there now; where interfaces are
    * followed it is followed from then on.
+   *
+   * Rejects with `ERR_MULTICAST_INTERFACE`, `ERR_MULTICAST_SOURCE`, `ERR_MULTICAST_JOIN`,
+   * `ERR_MULTICAST_MEMBERSHIP_LIMIT`, or with what it ends with before.
    */
   async join(membership: MembershipOptions = {}): Promise<void> {
     const { interface: name, source } = membershipSettings(membership)

@@ -92,6 +92,11 @@ export class MulticastSender<
    * interface takes it, and where interfaces are followed if none is there now (ENETUNREACH is the code of
    * the `cause`). An interface that has got another address or was made anew is looked up again and
    * tried once more.
+   *
+   * Rejects with `ERR_MULTICAST_SEND` where the network refuses it: counted in `stats.failed`, and if nobody
+   * awaits it it does not end the process. All else does: `ERR_MULTICAST_MESSAGE_TYPE`,
+   * `ERR_MULTICAST_MESSAGE_SIZE`, `ERR_MULTICAST_ENCODE`, `ERR_MULTICAST_QUEUE_FULL`, `ERR_MULTICAST_CLOSED`,
+   * what opening failed with, and the reason of the signal.
    */
   send(message: Message): Promise<number> {
     let data: Uint8Array
@@ -105,8 +110,9 @@ export class MulticastSender<
 
   /**
    * Sends a message when the iteration starts, and yields the replies until `timeout` ms of silence,
-   * until `limit` replies, or until `signal` aborts, which the loop throws. Throws at once if it has
-   * none of them and the sender no timeout. Closing the sender ends it quietly.
+   * until `limit` replies, or until `signal` aborts, which the loop throws. Closing the sender ends it quietly.
+   * Throws at once `ERR_MULTICAST_TIMEOUT` if it has none of them and the sender no timeout, and
+   * `ERR_MULTICAST_OPTION` if the sender hears no replies; the loop throws what {@link send} rejects with.
    *
    * Nothing is sent before it is iterated over: to await it is a mistake, for which there is {@link gather}.
    *
