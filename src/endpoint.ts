@@ -336,6 +336,7 @@ export abstract class Endpoint<
 
   #hold(held: boolean): this {
     this.#core.sockets.hold(held)
+    this.#core.outbox.hold(held)
     this.#silence?.hold(held)
     return this
   }

@@ -57,6 +57,7 @@ export type MulticastErrorCode =
  */
 export class MulticastError extends Error {
   override readonly name = 'MulticastError'
+  /** What went wrong: stable, and what to branch on. */
   readonly code: MulticastErrorCode
 
   constructor(code: MulticastErrorCode, message: string, options?: { cause?: unknown }) {
@@ -121,7 +122,9 @@ export function errno(error: unknown): string | undefined {
 
 /** The text of a caught value, for the end of a longer message, with what a stranger wrote in it escaped. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? printable(error.message) : shown(error)
+  // A codec may throw what is an Error without a text.
+  const isError = error instanceof Error && typeof error.message === 'string'
+  return isError ? printable(error.message) : shown(error)
 }
 
 /** A text on one line, without what steers a terminal or turns the direction of writing. */

@@ -398,9 +398,12 @@ export function applySettings(
 
 /** The options of one request, beside its message. */
 export interface RequestOptions {
-  /** The silence in ms, after the send or the last reply, that ends it. Default: the sender's timeout. */
+  /**
+   * The silence in ms, after the send or the last reply, that ends it: above 0 and up to 2147483647.
+   * Default: the sender's timeout.
+   */
   timeout?: number | undefined
-  /** The replies after which it ends. Default: no limit. */
+  /** The replies after which it ends, 1 or more; those that a slow loop has lost do not count. Default: no limit. */
   limit?: number | undefined
   /** Aborting it ends the request with the signal's reason. Default: none. */
   signal?: AbortSignal | undefined
@@ -464,7 +467,7 @@ export function replySettings(options: unknown): Settings<typeof replyRules> {
 export interface MembershipOptions {
   /** An interface's name or address, or `'default'`; to join also `'all'`. */
   interface?: string | undefined
-  /** A sender's address. */
+  /** A sender's address (IP_ADD_SOURCE_MEMBERSHIP). */
   source?: string | undefined
 }
 

@@ -60,6 +60,7 @@ export class Outbox {
   #waitingBytes = 0
   /** What waits for its time. */
   readonly #timed = new Set<Timed>()
+  #held = true
   #handed = 0
   #handedBytes = 0
   /** Why nothing more is accepted. */
@@ -98,6 +99,7 @@ export class Outbox {
   sendLater(milliseconds: number, data: Uint8Array, to: Recipient): Promise<number> {
     return told((settle) => {
       if (this.#shut !== undefined) return settle(this.#shut)
+      if (data.byteLength > this.#maxPayload) return settle(() => this.#tooLarge(data.byteLength))
       if (!this.#keep(data, settle)) return
       const timer = setTimeout(() => {
         this.#timed.delete(timed)
@@ -106,6 +108,7 @@ export class Outbox {
       }, milliseconds)
       const timed = { timer, settle }
       this.#timed.add(timed)
+      if (!this.#held) timer.unref?.()
     })
   }
 
@@ -116,6 +119,12 @@ export class Outbox {
       this.#kept(data)
       this.#hand(data, route(to), settle, false)
     }
+  }
+
+  /** Whether what waits for its time keeps the process alive, as it does at first. */
+  hold(held: boolean): void {
+    this.#held = held
+    for (const { timer } of this.#timed) held ? timer.ref?.() : timer.unref?.()
   }
 
   /** Accepts nothing more, and gives up what waits for its time. */

@@ -33,6 +33,8 @@ export interface Manner {
   place(on: Interface | undefined, isSeveral: boolean): Place
   /** Whether they are connected to the group, and so hear nothing: not even what they have sent. */
   readonly isConnected: boolean
+  /** Whether looks at the interfaces keep them true to what was asked for. */
+  readonly isFollowed: boolean
 }
 
 /** A way through an interface, as it is now. */
@@ -111,8 +113,8 @@ export class Outgoing {
 
   /** Opens all; of `'all'` those that can be, if that is any; where it is followed, those that are there. */
   async open(): Promise<void> {
+    if (this.#manner.isFollowed) return this.#openThere()
     const { interfaces } = this.#settings
-    if (this.#settings.followInterfaces && this.#isFollowed) return this.#openThere()
     const wanted = await this.#wanted()
     this.#isSeveral = wanted.size > 1
     let failure: unknown
@@ -137,12 +139,6 @@ export class Outgoing {
     const failures = await this.#keep()
     const lasting = failures.filter(({ cause }) => !isOfChange(cause))
     if (lasting.length > 0 && (interfaces !== 'all' || this.#ways.length === 0)) throw lasting[0]
-  }
-
-  /** What is not connected goes by the system's route wherever that leads. */
-  get #isFollowed(): boolean {
-    const { interfaces, followInterfaces } = this.#settings
-    return interfaces === DEFAULT ? this.#manner.isConnected : followInterfaces
   }
 
   /** What is asked for and is to be there: by what was asked, once each. */
@@ -188,7 +184,7 @@ export class Outgoing {
   mustFollow({ isNew }: Sight): boolean {
     // A change of the route is seen by asking for it.
     const isRouted = this.#settings.interfaces === DEFAULT
-    return this.#isFollowed && (isNew || this.#isUnsettled || isRouted)
+    return this.#manner.isFollowed && (isNew || this.#isUnsettled || isRouted)
   }
 
   /** Sends through what is asked for and is there from now on, whatever has changed. */
@@ -387,6 +383,9 @@ export class Outgoing {
     let now = way
     for (let next = this.#mended.get(now); next; next = this.#mended.get(now)) now = next
     if (now !== way) return now
+    // It may have been put aside meanwhile, and its socket closed.
+    if (![...this.#ways, ...this.#parked].includes(way))
+      return `${asked} is not sent through any more`
     const { group, networkInterfaces } = this.#settings
     let why = lostInterface(on?.given ?? asked, group)
     // Closed as its interface went, which may be there again: then it is sent through by another way, if at all.
@@ -431,8 +430,8 @@ export class Outgoing {
         await this.#sockets.close(before)
       } catch (error) {
         // By the socket itself.
-        const isOurs =
-          place.address === bound?.address && errno(error) === 'ERR_MULTICAST_PORT_IN_USE'
+        const at = bound?.address ?? wildcard(this.#settings.group)
+        const isOurs = place.address === at && errno(error) === 'ERR_MULTICAST_PORT_IN_USE'
         if (!isOurs) throw error
         // It is still the right one, unless it is connected: that keeps to what the interface was.
         if (this.#manner.isConnected) {

@@ -5,7 +5,7 @@ import { type Codec, type Codecs, type Counterpart, encode } from './codec.js'
 import { addressOn } from './interfaces.js'
 import { type PeerOptions, type PeerSettings, peerSettings } from './options.js'
 import { type Manner, Outgoing } from './outgoing.js'
-import { MulticastReceiver, ReceiverKind } from './receiver.js'
+import { MulticastReceiver } from './receiver.js'
 
 const debug = createDebug('typed-multicast:peer')
 
@@ -39,11 +39,11 @@ export class MulticastPeer<
   )
   constructor(options: PeerOptions & { codec?: unknown; replyCodec?: unknown }) {
     const settings = peerSettings(options)
-    const kind = new ReceiverKind('peer', settings, debug, () => outgoing)
-    super(kind)
+    const port: Port = { number: settings.port }
+    super(options, { noun: 'peer', settings, debug, port, outgoing: () => outgoing })
     const { sockets, inbox } = this.core
-    const manner = peerManner(settings, kind.port)
-    const outgoing: Outgoing = new Outgoing(settings, kind.port, manner, debug, sockets, inbox.hear)
+    const manner = peerManner(settings, port)
+    const outgoing = new Outgoing(settings, port, manner, debug, sockets, inbox.hear)
     this.#outgoing = outgoing
     this.#codec = settings.codec as Codec<Sent, unknown>
   }
@@ -59,7 +59,8 @@ export class MulticastPeer<
   /**
    * Sends a message to the group from the group's port, one datagram out of each of its interfaces; waits
    * for `listening` first. Resolves with its bytes once the kernel has taken them for one interface at
-   * least. With `loopback` it hears the message itself, on each interface that it has joined.
+   * least. With `loopback` it hears the message itself, on each interface that it has joined. Rejects as a
+   * sender's `send` does: an `ERR_MULTICAST_SEND` that nobody awaits does not end the process.
    */
   send(message: Sent): Promise<number> {
     let data: Uint8Array
@@ -80,6 +81,7 @@ function peerManner(settings: PeerSettings, port: Port): Manner {
   const { group, bindAddress, reuseAddr, networkInterfaces } = settings
   return {
     isConnected: true,
+    isFollowed: settings.followInterfaces,
     place: (on) => {
       const shared = bindAddress === undefined ? groupAddress(group, on) : wildcard(group)
       // Over IPv6 the system sends from an address that is asked for only where that is bound.

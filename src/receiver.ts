@@ -33,26 +33,19 @@ type ReplyTo = Pick<Remote, 'address' | 'port' | 'interface'>
  * What makes a receiver one, or more than that.
  * @internal
  */
-export class ReceiverKind {
+export interface Kind {
   readonly noun: 'receiver' | 'peer'
   readonly settings: ReceiverSettings | PeerSettings
   readonly debug: Debugger
   readonly port: Port
   /** What it sends to the group through besides, once it opens. */
   readonly outgoing: () => Outgoing | undefined
+}
 
-  constructor(
-    noun: 'receiver' | 'peer',
-    settings: ReceiverSettings | PeerSettings,
-    debug: Debugger,
-    outgoing: () => Outgoing | undefined,
-  ) {
-    this.noun = noun
-    this.settings = settings
-    this.debug = debug
-    this.port = { number: settings.port }
-    this.outgoing = outgoing
-  }
+function receiverKind(options: unknown): Kind {
+  const settings = receiverSettings(options)
+  const port = { number: settings.port }
+  return { noun: 'receiver', settings, debug: receiverDebug, port, outgoing: () => undefined }
 }
 
 /**
@@ -83,12 +76,11 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
   /** `codec` carries the messages and the replies, or without it they are bytes. */
   constructor(options: ReceiverOptions & Codecs<Codec<Reply, Message>, Codec<Reply, unknown>>)
   /** @internal */
-  constructor(kind: ReceiverKind)
-  constructor(given: ReceiverKind | (ReceiverOptions & { codec?: unknown; replyCodec?: unknown })) {
-    const kind =
-      given instanceof ReceiverKind
-        ? given
-        : new ReceiverKind('receiver', receiverSettings(given), receiverDebug, () => undefined)
+  constructor(options: object, kind: Kind)
+  constructor(
+    options: ReceiverOptions & { codec?: unknown; replyCodec?: unknown },
+    kind: Kind = receiverKind(options),
+  ) {
     const { noun, settings, debug, port, outgoing } = kind
     super({
       noun,
@@ -157,6 +149,9 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
    * message. Resolves with the bytes once the kernel has taken them; every failure is a rejection. One
    * that nobody handles is only shown by DEBUG: a forged sender must not end the process. With `within` it
    * goes out at a random time in so many milliseconds; `close()` rejects it at once before that.
+   *
+   * Rejects with `ERR_MULTICAST_OPTION` or `ERR_MULTICAST_PORT` where nobody can be replied to at `remote`, or that
+   * is this receiver itself, and else as a sender's `send` does.
    */
   reply(message: Reply, remote: ReplyTo, options: ReplyOptions = {}): Promise<number> {
     // Before listening nobody can have sent anything, so there an error is no stranger's doing.
@@ -178,6 +173,9 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
    * lost because its interface was deleted and created again. If one of several cannot be
    * joined, none is (of `'all'`, only if none can). What is named has to be there now; where interfaces are
    * followed it is followed from then on.
+   *
+   * Rejects with `ERR_MULTICAST_INTERFACE`, `ERR_MULTICAST_SOURCE`, `ERR_MULTICAST_JOIN`,
+   * `ERR_MULTICAST_MEMBERSHIP_LIMIT`, or with what it ends with before.
    */
   async join(membership: MembershipOptions = {}): Promise<void> {
     const { interface: name, source } = membershipSettings(membership)

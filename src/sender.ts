@@ -46,6 +46,7 @@ export class MulticastSender<
   constructor(options: SenderOptions & Codecs<Codec<Message, Reply>, Decoder<Reply>>)
   constructor(options: SenderOptions & { codec?: unknown; replyCodec?: unknown }) {
     const settings = senderSettings(options)
+    const manner = senderManner(settings)
     super({
       noun: 'sender',
       debug,
@@ -57,9 +58,7 @@ export class MulticastSender<
       open: () => outgoing.open(),
       route: () => outgoing.ways,
       first: () => outgoing.first,
-      // What is connected by the system's route keeps to what that was.
-      isFollowed:
-        settings.followInterfaces || (!settings.replies && settings.interfaces === 'default'),
+      isFollowed: manner.isFollowed,
       described: () => ({ interfaces: this.interfaces }),
       mustFollow: (sight) => outgoing.mustFollow(sight),
       follow: () => outgoing.follow(),
@@ -67,7 +66,7 @@ export class MulticastSender<
     const outgoing = new Outgoing(
       settings,
       { number: settings.port },
-      senderManner(settings),
+      manner,
       debug,
       this.core.sockets,
       this.core.inbox.hear,
@@ -93,6 +92,11 @@ export class MulticastSender<
    * interface takes it, and where interfaces are followed if none is there now (ENETUNREACH is the code of
    * the `cause`). An interface that has got another address or was made anew is looked up again and
    * tried once more.
+   *
+   * Rejects with `ERR_MULTICAST_SEND` where the network refuses it: counted in `stats.failed`, and if nobody
+   * awaits it it does not end the process. All else does: `ERR_MULTICAST_MESSAGE_TYPE`,
+   * `ERR_MULTICAST_MESSAGE_SIZE`, `ERR_MULTICAST_ENCODE`, `ERR_MULTICAST_QUEUE_FULL`, `ERR_MULTICAST_CLOSED`,
+   * what opening failed with, and the reason of the signal.
    */
   send(message: Message): Promise<number> {
     let data: Uint8Array
@@ -106,8 +110,9 @@ export class MulticastSender<
 
   /**
    * Sends a message when the iteration starts, and yields the replies until `timeout` ms of silence,
-   * until `limit` replies, or until `signal` aborts, which the loop throws. Throws at once if it has
-   * none of them and the sender no timeout. Closing the sender ends it quietly.
+   * until `limit` replies, or until `signal` aborts, which the loop throws. Closing the sender ends it quietly.
+   * Throws at once `ERR_MULTICAST_TIMEOUT` if it has none of them and the sender no timeout, and
+   * `ERR_MULTICAST_OPTION` if the sender hears no replies; the loop throws what {@link send} rejects with.
    *
    * Nothing is sent before it is iterated over: to await it is a mistake, for which there is {@link gather}.
    *
@@ -169,7 +174,7 @@ export class MulticastSender<
 
 /** How a sender binds, and so what it hears replies on. */
 function senderManner(settings: SenderSettings): Manner {
-  const { group, localAddress, localPort, networkInterfaces } = settings
+  const { group, interfaces, localAddress, localPort, networkInterfaces, replies } = settings
   const addressFor = (on: Interface | undefined, isSeveral: boolean): string => {
     // IP_MULTICAST_IF fixes the source address of IPv4; IPv6 sends from a given one if it is bound to it.
     const isGiven = on?.given !== undefined && group.family === 'IPv6'
@@ -178,7 +183,9 @@ function senderManner(settings: SenderSettings): Manner {
     return isGiven || isShared ? addressOn(networkInterfaces(), group, on) : localAddress
   }
   return {
-    isConnected: !settings.replies,
+    isConnected: !replies,
+    // By the system's route what is not connected goes wherever that leads; what is keeps to what it was.
+    isFollowed: interfaces === 'default' ? !replies : settings.followInterfaces,
     // Without SO_REUSEADDR, or another program could take the port that the replies come to.
     place: (on, isSeveral) => ({
       address: addressFor(on, isSeveral),

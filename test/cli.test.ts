@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { command } from '../src/cli/command.js'
 import { MulticastReceiver, MulticastSender, text } from '../src/index.js'
+import { scenario } from './lab.js'
 import { group, keep } from './loopback.js'
 import { build } from './tree.js'
 
@@ -152,6 +153,35 @@ test('listen ends at Ctrl-C, in silence, and where nobody reads what it prints',
   assert.doesNotMatch(err, /EPIPE/)
 })
 
+test('listen ends quietly where nobody reads what it says of itself', async (t) => {
+  const { command } = await listening(t, '--stats')
+  command.child.stderr?.destroy()
+  assert.equal((await command.end()).status, 0)
+})
+
+scenario('listen waits for an interface where there is none', [], async (lab, t) => {
+  const host = lab.host()
+  host.ip('link set lo down')
+  const args = [process.execPath, main, 'listen', group, '10000', '--count', '1']
+  const child = host.spawn(args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [said] = await once(child.stderr?.setEncoding('utf8') ?? child, 'data')
+  assert.match(said, /^listening to 239\.\S+ port 10000 on no interface yet\n$/)
+  host.ip('link set lo up')
+  const sending = () =>
+    host.spawn([process.execPath, main, 'send', group, '10000', 'x'], { stdio: 'ignore' })
+  const timer = setInterval(sending, 500)
+  t.after(() => clearInterval(timer))
+  const [heard] = await once(child.stdout?.setEncoding('utf8') ?? child, 'data')
+  assert.match(heard, /^127\.0\.0\.1 port \d+: x\n$/)
+})
+
+test('send says so where there is nothing to send', async (t) => {
+  const input = run(t, 'send', group, '10000', '-', ...here)
+  input.child.stdin?.end()
+  const { status, err } = await input.end()
+  assert.deepEqual([status, err], [1, 'Standard input has no line: nothing was sent\n'])
+})
+
 for (const { args, why } of [
   { args: [], why: /^Usage: typed-multicast COMMAND/ },
   { args: ['lisen'], why: /^There is no command 'lisen'\n\nUsage: typed-multicast COMMAND/ },
@@ -161,6 +191,8 @@ for (const { args, why } of [
   { args: ['listen', `${group}:1`], why: /^PORT is missing behind GROUP/ },
   { args: ['listen', group, '1', 'x\x1b'], why: /^What is x\\x1B\? GROUP and PORT are all/ },
   { args: ['listen', '10.0.0.1', '1'], why: /^group must be a multicast address/ },
+  { args: ['listen', group], why: /^PORT is missing/ },
+  { args: ['listen', group, '1', 'x\x1b'], why: /^What is x\\x1B\?/ },
   { args: ['listen', group, '65536'], why: /^PORT must be an integer from 1 to 65535/ },
   { args: ['listen', group, '1', '--foo'], why: /^Unknown option '--foo': --help lists/ },
   { args: ['listen', group, '1', '--timeout', '-5'], why: /^Option '--timeout'[^\\\n]*$/ },

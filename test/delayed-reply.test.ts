@@ -104,5 +104,8 @@ for (const [kind, make] of [
     await assert.rejects(replier.reply('x', {} as never, { within: 2 ** 31 - 1 }), {
       code: 'ERR_MULTICAST_OPTION',
     })
+    await assert.rejects(replier.reply('x'.repeat(65_528), remote, { within: 2 ** 31 - 1 }), {
+      code: 'ERR_MULTICAST_MESSAGE_SIZE',
+    })
   })
 }

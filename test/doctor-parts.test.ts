@@ -5,9 +5,11 @@ import { test } from 'node:test'
 import { doctorHelp } from '../src/cli/doctor.js'
 import type { Counters } from '../src/doctor/counters.js'
 import { udpSockets } from '../src/doctor/facts.js'
+import { diagnose } from '../src/doctor/index.js'
 import { newId, parsed, written } from '../src/doctor/probe.js'
 import { subjectRules } from '../src/doctor/subject.js'
 import { type Layer, layerOf } from '../src/doctor/verdict.js'
+import { MockNetwork } from '../src/testing/index.js'
 import { root } from './tree.js'
 
 const still: Counters = {
@@ -164,4 +166,30 @@ test('doctor.md lists every check, option, argument and type', () => {
   const flags = firstCells('argument').map((argument) => argument.split(' ')[0])
   const helped = [...doctorHelp.matchAll(/^ {2}(--\w+)/gm)].map(([, flag]) => flag)
   assert.deepEqual(flags.slice(1), helped)
+})
+
+test('an interface that goes while it is looked at leaves no socket open', async () => {
+  for (let looks = 1; looks < 12; looks += 1) {
+    await using network = new MockNetwork()
+    const host = network.host({ interfaces: { eth0: 'lan', eth1: 'lan' } })
+    let open = 0
+    const createSocket: typeof host.createSocket = (asked) => {
+      open += 1
+      return host.createSocket(asked).once('close', () => {
+        open -= 1
+      })
+    }
+    let left = looks
+    const networkInterfaces = () => {
+      if (--left === 0) host.down('eth1')
+      return host.networkInterfaces()
+    }
+    const found = diagnose({ createSocket, networkInterfaces })
+    const told = (async () => {
+      for await (const _ of found);
+    })()
+    await told.catch(({ code }) => assert.equal(code, 'ERR_MULTICAST_INTERFACE'))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    assert.equal(open, 0, `after ${looks} looks`)
+  }
 })

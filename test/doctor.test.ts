@@ -590,8 +590,8 @@ async function command(
   flags: string[] = [],
   onStart = () => {},
 ): Promise<Ran> {
-  const program = fileURLToPath(new URL('doctor-program.js', import.meta.url))
-  const child = host.spawn([...before, process.execPath, ...flags, program, ...args], {
+  const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url))
+  const child = host.spawn([...before, process.execPath, ...flags, main, 'doctor', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   child.stdout?.once('data', onStart)
@@ -688,7 +688,7 @@ scenario('the command refuses what it does not understand', [], async ({ here })
     [[group, '0'], /PORT must be an integer from 1 to 65535/],
     [[group, 'http'], /PORT must be an integer from 1 to 65535, but is 'http'/],
     [[group, '5000', '\x1b[31m'], /What is \\x1B\[31m\?/],
-    [['--ttl', '256'], /ttl must be/],
+    [['--ttl', '256'], /--ttl must be an integer from 0 to 255/],
     [['--for', '0'], /--for must be an integer from 1 to 2147483647, but is '0'/],
     [['--interface', ''], /interfaces must be/],
     [['--frob'], /Unknown option '--frob': --help lists/],

@@ -224,6 +224,7 @@ test("a stranger's bytes steer no terminal, whatever codec throws them", async (
     ['an error', throwing((data) => new Error(data))],
     ['another error', throwing((data) => new RangeError(`at ${data}`))],
     ['an error without a constructor', throwing((data) => odd({ message: data }))],
+    ['an error whose message is no text', throwing((data) => odd({ message: [data] }))],
     ['a string', throwing((data) => data)],
     ['an object', throwing((data) => ({ [data]: data }))],
     ['a schema', json(schemaThatQuotes())],

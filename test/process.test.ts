@@ -223,6 +223,27 @@ test('a polluted prototype does not spoil what was given either', async () => {
   assert.deepEqual([code, stdout], [0, 'ERR_MULTICAST_TTL\n'])
 })
 
+test('a reply that waits for its time lets the process end, unless it is referenced again', async () => {
+  const replying = (then: string) =>
+    runProgram(`
+      const where = { group: '${group}', port: 0, interfaces: '127.0.0.1' }
+      const receiver = await new MulticastReceiver(where).ready()
+      const remote = { address: '127.0.0.1', port: 9 }
+      const within = { within: 200 }
+      Math.random = () => 1
+      receiver.reply('before', remote, within).then(() => console.log('before'))
+      receiver.unref()
+      receiver.reply('after', remote, within).then(() => console.log('after'))
+      ${then}
+    `)
+  const [gone, held] = await Promise.all([
+    replying(''),
+    replying("receiver.ref(); receiver.reply('end', remote, within).then(() => receiver.close())"),
+  ])
+  assert.deepEqual([gone.code, gone.stdout, gone.stderr], [0, '', ''])
+  assert.deepEqual([held.code, held.stdout, held.stderr], [0, 'before\nafter\n', ''])
+})
+
 /** What a program does with a mock host whose network refuses what it sends. */
 const unheeded = (body: string) =>
   runProgram(`

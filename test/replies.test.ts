@@ -177,6 +177,27 @@ scenario(
   },
 )
 
+scenario("by the system's route that is there, it is connected from the first", [], async (lab) => {
+  const [zero] = await fork(lab, group)
+  lab.here.ip('route add 239.0.0.0/8 dev e0')
+  await using sender = await new MulticastSender({ group, port, replies: false }).ready()
+  const { address, port: first } = sender.address()
+  assert.equal(address, '10.0.0.1')
+  await sender.send('one')
+  assert.equal((await zero.next()).remote.port, first)
+})
+
+scenario('a port of its own does not keep it from being connected later', [], async (lab) => {
+  const [zero] = await fork(lab, group)
+  const options = { group, port, replies: false, localPort: 10_001 }
+  await using sender = await new MulticastSender(options).ready()
+  assert.equal(sender.address().address, '0.0.0.0')
+  lab.here.ip('route add 239.0.0.0/8 dev e0')
+  await until('connected', () => sender.address().address === '10.0.0.1')
+  await sender.send('one')
+  assert.equal((await zero.next()).remote.port, 10_001)
+})
+
 scenario('what would wait for replies is refused, at once or by the promise', [], async () => {
   await using network = new MockNetwork()
   const host = network.host()
@@ -226,3 +247,38 @@ scenario('over a mock it is heard, hears nothing, and follows its host', [], asy
   const { received, dropped, unheard } = sender.stats
   assert.deepEqual({ received, dropped, unheard }, { received: 0, dropped: 0, unheard: 0 })
 })
+
+scenario(
+  'what is cut off on an interface that is left opens no socket there again',
+  [],
+  async () => {
+    await using network = new MockNetwork()
+    const host = network.host({ interfaces: { eth0: 'lan' } })
+    host.down('eth0')
+    let open = 0
+    let settle: ((error: Error) => void) | undefined
+    const createSocket: typeof host.createSocket = (asked) => {
+      const socket = host.createSocket(asked)
+      open += 1
+      socket.once('close', () => {
+        open -= 1
+      })
+      // Connected, it is given the datagram and who is to be told.
+      const send = (_data: unknown, told: (error: Error | null) => void) => {
+        if (settle === undefined) settle = told
+        else told(null)
+      }
+      return Object.assign(socket, { send })
+    }
+    const options = { group, port, interfaces: 'all', replies: false, ...host, createSocket }
+    await using sender = await new MulticastSender(options).ready()
+    assert.deepEqual(sender.interfaces, ['lo'])
+    const sent = sender.send('by lo')
+    host.up('eth0')
+    await network.settled()
+    assert.deepEqual(sender.interfaces, ['eth0'])
+    settle?.(Object.assign(new Error('send ECANCELED'), { code: 'ECANCELED' }))
+    await assert.rejects(sent, { code: 'ERR_MULTICAST_SEND' })
+    assert.equal(open, 1)
+  },
+)

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { styleText } from 'node:util'
-import { type DiagnoseOptions, diagnose, type Finding } from '../doctor/index.js'
-import { integerOf, noMore, parsed, status, target } from './usage.js'
+import { diagnose, type Finding } from '../doctor/index.js'
+import { styled, whenUnread } from './output.js'
+import { integerOf, parsed, status, target } from './usage.js'
 
 /** What `typed-multicast doctor --help` prints. */
 export const doctorHelp = `Usage: typed-multicast doctor [GROUP PORT] [options]
@@ -28,42 +28,37 @@ Exit status: 0 good or doubtful, 1 bad, 2 wrong usage.`
 /** How long it watches, in milliseconds, where that is not said. */
 const WATCH = 5000
 
-const flags = {
-  interface: { type: 'string', multiple: true },
-  ttl: { type: 'string' },
-  watch: { type: 'boolean' },
-  for: { type: 'string' },
-  quiet: { type: 'boolean' },
-  json: { type: 'boolean' },
-} as const
-
-/** Runs the command `doctor` with the arguments behind it. Returns the exit status. */
-export async function doctor(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parsed(argv, flags)
-  // Wrong options throw here, before anything is looked at.
-  return await told(diagnose(optionsOf(values, positionals)), values.json === true)
-}
-
-/** Prints each finding as soon as it is there, until nobody reads them. Returns the exit status. */
-async function told(findings: AsyncIterable<Finding>, isJson: boolean): Promise<number> {
-  const { stdout } = process
-  let exit: number = status.good
+/** Tells why nothing arrives. Returns the exit status. */
+export async function doctor(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parsed(args, {
+    interface: { type: 'string', multiple: true },
+    ttl: { type: 'string' },
+    watch: { type: 'boolean' },
+    for: { type: 'string' },
+    quiet: { type: 'boolean' },
+    json: { type: 'boolean' },
+  })
+  const watched = integerOf('--for', values.for, 1, 2 ** 31 - 1)
+  const findings = diagnose({
+    ...(positionals.length > 0 ? target(positionals) : {}),
+    interfaces: values.interface,
+    ttl: integerOf('--ttl', values.ttl, 0, 255),
+    watch: watched ?? (values.watch ? WATCH : undefined),
+    quiet: values.quiet,
+  })
   let isRead = true
-  const onError = (error: NodeJS.ErrnoException): void => {
-    // A pipe that is broken, as by `head`.
-    if (error.code !== 'EPIPE') throw error
+  whenUnread(() => {
     isRead = false
-  }
-  stdout.on('error', onError)
+  })
+  let isBad = false
   for await (const finding of findings) {
-    if (finding.verdict === 'bad') exit = status.bad
-    stdout.write(`${isJson ? JSON.stringify(finding) : line(finding)}\n`)
-    // Whether it is broken is told on a later turn.
+    if (finding.verdict === 'bad') isBad = true
+    console.log(values.json ? JSON.stringify(finding) : line(finding))
+    // Whether nobody reads it is told on a later turn.
     await turn()
     if (!isRead) break
   }
-  stdout.off('error', onError)
-  return exit
+  return isBad ? status.bad : status.good
 }
 
 const marks = {
@@ -74,27 +69,6 @@ const marks = {
 
 function line({ check, verdict, seen, remedy }: Finding): string {
   const [mark, color] = marks[verdict]
-  const { stdout } = process
-  const colored = stdout.isTTY && stdout.hasColors() ? styleText(color, mark) : mark
-  return `${colored} ${check}: ${seen}${remedy === undefined ? '' : `. To do: ${remedy}`}`
-}
-
-function optionsOf(
-  values: {
-    interface?: string[] | undefined
-    ttl?: string | undefined
-    watch?: boolean | undefined
-    for?: string | undefined
-    quiet?: boolean | undefined
-  },
-  positionals: readonly string[],
-): DiagnoseOptions {
-  noMore(positionals)
-  return {
-    ...(positionals.length === 0 ? {} : target(positionals)),
-    interfaces: values.interface,
-    ttl: integerOf('--ttl', values.ttl, 0, 255),
-    watch: integerOf('--for', values.for, 1, 2 ** 31 - 1) ?? (values.watch ? WATCH : undefined),
-    quiet: values.quiet,
-  }
+  const todo = remedy === undefined ? '' : `. To do: ${remedy}`
+  return `${styled(process.stdout, color, mark)} ${check}: ${seen}${todo}`
 }

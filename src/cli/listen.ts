@@ -3,7 +3,7 @@ import type { Remote } from '../events.js'
 import { MulticastReceiver } from '../receiver.js'
 import { styled, untilEnded } from './output.js'
 import { showing } from './payload.js'
-import { integerOf, noMore, parsed, status, target } from './usage.js'
+import { integerOf, parsed, status, target } from './usage.js'
 
 export const listenHelp = `Usage: typed-multicast listen GROUP PORT [options]
 
@@ -36,7 +36,6 @@ export async function listen(args: readonly string[]): Promise<number> {
     timeout: { type: 'string' },
     stats: { type: 'boolean' },
   })
-  noMore(positionals)
   const { group, port } = target(positionals)
   const show = showing(values)
   const count = integerOf('--count', values.count, 1, Number.MAX_SAFE_INTEGER)
@@ -66,11 +65,9 @@ export async function listen(args: readonly string[]): Promise<number> {
   untilEnded(() => receiver.close())
   const closed = new Promise<void>((resolve) => receiver.once('close', resolve))
   await receiver.ready()
-  const on = receiver.memberships.map(({ interface: name }) => name)
-  const { address } = receiver.address()
-  console.error(
-    styled(process.stderr, 'dim', `listening to ${address} port ${port} on ${on.join(', ')}`),
-  )
+  const on = receiver.memberships.map(({ interface: name }) => name).join(', ')
+  const says = `listening to ${group} port ${port} on ${on || 'no interface yet'}`
+  console.error(styled(process.stderr, 'dim', says))
   const stats = values.stats ? setInterval(rates(receiver), 1000) : undefined
   await closed
   clearInterval(stats)

@@ -7,13 +7,20 @@ export function styled(stream: NodeJS.WriteStream, style: Style, text: string): 
   return stream.isTTY && stream.hasColors() ? styleText(style, text) : text
 }
 
-/** Calls back once, at Ctrl-C, or where nobody reads any more what is printed. */
+/** Calls back at Ctrl-C, or where nobody reads any more what is printed. */
 export function untilEnded(end: () => void): void {
   process.once('SIGINT', end)
   process.once('SIGTERM', end)
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // A pipe that is broken, as by `head`: that is no failure of ours.
-    if (error.code !== 'EPIPE') throw error
-    end()
-  })
+  whenUnread(end)
+}
+
+/** Calls back where nobody reads any more what is printed. */
+export function whenUnread(end: () => void): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      // A pipe that is broken, as by `head`: that is no failure of ours.
+      if (error.code !== 'EPIPE') throw error
+      end()
+    })
+  }
 }

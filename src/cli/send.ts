@@ -34,7 +34,7 @@ export async function send(args: readonly string[]): Promise<number> {
     wait: { type: 'string' },
   })
   const words = positionals.slice(2)
-  const { group, port } = target(positionals)
+  const { group, port } = target(positionals.slice(0, 2))
   const count = integerOf('--count', values.count, 1, Number.MAX_SAFE_INTEGER) ?? 1
   const interval = integerOf('--interval', values.interval, 0, 2 ** 31 - 1) ?? 1000
   const wait = integerOf('--wait', values.wait, 1, 2 ** 31 - 1)
@@ -54,6 +54,7 @@ export async function send(args: readonly string[]): Promise<number> {
   })
   const ended = new AbortController()
   untilEnded(() => ended.abort())
+  let sent = 0
   let heard = 0
   const show = showing({})
   sender.on('message', (data, { address, port }) => {
@@ -70,6 +71,7 @@ export async function send(args: readonly string[]): Promise<number> {
     for (let left = count; left > 0 && !ended.signal.aborted; left -= 1) {
       for await (const message of all) {
         const bytes = await sender.send(message)
+        sent += 1
         const size = bytes === 1 ? '1 byte' : `${bytes} bytes`
         const through = `sent ${size} through ${sender.interfaces.join(', ')}`
         console.error(styled(process.stderr, 'dim', through))
@@ -78,6 +80,10 @@ export async function send(args: readonly string[]): Promise<number> {
         await Promise.race([delay(interval, undefined, { signal: ended.signal }), aborted]).catch(
           () => {},
         )
+    }
+    if (sent === 0 && !ended.signal.aborted) {
+      console.error('Standard input has no line: nothing was sent')
+      return status.bad
     }
     if (wait !== undefined) await Promise.race([silent, aborted])
   } catch (error) {

@@ -26,22 +26,19 @@ function inALine(message: string): string {
   return `${unknown}: --help lists the options. A word that begins with - goes after '--'`
 }
 
-/** Refuses what stands behind GROUP and PORT. */
-export function noMore(words: readonly string[]): void {
-  const [, , ...rest] = words
-  if (rest.length === 0) return
-  throw new UsageError(`What is ${printable(rest.join(' '))}? GROUP and PORT are all that is taken`)
-}
-
-/** The first two words, GROUP and PORT. Whether there is such a group is looked at where it is used. */
-export function target(words: readonly string[]): { group: string; port: number } {
-  const [group, port] = words
+/** GROUP and PORT, and nothing else. Whether there is such a group is looked at where it is used. */
+export function target([group, port, ...rest]: readonly string[]): { group: string; port: number } {
   if (group === undefined) {
     throw new UsageError('GROUP and PORT are missing: an address such as 239.1.2.3, and a number')
   }
   if (port === undefined) {
     throw new UsageError(
       `PORT is missing behind GROUP: ${printable(group)} and a number, with a space between`,
+    )
+  }
+  if (rest.length > 0) {
+    throw new UsageError(
+      `What is ${printable(rest.join(' '))}? GROUP and PORT are all that is taken`,
     )
   }
   return { group, port: integerOf('PORT', port, 1, 65_535) ?? 0 }
@@ -74,5 +71,4 @@ const ofOptions: ReadonlySet<string> = new Set([
   'ERR_MULTICAST_INTERFACE',
   'ERR_MULTICAST_SOURCE',
   'ERR_MULTICAST_OPTION',
-  'ERR_MULTICAST_MESSAGE_SIZE',
 ])

@@ -49,7 +49,9 @@ export class OwnSockets {
   /** The interfaces that it could not join on, by their places. */
   readonly deaf = new Set<number>()
   readonly #id = newId()
-  readonly #voices: readonly Voice[]
+  readonly #voices: Voice[] = []
+  readonly #voice: (name: string) => Voice
+  readonly #ways: readonly string[]
   readonly #addresses: OwnAddresses
   /** When each doctor was answered last. */
   readonly #answered = new Map<string, number>()
@@ -80,18 +82,21 @@ export class OwnSockets {
       if (probe !== undefined && this.peers.has(probe.id)) this.#answer(probe.id, remote)
     })
     const ways = interfaces === 'default' ? ['default'] : usable.map(nameOf)
-    this.#voices = (quiet ? [] : ways).map((name) => {
+    this.#ways = quiet ? [] : ways
+    this.#voice = (name) => {
       const sender = new MulticastSender({ ...to, interfaces: name, ttl })
       sender.on('error', () => {})
       // Answers, which other doctors send to it alone.
       sender.on('message', (data, { address }) => this.#learn(data, address, false))
       return { name, sender }
-    })
+    }
   }
 
   /** Joins; rejects where that cannot be. */
   async open(): Promise<void> {
     await this.receiver.ready()
+    // One by one, so that those are closed that were made before one whose interface has gone.
+    for (const name of this.#ways) this.#voices.push(this.#voice(name))
     this.#dropsBefore = (await this.receiver.kernelDrops()) ?? 0
   }
 
