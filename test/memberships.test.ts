@@ -3,6 +3,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type CreateSocket, MulticastReceiver, MulticastSender, text } from '../src/index.js'
 import { Inbox } from '../src/testing/conformance/inbox.js'
 import { type Host, type Lab, scenario } from './lab.js'
@@ -338,6 +339,12 @@ scenario('replies go out while the socket is replaced', [], async (lab, t) => {
   const heard = new Inbox(socket)
   await new Promise<void>((resolve) => socket.bind({ address: 'fe80::1%e0', port: 0 }, resolve))
   const remote = { address: 'fe80::1%e0', port: socket.address().port }
+  // An interface that has just come loses what is sent at first.
+  for (let tries = 0; heard.size === 0 && tries < 1000; tries += 1) {
+    socket.send('warm', remote.port, remote.address)
+    await delay(10)
+  }
+  await heard.take(1)
   const replies: Promise<number>[] = []
   let isJoined = false
   const joined = receiver.join().then(() => {
@@ -351,7 +358,11 @@ scenario('replies go out while the socket is replaced', [], async (lab, t) => {
   await joined
   assert.equal(replaced(lines), 1)
   await Promise.all(replies)
-  assert.equal((await heard.take(replies.length)).length, replies.length)
+  const texts: string[] = []
+  while (texts.length < replies.length) {
+    const { text } = await heard.next()
+    if (text !== 'warm') texts.push(text)
+  }
   socket.close()
 })
 
