@@ -142,9 +142,12 @@ export class Outgoing {
   }
 
   /** What is asked for and is to be there: by what was asked, once each. */
-  #wanted(): ReadonlyMap<string, Interface | undefined> {
+  async #wanted(): Promise<ReadonlyMap<string, Interface | undefined>> {
     const { interfaces, group, networkInterfaces } = this.#settings
-    if (interfaces === DEFAULT) return new Map([[DEFAULT, undefined]])
+    if (interfaces === DEFAULT) {
+      // What is not connected is sent by the route of the moment.
+      return new Map([[DEFAULT, this.#manner.isConnected ? await this.#routed() : undefined]])
+    }
     if (interfaces === 'all') return new Map(this.#outward().map((on) => [on.name, on]))
     const on = wantedInterfaces({ group, networkInterfaces: networkInterfaces.again }, interfaces)
     return new Map(on.map((one) => [one.given ?? one.name, one]))

@@ -161,3 +161,21 @@ test('a peer that is aborted leaves its port to one that shares it with nobody',
   })
   await alone.ready()
 })
+
+for (const followInterfaces of [false, true]) {
+  test(`a peer by the system's route is connected, ${followInterfaces ? 'followed' : 'not followed'}`, async () => {
+    const network = new MockNetwork({ platform: 'linux' })
+    const host = network.host()
+    await using peer = new MulticastPeer({
+      ...{ group: '239.1.2.3', port, interfaces: 'default', followInterfaces, codec: text },
+      ...host,
+    })
+    const heard = new Inbox(peer as never)
+    await peer.ready()
+    await peer.send('once')
+    await network.settled()
+    assert.equal(heard.size, 1)
+    const outcomes = network.journal.at(-1)?.deliveries.map(({ outcome }) => outcome)
+    assert.deepEqual([...(outcomes ?? [])].sort(), ['connected', 'delivered'])
+  })
+}
