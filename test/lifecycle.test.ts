@@ -24,7 +24,12 @@ for (const [kind, make] of Object.entries(kinds)) {
     })
     await endpoint.ready()
     assert.ok(endpoint.address().port > 0)
-    await endpoint.close()
+    const closed = endpoint.close()
+    assert.throws(() => endpoint.address(), {
+      code: 'ERR_MULTICAST_NOT_LISTENING',
+      message: new RegExp(`The ${kind} is closing.*before closing`),
+    })
+    await closed
     assert.throws(() => endpoint.address(), { code: 'ERR_MULTICAST_NOT_LISTENING' })
   })
 
@@ -320,19 +325,85 @@ test('an abort rejects what the kernel was just handed', async () => {
   await sender.close()
 })
 
-test('an abort ends a close that waits for its sends', async () => {
+test('an abort ends a close that waits for its sends, at once or a turn later', async () => {
+  for (const turns of [0, 1]) {
+    const controller = new AbortController()
+    const { createSocket } = spied()
+    const sender = await makeSender(9, {
+      signal: controller.signal,
+      // A kernel that never takes anything: no real one could be had to do it.
+      createSocket: (options) => Object.assign(createSocket(options), { send() {} }),
+    }).ready()
+    const send = sender.send('stuck')
+    send.catch(() => {})
+    const closed = sender.close()
+    for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate)
+    controller.abort()
+    await closed
+    // The first reason is the one that is told.
+    await assert.rejects(sender.ready(), { code: 'ERR_MULTICAST_CLOSED' })
+    await assert.rejects(sender.request('late', { limit: 1 }).next(), {
+      code: 'ERR_MULTICAST_CLOSED',
+    })
+  }
+})
+
+test('an abort rejects a request that waits for replies, and ends a loop', async () => {
   const controller = new AbortController()
-  const { createSocket } = spied()
+  const sender = await makeSender(9, { signal: controller.signal }).ready()
+  const reply = sender.request('x', { limit: 1 }).next()
+  const loop = sender[Symbol.asyncIterator]().next()
+  while (sender.stats.sent === 0) await new Promise(setImmediate)
+  const reason = new Error('enough')
+  controller.abort(reason)
+  await assert.rejects(reply, reason)
+  assert.deepEqual(await loop, { done: true, value: undefined })
+})
+
+test('what comes before it listens is passed over', async () => {
+  const receiver = makeReceiver({
+    createSocket(options) {
+      const socket = createSocket(options)
+      const remote = { address: '127.0.0.1', port: 9, family: 'IPv4', size: 5 }
+      const addMembership = socket.addMembership.bind(socket)
+      return Object.assign(socket, {
+        addMembership(...on: Parameters<Socket['addMembership']>) {
+          addMembership(...on)
+          socket.emit('message', Buffer.from('early'), remote)
+        },
+      })
+    },
+  })
+  const events = record(receiver)
+  await receiver.ready()
+  assert.deepEqual([events, receiver.stats.received], [['listening'], 0])
+})
+
+test('close waits for each of its sends, and hears nothing meanwhile', async () => {
+  const { sockets, createSocket } = spied()
+  const taken: (() => void)[] = []
   const sender = await makeSender(9, {
-    signal: controller.signal,
-    // A kernel that never takes anything: no real one could be had to do it.
-    createSocket: (options) => Object.assign(createSocket(options), { send() {} }),
+    createSocket: (options) =>
+      Object.assign(createSocket(options), {
+        send: (_data: unknown, _port: unknown, _address: unknown, done: () => void) =>
+          taken.push(done),
+      }),
   }).ready()
-  const send = sender.send('stuck')
-  send.catch(() => {})
+  const events = record(sender)
+  const sends = [sender.send('one'), sender.send('two')]
+  const loop = sender[Symbol.asyncIterator]()
   const closed = sender.close()
-  controller.abort()
-  await closed
+  const remote = { address: '127.0.0.1', port: 9, family: 'IPv4', size: 4 }
+  for (const done of taken) {
+    await new Promise(setImmediate)
+    sockets[0]?.emit('message', Buffer.from('late'), remote)
+    assert.deepEqual(events, [])
+    done()
+  }
+  await Promise.all([...sends, closed])
+  assert.deepEqual(events, ['close'])
+  assert.deepEqual(await loop.next(), { done: true, value: undefined })
+  assert.equal(sender.stats.received, 0)
 })
 
 test('the listener on the signal is gone after closing', async () => {

@@ -83,17 +83,28 @@ test('told so before it runs, it does not hold the process', (t) => {
 test('it leaves a fake clock one timer at most, and none once it is stopped', (t) => {
   mock.timers.reset()
   const pending = new Set<unknown>()
-  t.mock.method(globalThis, 'setTimeout', () => {
-    const timer = {}
+  const set = t.mock.method(globalThis, 'setTimeout', () => {
+    const timer = { [Symbol('of a fake clock')]: true }
     pending.add(timer)
     return timer
   })
   t.mock.method(globalThis, 'clearTimeout', (timer: unknown) => pending.delete(timer))
   const silence = make()
   for (let restarts = 0; restarts < 3; restarts += 1) silence.restart()
+  assert.equal(set.mock.callCount(), 3)
   assert.equal(pending.size, 1)
   silence.stop()
   assert.equal(pending.size, 0)
+})
+
+test('a stub that makes no timer is lived with', (t) => {
+  mock.timers.reset()
+  t.mock.method(globalThis, 'setTimeout', () => null)
+  const silence = make()
+  silence.restart()
+  silence.restart()
+  silence.stop()
+  assert.equal(ends, 0)
 })
 
 test('a timer that a fake clock could not clear does nothing', (t) => {
@@ -208,12 +219,17 @@ test('between its timer and the reading of the sockets it has not run out yet', 
 
 test('what is not to hold the process does not in its last moment either', async (t) => {
   mock.timers.reset()
-  const immediates = t.mock.method(globalThis, 'setImmediate')
+  const { setImmediate } = globalThis
+  const held: boolean[] = []
+  t.mock.method(globalThis, 'setImmediate', (callback: () => void) => {
+    const immediate = setImmediate(callback)
+    queueMicrotask(() => held.push(immediate.hasRef()))
+    return immediate
+  })
   const silence = make()
   silence.hold(false)
   silence.restart()
   while (ends === 0) await delay(10)
-  const held = immediates.mock.calls.map(({ result }) => result?.hasRef())
   assert.deepEqual(held, [false])
 })
 
