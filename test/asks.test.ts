@@ -72,6 +72,7 @@ test('asked for again it is joined again: by name, by address, or with all other
   for (const [wanted, there, elsewhere] of [
     [['e0'], false, true],
     [['10.0.0.1'], false, true],
+    [['e2', 'e0'], false, true],
     [['e2'], true, true],
     ['all', false, false],
   ] as const) {
@@ -84,4 +85,9 @@ test('asked for again it is joined again: by name, by address, or with all other
     assert.equal(isExcepted(asks, 'e0', 'a'), there, `${wanted}`)
     assert.equal(isExcepted(asks, 'e1', 'a'), elsewhere, `${wanted}`)
   }
+  // Also where it is not there to be looked up.
+  const asks = asksFor(['all'])
+  asks.except('e0', undefined)
+  asks.add(['e0'], undefined, () => undefined)
+  assert.equal(isExcepted(asks, 'e0'), false)
 })

@@ -1,6 +1,9 @@
 /** When a receiver's sockets open, join and close: one for each zone of its group. On a mock network. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import createDebug from 'debug'
+import { parseGroup } from '../src/address.js'
+import { Sockets } from '../src/binding.js'
 import { MulticastReceiver, type ReceiverOptions, text } from '../src/index.js'
 import { type MockHost, MockNetwork } from '../src/testing/index.js'
 
@@ -57,6 +60,45 @@ test('a socket that opens after the end is closed, and the end waits for it', as
     assert.throws(() => socket.address(), { code: 'ERR_SOCKET_DGRAM_NOT_RUNNING' })
   }
   await Promise.all([refused, closed])
+})
+
+test('closing waits for each socket that is being opened, and closes it', async () => {
+  const host = network().host()
+  const opened: MockSocket[] = []
+  const sockets = new Sockets({
+    group: parseGroup('ff02::7'),
+    createSocket(options) {
+      const socket = host.createSocket(options)
+      const bind = socket.bind.bind(socket)
+      // The first one takes longer.
+      const turns = opened.push(socket) === 1 ? 20 : 0
+      const late = async (...where: unknown[]): Promise<void> => {
+        for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate)
+        Reflect.apply(bind, undefined, where)
+      }
+      socket.bind = (...where: unknown[]) => {
+        late(...where)
+        return socket
+      }
+      return socket
+    },
+    operation: 'bind',
+    configure() {},
+    debug: createDebug('nobody listens'),
+    mayBeNone: false,
+    onLost: () => assert.fail('nobody else has closed it'),
+    onError: (error) => assert.fail(error),
+  })
+  const place = { address: '::', port: 0, reuseAddr: false }
+  const refused = [sockets.open(place), sockets.open(place)].map((opening) =>
+    assert.rejects(opening, { message: 'over' }),
+  )
+  await sockets.closeAll(() => new Error('over'))
+  assert.equal(opened.length, 2)
+  for (const socket of opened) {
+    assert.throws(() => socket.address(), { code: 'ERR_SOCKET_DGRAM_NOT_RUNNING' })
+  }
+  await Promise.all(refused)
 })
 
 test('joins and leaves take turns', async (t) => {
