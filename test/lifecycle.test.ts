@@ -10,6 +10,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     const endpoint = make()
     const events = record(endpoint)
     assert.deepEqual(events, [])
+    assert.equal(endpoint.ready(), endpoint.ready())
     assert.equal(await endpoint.ready(), endpoint)
     assert.equal(await endpoint.ready(), endpoint)
     await endpoint.close()
@@ -40,6 +41,8 @@ for (const [kind, make] of Object.entries(kinds)) {
     await endpoint.close()
     assert.deepEqual(events, ['close'])
     await assert.rejects(endpoint.ready(), { code: 'ERR_MULTICAST_CLOSED' })
+    const late = endpoint[Symbol.asyncIterator]()
+    assert.deepEqual(await late.next(), { done: true, value: undefined })
   })
 
   test(`a ${kind} that is closed at once never listens and opens no socket`, async () => {
@@ -90,6 +93,8 @@ for (const [kind, make] of Object.entries(kinds)) {
     await endpoint.close()
     assert.deepEqual(events, ['error', 'close'])
     await assert.rejects(endpoint.ready(), { code: 'ERR_MULTICAST_SOCKET', cause })
+    const [one, other] = [endpoint.ready(), endpoint.ready()].map((late) => late.catch((e) => e))
+    assert.notEqual(await one, await other)
   })
 
   test(`a ${kind} closes the socket of which an option was refused`, async () => {
@@ -323,6 +328,30 @@ test('an abort rejects what the kernel was just handed', async () => {
   controller.abort()
   await assert.rejects(send, { name: 'AbortError' })
   await sender.close()
+})
+
+test('closed before it began, it opens for what was accepted, and is no less closed', async () => {
+  const sender = makeSender(9)
+  const events = record(sender)
+  const sent = sender.send('x')
+  await sender.close()
+  assert.equal(await sent, 1)
+  assert.deepEqual(events, ['close'])
+  await assert.rejects(sender.send('late'), { code: 'ERR_MULTICAST_CLOSED' })
+})
+
+test('where that opening fails, what was accepted tells of it and nothing else does', async () => {
+  const sender = makeSender(9, {
+    createSocket() {
+      throw new Error('no more')
+    },
+  })
+  const events = record(sender)
+  const refused = assert.rejects(sender.send('x'), { code: 'ERR_MULTICAST_SOCKET' })
+  await sender.close()
+  await refused
+  assert.deepEqual(events, ['close'])
+  await assert.rejects(sender.send('late'), { code: 'ERR_MULTICAST_CLOSED' })
 })
 
 test('an abort ends a close that waits for its sends, at once or a turn later', async () => {
