@@ -337,7 +337,9 @@ test('closed before it began, it opens for what was accepted, and is no less clo
   await sender.close()
   assert.equal(await sent, 1)
   assert.deepEqual(events, ['close'])
-  await assert.rejects(sender.send('late'), { code: 'ERR_MULTICAST_CLOSED' })
+  await assert.rejects(sender.ready(), { code: 'ERR_MULTICAST_CLOSED' })
+  const late = sender[Symbol.asyncIterator]()
+  assert.deepEqual(await late.next(), { done: true, value: undefined })
 })
 
 test('where that opening fails, what was accepted tells of it and nothing else does', async () => {

@@ -237,6 +237,23 @@ test('no other program can take the port that the replies come to', async (t) =>
   await assert.rejects(taken, { code: 'EADDRINUSE' })
 })
 
+test('it names its interfaces while it listens, and none before or after', async () => {
+  const sender = makeSender(silent)
+  assert.deepEqual(sender.interfaces, [])
+  await sender.ready()
+  assert.equal(sender.interfaces.length, 1)
+  await sender.close()
+  assert.deepEqual(sender.interfaces, [])
+})
+
+test('without replies there is no request', () => {
+  const sender = makeSender(silent, { replies: false })
+  assert.throws(() => sender.request('x', { limit: 1 }), {
+    name: 'MulticastError',
+    message: /replies/,
+  })
+})
+
 test('it binds where it is told to', async () => {
   const sender = await makeSender(silent, { localAddress: '127.0.0.1' }).ready()
   assert.equal(sender.address().address, '127.0.0.1')
