@@ -407,7 +407,19 @@ test('what comes before it listens is passed over', async () => {
   })
   const events = record(receiver)
   await receiver.ready()
-  assert.deepEqual([events, receiver.stats.received], [['listening'], 0])
+  const { received, dropped } = receiver.stats
+  assert.deepEqual([events, received, dropped], [['listening'], 0, 0])
+})
+
+test('what no membership asks for is dropped and counted, and heard by nobody', async () => {
+  const { sockets, createSocket } = spied()
+  const receiver = await makeReceiver({ sources: ['192.0.2.1'], createSocket }).ready()
+  const events = record(receiver)
+  for (const address of ['192.0.2.2', '192.0.2.1']) {
+    sockets[0]?.emit('message', Buffer.from('x'), { address, port: 9, family: 'IPv4', size: 1 })
+  }
+  const { received, dropped } = receiver.stats
+  assert.deepEqual([events, received, dropped], [['message'], 1, 1])
 })
 
 test('close waits for each of its sends, and hears nothing meanwhile', async () => {
