@@ -169,6 +169,21 @@ test('unheard is what came while nobody listened, iterated or requested', async 
   await network.close()
 })
 
+test('a request that is over, and a loop that was left, read nothing any more', async () => {
+  const { network, receiver, sender } = await pair()
+  receiver.on('message', async (_, remote) => {
+    for (const reply of ['first', 'second']) await receiver.reply(reply, remote)
+  })
+  assert.equal((await sender.gather('x', { limit: 1 })).length, 1)
+  await network.settled()
+  assert.equal(sender.stats.unheard, 1)
+  await sender[Symbol.asyncIterator]().return?.()
+  await sender.send('y')
+  await network.settled()
+  assert.equal(sender.stats.unheard, 3)
+  await Promise.all([receiver.close(), sender.close()])
+})
+
 test('a message that is a promise is malformed, also where it rejects', async () => {
   const unhandled: unknown[] = []
   const onUnhandled = (reason: unknown): void => {

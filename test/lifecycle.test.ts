@@ -10,6 +10,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     const endpoint = make()
     const events = record(endpoint)
     assert.deepEqual(events, [])
+    assert.equal(endpoint.ready(), endpoint.ready())
     assert.equal(await endpoint.ready(), endpoint)
     assert.equal(await endpoint.ready(), endpoint)
     await endpoint.close()
@@ -24,7 +25,12 @@ for (const [kind, make] of Object.entries(kinds)) {
     })
     await endpoint.ready()
     assert.ok(endpoint.address().port > 0)
-    await endpoint.close()
+    const closed = endpoint.close()
+    assert.throws(() => endpoint.address(), {
+      code: 'ERR_MULTICAST_NOT_LISTENING',
+      message: new RegExp(`The ${kind} is closing.*before closing`),
+    })
+    await closed
     assert.throws(() => endpoint.address(), { code: 'ERR_MULTICAST_NOT_LISTENING' })
   })
 
@@ -35,6 +41,8 @@ for (const [kind, make] of Object.entries(kinds)) {
     await endpoint.close()
     assert.deepEqual(events, ['close'])
     await assert.rejects(endpoint.ready(), { code: 'ERR_MULTICAST_CLOSED' })
+    const late = endpoint[Symbol.asyncIterator]()
+    assert.deepEqual(await late.next(), { done: true, value: undefined })
   })
 
   test(`a ${kind} that is closed at once never listens and opens no socket`, async () => {
@@ -85,6 +93,8 @@ for (const [kind, make] of Object.entries(kinds)) {
     await endpoint.close()
     assert.deepEqual(events, ['error', 'close'])
     await assert.rejects(endpoint.ready(), { code: 'ERR_MULTICAST_SOCKET', cause })
+    const [one, other] = [endpoint.ready(), endpoint.ready()].map((late) => late.catch((e) => e))
+    assert.notEqual(await one, await other)
   })
 
   test(`a ${kind} closes the socket of which an option was refused`, async () => {
@@ -320,19 +330,123 @@ test('an abort rejects what the kernel was just handed', async () => {
   await sender.close()
 })
 
-test('an abort ends a close that waits for its sends', async () => {
+test('closed before it began, it opens for what was accepted, and is no less closed', async () => {
+  const sender = makeSender(9)
+  const events = record(sender)
+  const sent = sender.send('x')
+  await sender.close()
+  assert.equal(await sent, 1)
+  assert.deepEqual(events, ['close'])
+  await assert.rejects(sender.ready(), { code: 'ERR_MULTICAST_CLOSED' })
+  const late = sender[Symbol.asyncIterator]()
+  assert.deepEqual(await late.next(), { done: true, value: undefined })
+})
+
+test('where that opening fails, what was accepted tells of it and nothing else does', async () => {
+  const sender = makeSender(9, {
+    createSocket() {
+      throw new Error('no more')
+    },
+  })
+  const events = record(sender)
+  const refused = assert.rejects(sender.send('x'), { code: 'ERR_MULTICAST_SOCKET' })
+  await sender.close()
+  await refused
+  assert.deepEqual(events, ['close'])
+  await assert.rejects(sender.send('late'), { code: 'ERR_MULTICAST_CLOSED' })
+})
+
+test('an abort ends a close that waits for its sends, at once or a turn later', async () => {
+  for (const turns of [0, 1]) {
+    const controller = new AbortController()
+    const { createSocket } = spied()
+    const sender = await makeSender(9, {
+      signal: controller.signal,
+      // A kernel that never takes anything: no real one could be had to do it.
+      createSocket: (options) => Object.assign(createSocket(options), { send() {} }),
+    }).ready()
+    const send = sender.send('stuck')
+    send.catch(() => {})
+    const closed = sender.close()
+    for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate)
+    controller.abort()
+    await closed
+    // The first reason is the one that is told.
+    await assert.rejects(sender.ready(), { code: 'ERR_MULTICAST_CLOSED' })
+    await assert.rejects(sender.request('late', { limit: 1 }).next(), {
+      code: 'ERR_MULTICAST_CLOSED',
+    })
+  }
+})
+
+test('an abort rejects a request that waits for replies, and ends a loop', async () => {
   const controller = new AbortController()
-  const { createSocket } = spied()
+  const sender = await makeSender(9, { signal: controller.signal }).ready()
+  const reply = sender.request('x', { limit: 1 }).next()
+  const loop = sender[Symbol.asyncIterator]().next()
+  while (sender.stats.sent === 0) await new Promise(setImmediate)
+  const reason = new Error('enough')
+  controller.abort(reason)
+  await assert.rejects(reply, reason)
+  assert.deepEqual(await loop, { done: true, value: undefined })
+})
+
+test('what comes before it listens is passed over', async () => {
+  const receiver = makeReceiver({
+    createSocket(options) {
+      const socket = createSocket(options)
+      const remote = { address: '127.0.0.1', port: 9, family: 'IPv4', size: 5 }
+      const addMembership = socket.addMembership.bind(socket)
+      return Object.assign(socket, {
+        addMembership(...on: Parameters<Socket['addMembership']>) {
+          addMembership(...on)
+          socket.emit('message', Buffer.from('early'), remote)
+        },
+      })
+    },
+  })
+  const events = record(receiver)
+  await receiver.ready()
+  const { received, dropped } = receiver.stats
+  assert.deepEqual([events, received, dropped], [['listening'], 0, 0])
+})
+
+test('what no membership asks for is dropped and counted, and heard by nobody', async () => {
+  const { sockets, createSocket } = spied()
+  const receiver = await makeReceiver({ sources: ['192.0.2.1'], createSocket }).ready()
+  const events = record(receiver)
+  for (const address of ['192.0.2.2', '192.0.2.1']) {
+    sockets[0]?.emit('message', Buffer.from('x'), { address, port: 9, family: 'IPv4', size: 1 })
+  }
+  const { received, dropped } = receiver.stats
+  assert.deepEqual([events, received, dropped], [['message'], 1, 1])
+})
+
+test('close waits for each of its sends, and hears nothing meanwhile', async () => {
+  const { sockets, createSocket } = spied()
+  const taken: (() => void)[] = []
   const sender = await makeSender(9, {
-    signal: controller.signal,
-    // A kernel that never takes anything: no real one could be had to do it.
-    createSocket: (options) => Object.assign(createSocket(options), { send() {} }),
+    createSocket: (options) =>
+      Object.assign(createSocket(options), {
+        send: (_data: unknown, _port: unknown, _address: unknown, done: () => void) =>
+          taken.push(done),
+      }),
   }).ready()
-  const send = sender.send('stuck')
-  send.catch(() => {})
+  const events = record(sender)
+  const sends = [sender.send('one'), sender.send('two')]
+  const loop = sender[Symbol.asyncIterator]()
   const closed = sender.close()
-  controller.abort()
-  await closed
+  const remote = { address: '127.0.0.1', port: 9, family: 'IPv4', size: 4 }
+  for (const done of taken) {
+    await new Promise(setImmediate)
+    sockets[0]?.emit('message', Buffer.from('late'), remote)
+    assert.deepEqual(events, [])
+    done()
+  }
+  await Promise.all([...sends, closed])
+  assert.deepEqual(events, ['close'])
+  assert.deepEqual(await loop.next(), { done: true, value: undefined })
+  assert.equal(sender.stats.received, 0)
 })
 
 test('the listener on the signal is gone after closing', async () => {

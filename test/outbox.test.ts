@@ -394,23 +394,26 @@ test('a way whose queue is full is passed over, unless all are', async () => {
     [1, 2],
   )
   kernels[1].refused = 11
-  await assert.rejects(send(1), { code: 'ERR_MULTICAST_QUEUE_FULL', message: /^11 bytes wait/ })
+  await assert.rejects(send(1), {
+    code: 'ERR_MULTICAST_QUEUE_FULL',
+    message: /^11 bytes wait to be sent, and 1 more would be over/,
+  })
   for (const _ of [0, 1]) for (const kernel of kernels) kernel.answer()
   assert.deepEqual(await Promise.all([first, second]), [10, 1])
 })
 
 test('what waited goes every way, whatever the kernel has refused meanwhile', async () => {
-  const { outbox, send } = make(10 + 2 * KEPT)
-  const sends = [send(9), send(1)]
+  const { outbox, send } = make(1000 + 2 * KEPT)
+  const sends = [send(900), send(100)]
   const kernels = [new Kernel(), new Kernel()]
-  for (const kernel of kernels) kernel.refused = 10 + 2 * KEPT
+  for (const kernel of kernels) kernel.refused = 1000 + 2 * KEPT
   outbox.open(() => kernels.map(({ socket }) => ({ socket, port, address })))
   assert.deepEqual(
     kernels.map(({ taken }) => taken.length),
     [2, 2],
   )
   for (const kernel of kernels) for (const _ of sends) kernel.answer()
-  assert.deepEqual(await Promise.all(sends), [9, 1])
+  assert.deepEqual(await Promise.all(sends), [900, 100])
   // At the limit exactly.
   const full = make(10 + KEPT)
   const whole = full.send(10)
@@ -586,6 +589,21 @@ test('where there is no way at all each send has failed', async () => {
     message: /^Could not send 3 bytes: no interface that it is to use is there/,
   })
   assert.equal(outbox.failed, 1)
+  const { cause } = (await send(3).catch((error) => error)) as Error
+  const { code, syscall } = cause as { code?: unknown; syscall?: unknown }
+  assert.deepEqual([code, syscall], ['ENETUNREACH', 'send'])
+})
+
+test('a socket that is connected is told no address', () => {
+  const { outbox, kernel, send } = make()
+  const sent: unknown[][] = []
+  const socket = Object.assign(kernel.socket, { send: (...all: unknown[]) => sent.push(all) })
+  outbox.open(() => [{ socket, port, address, isConnected: true }])
+  send(3)
+  assert.deepEqual(
+    sent.map(([data, done, ...rest]) => [(data as Buffer).byteLength, typeof done, rest]),
+    [[3, 'function', []]],
+  )
 })
 
 test('what waits for its time goes out then, and counts as waiting until then', async (t) => {
@@ -618,6 +636,29 @@ test('what waits for its time goes out then, and counts as waiting until then', 
     40,
     limit,
   ])
+})
+
+test('what waited for opening waits no more once it is open', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { outbox, kernel, send, open } = make(10 + KEPT)
+  const waited = send(10)
+  open()
+  const later = outbox.sendLater(1, Buffer.alloc(10), { port: 1, address })
+  t.mock.timers.tick(1)
+  for (const _ of [waited, later]) kernel.answer()
+  assert.deepEqual(await Promise.all([waited, later]), [10, 10])
+})
+
+test('shut, it has no timer any more that would hold the process', async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const { outbox, open } = make(1000)
+  open()
+  const before = timers()
+  const waiting = outbox.sendLater(60_000, Buffer.alloc(1), { port: 1, address })
+  assert.equal(timers(), before + 1)
+  outbox.shut(() => new Error('shut'))
+  assert.equal(timers(), before)
+  await assert.rejects(waiting, { message: 'shut' })
 })
 
 test('shut, what waits for its time is given up at once', async (t) => {

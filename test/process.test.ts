@@ -66,6 +66,7 @@ test('an error that somebody awaits or listens for does not end the process', as
     "receiver.on('error', (error) => console.log('event', error.code)); receiver.ready()",
     "receiver.join().catch((error) => console.log('join', error.code))",
     "try { for await (const _ of receiver); } catch (error) { console.log('loop', error.code) }",
+    "receiver[Symbol.asyncIterator](); receiver[Symbol.asyncIterator]().next().catch((error) => console.log('loop', error.code))",
   ]
   await Promise.all(
     ways.map(async (way) => {
@@ -79,6 +80,21 @@ test('an error that somebody awaits or listens for does not end the process', as
       assert.match(stdout, /^\w+ ERR_MULTICAST_BIND\n$/)
     }),
   )
+})
+
+test('a ready() that nobody awaits ends the process if opening fails, and not if it is closed', async () => {
+  const started = (then: string) =>
+    runProgram(`
+      const receiver = new MulticastReceiver({
+        group: '${group}', port: 0, interfaces: ['127.0.0.1'], bindAddress: '192.0.2.99',
+      })
+      receiver.ready()
+      ${then}
+    `)
+  const [failed, closed] = await Promise.all([started(''), started('receiver.close()')])
+  assert.equal(failed.code, 1)
+  assert.match(failed.stderr, /ERR_MULTICAST_BIND/)
+  assert.equal(closed.code, 0)
 })
 
 test('a listener that throws is an uncaught exception, as of any EventEmitter', async () => {

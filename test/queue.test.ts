@@ -185,7 +185,7 @@ test('a failure is told once, also where one reader alone waits', async () => {
 test('leaving before the first read drops all that is held', async () => {
   const queue = queueOf(10)
   for (const id of [1, 2, 3]) queue.push(value(id))
-  await queue.return()
+  assert.deepEqual(await queue.return(), { done: true, value: undefined })
   assert.deepEqual(await queue.next(), { done: true, value: undefined })
 })
 

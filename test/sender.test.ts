@@ -228,6 +228,32 @@ test('a port in use rejects, also where node:dgram would hide it', async () => {
   blocker.close()
 })
 
+test('no other program can take the port that the replies come to', async (t) => {
+  const sender = await makeSender(9).ready()
+  const other = createSocket({ type: 'udp4', reuseAddr: true })
+  t.after(() => other.close())
+  const taken = once(other, 'listening')
+  other.bind(sender.address().port)
+  await assert.rejects(taken, { code: 'EADDRINUSE' })
+})
+
+test('it names its interfaces while it listens, and none before or after', async () => {
+  const sender = makeSender(silent)
+  assert.deepEqual(sender.interfaces, [])
+  await sender.ready()
+  assert.equal(sender.interfaces.length, 1)
+  await sender.close()
+  assert.deepEqual(sender.interfaces, [])
+})
+
+test('without replies there is no request', () => {
+  const sender = makeSender(silent, { replies: false })
+  assert.throws(() => sender.request('x', { limit: 1 }), {
+    name: 'MulticastError',
+    message: /replies/,
+  })
+})
+
 test('it binds where it is told to', async () => {
   const sender = await makeSender(silent, { localAddress: '127.0.0.1' }).ready()
   assert.equal(sender.address().address, '127.0.0.1')

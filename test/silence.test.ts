@@ -70,6 +70,43 @@ test('it holds the process while it runs, unless told otherwise', () => {
   timers.mock.restore()
 })
 
+test('told so before it runs, it does not hold the process', (t) => {
+  mock.timers.reset()
+  const timers = t.mock.method(globalThis, 'setTimeout')
+  const silence = make()
+  silence.hold(false)
+  silence.restart()
+  assert.equal(timers.mock.calls[0]?.result?.hasRef(), false)
+  silence.stop()
+})
+
+test('it leaves a fake clock one timer at most, and none once it is stopped', (t) => {
+  mock.timers.reset()
+  const pending = new Set<unknown>()
+  const set = t.mock.method(globalThis, 'setTimeout', () => {
+    const timer = { [Symbol('of a fake clock')]: true }
+    pending.add(timer)
+    return timer
+  })
+  t.mock.method(globalThis, 'clearTimeout', (timer: unknown) => pending.delete(timer))
+  const silence = make()
+  for (let restarts = 0; restarts < 3; restarts += 1) silence.restart()
+  assert.equal(set.mock.callCount(), 3)
+  assert.equal(pending.size, 1)
+  silence.stop()
+  assert.equal(pending.size, 0)
+})
+
+test('a stub that makes no timer is lived with', (t) => {
+  mock.timers.reset()
+  t.mock.method(globalThis, 'setTimeout', () => null)
+  const silence = make()
+  silence.restart()
+  silence.restart()
+  silence.stop()
+  assert.equal(ends, 0)
+})
+
 test('a timer that a fake clock could not clear does nothing', (t) => {
   mock.timers.reset()
   let fire = (): void => {}
@@ -178,6 +215,36 @@ test('between its timer and the reading of the sockets it has not run out yet', 
     assert.equal(ends, expected)
     silence.stop()
   }
+})
+
+test('what is not to hold the process does not in its last moment either', async (t) => {
+  mock.timers.reset()
+  const { setImmediate } = globalThis
+  const held: boolean[] = []
+  t.mock.method(globalThis, 'setImmediate', (callback: () => void) => {
+    const immediate = setImmediate(callback)
+    queueMicrotask(() => held.push(immediate.hasRef()))
+    return immediate
+  })
+  const silence = make()
+  silence.hold(false)
+  silence.restart()
+  while (ends === 0) await delay(10)
+  assert.deepEqual(held, [false])
+})
+
+test('where immediates alone are fake it is believed at once, and ends once', async () => {
+  mock.timers.reset()
+  mock.timers.enable({ apis: ['setImmediate'] })
+  const { promise, resolve } = deferred()
+  const silence = new Silence(10, () => {
+    ends += 1
+    resolve(0)
+  })
+  silence.restart()
+  await promise
+  mock.timers.tick(1)
+  assert.equal(ends, 1)
 })
 
 function deferred(): { promise: Promise<number>; resolve: (value: number) => void } {
