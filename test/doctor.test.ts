@@ -433,7 +433,12 @@ scenario(
       const undo = await make(traffic, lab.here)
       await traffic.to(...sends)
       await t.test(`${name}, silent`, async () => {
-        const found = await look()
+        // Something may still come from what was before: then it is not silent, and it must not be sure.
+        let found = await look()
+        for (let tries = 0; silent !== 'none' && tries < 3; tries += 1) {
+          if (checks(found, 'bad').length > 0) break
+          found = await look()
+        }
         if (silent === 'none') assert.deepEqual(checks(found, 'bad'), [], shown(found))
         else onlyBad(found, silent)
       })
