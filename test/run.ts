@@ -48,6 +48,23 @@ const alone = [
   'test/soak-strangers.test',
 ]
 
+/** Wait for most of their time, for looks at the interfaces and for daemons: beside the others they cost little. */
+const waiting = [
+  'test/doctor.test',
+  'test/following-peer.test',
+  'test/following-senders.test',
+  'test/following.test',
+  'test/mdns.test',
+  'test/reports.test',
+  'test/soak.test',
+  'test/ssdp.test',
+  'test/truth.test',
+  'test/watch.test',
+  'test/testing/conformance.test',
+  'test/testing/following.test',
+  'test/testing/meanwhile.test',
+]
+
 /** Are so short that to start a process for each would take most of their time: each row runs in one. */
 const together = [
   ['address', 'codec', 'endpoint', 'interfaces', 'layout', 'options', 'outbox', 'queue', 'rules'],
@@ -56,7 +73,7 @@ const together = [
   ['igmp', 'ipv6', 'isolation', 'joining', 'routed', 'sockopt'],
 ].map((row) => row.map((name) => `test/${name}.test`))
 
-for (const name of [...long, ...single, ...alone, ...together.flat()]) {
+for (const name of [...long, ...single, ...alone, ...waiting, ...together.flat()]) {
   if (!tests.includes(name)) throw new Error(`there is no ${name} any more: name it anew in run.ts`)
 }
 
@@ -169,15 +186,21 @@ const shared = given ?? mkdtempSync(join(tmpdir(), 'typed-multicast-'))
 process.env[SHARED] = shared
 try {
   if (names.some((name) => reach(name).has('test/consumer'))) await pack(shared)
-  const beside = names.filter((name) => !alone.includes(name))
-  const passed = [
+  const beside = names.filter((name) => !alone.includes(name) && !waiting.includes(name))
+  const passed = await Promise.all([
     // Who names a file is told of that file.
-    await run(isNamed ? beside : joined(beside), availableParallelism()),
+    run(isNamed ? beside : joined(beside), availableParallelism()),
+    run(
+      names.filter((name) => waiting.includes(name)),
+      availableParallelism(),
+    ),
+  ])
+  passed.push(
     await run(
       names.filter((name) => alone.includes(name)),
       1,
     ),
-  ]
+  )
   if (passed.includes(false)) process.exitCode = 1
 } finally {
   if (given === undefined) rmSync(shared, { recursive: true })
