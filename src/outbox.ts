@@ -78,13 +78,13 @@ export class Outbox {
 
   /**
    * Resolves with the bytes once the kernel has taken them for one way at least; every failure is a
-   * rejection. That of the network, which loses datagrams anyway, may be left unhandled.
+   * rejection, that of `encoded` too. That of the network, which loses datagrams anyway, may be left unhandled.
    */
-  send(data: Uint8Array, to?: Recipient): Promise<number> {
-    return told((settle) => this.offer(data, to, settle))
+  send(encoded: () => Uint8Array, to?: Recipient): Promise<number> {
+    return told((settle) => this.offer(encoded(), to, settle))
   }
 
-  /** The same, told without a promise. */
+  /** The same of what is encoded, told without a promise. */
   offer(data: Uint8Array, to: Recipient | undefined, settle: Settle): void {
     if (this.#shut !== undefined) settle(this.#shut)
     else if (data.byteLength > this.#maxPayload) settle(() => this.#tooLarge(data.byteLength))

@@ -63,13 +63,7 @@ export class MulticastPeer<
    * sender's `send` does: an `ERR_MULTICAST_SEND` that nobody awaits does not end the process.
    */
   send(message: Sent): Promise<number> {
-    let data: Uint8Array
-    try {
-      data = encode(this.#codec, message)
-    } catch (error) {
-      return Promise.reject(error)
-    }
-    return this.core.outbox.send(data)
+    return this.core.outbox.send(() => encode(this.#codec, message))
   }
 }
 

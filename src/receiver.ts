@@ -213,7 +213,7 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
     const to = { address: this.#memberships.members.addressOf(remote), port: remote.port }
     const { outbox } = this.core
     if (within > 0) return await outbox.sendLater(Math.random() * within, data, to)
-    return await outbox.send(data, to)
+    return await outbox.send(() => data, to)
   }
 
   /** Refuses whom nobody can reply to: a stranger writes what he likes as the source of a datagram. */

@@ -99,13 +99,7 @@ export class MulticastSender<
    * what opening failed with, and the reason of the signal.
    */
   send(message: Message): Promise<number> {
-    let data: Uint8Array
-    try {
-      data = encode(this.#codec, message)
-    } catch (error) {
-      return Promise.reject(error)
-    }
-    return this.core.outbox.send(data)
+    return this.core.outbox.send(() => encode(this.#codec, message))
   }
 
   /**

@@ -62,7 +62,7 @@ function make(limit = 10, to = group): Made {
     outbox,
     kernel,
     sent: () => sent,
-    send: (size) => outbox.send(Buffer.alloc(size)),
+    send: (size) => outbox.send(() => Buffer.alloc(size)),
     open: () => outbox.open(() => [{ socket: kernel.socket, port, address }]),
   }
 }
@@ -84,8 +84,8 @@ test('what is sent before it opens goes out when it does, in its order and to it
   const { outbox, kernel, sent } = make(1000)
   const [one, two] = [Buffer.from('one'), Buffer.from('four')]
   const sends = [
-    outbox.send(one, { port: 1, address: '239.0.0.1' }),
-    outbox.send(two, { port: 2, address: '239.0.0.2' }),
+    outbox.send(() => one, { port: 1, address: '239.0.0.1' }),
+    outbox.send(() => two, { port: 2, address: '239.0.0.2' }),
   ]
   assert.equal(outbox.isEmpty, false)
   const routed: string[] = []
@@ -93,7 +93,7 @@ test('what is sent before it opens goes out when it does, in its order and to it
     routed.push(to.address)
     return [{ socket: kernel.socket, ...to }]
   })
-  sends.push(outbox.send(one))
+  sends.push(outbox.send(() => one))
   assert.deepEqual(routed, ['239.0.0.1', '239.0.0.2', address])
   assert.deepEqual(kernel.taken, [
     { data: one, port: 1, address: '239.0.0.1' },
@@ -620,7 +620,7 @@ test('what waits for its time goes out then, and counts as waiting until then', 
     message: new RegExp(`^${100 + 2 * KEPT} bytes wait to be sent, .* maxQueuedBytes, ${limit}:`),
   })
   // What goes out at once has nothing to do with it.
-  const atOnce = outbox.send(Buffer.alloc(limit), to)
+  const atOnce = outbox.send(() => Buffer.alloc(limit), to)
   assert.equal(kernel.taken.length, 1)
   const third = later(100, 0)
   t.mock.timers.tick(50)
