@@ -1,7 +1,7 @@
 /** What a consumer gets: the tarball is packed, installed and loaded. */
 import assert from 'node:assert/strict'
 import { readdir, stat, writeFile } from 'node:fs/promises'
-import { join, relative, sep } from 'node:path'
+import { join, posix, relative, sep } from 'node:path'
 import { describe, test } from 'node:test'
 import { blocks } from './blocks.js'
 import { command, install, json, node, npm } from './consumer.js'
@@ -77,6 +77,16 @@ async function assertLean(): Promise<void> {
   const unwanted = found.filter((file) => /rxjs|tslib/.test(file))
   assert.deepEqual(unwanted, [])
 }
+
+test('the lock file says of the package what package.json does', async () => {
+  const manifest = await json(root, 'package.json')
+  const { packages } = await json(root, 'package-lock.json')
+  const said = ['name', 'version', 'license', 'engines', 'bin', 'dependencies', 'devDependencies']
+  // As npm writes a path, or an install would change the file.
+  const bin = Object.entries(manifest.bin).map(([name, path]) => [name, posix.normalize(`${path}`)])
+  const expected = { ...manifest, bin: Object.fromEntries(bin) }
+  for (const field of said) assert.deepEqual(packages[''][field], expected[field], field)
+})
 
 describe('the packed package', { skip }, () => {
   test('installs without rxjs, again by npm ci, and again by npm install', async () => {
