@@ -23,7 +23,7 @@ import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { reach, tests } from './imports.js'
 import { type Mutant, mutantsOf, transpiled } from './mutations.js'
-import { build, root } from './tree.js'
+import { build, nameSources, root } from './tree.js'
 
 /** Copies in which tests run at the same time. */
 const WORKERS = 2
@@ -254,6 +254,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   })
 }
 try {
+  nameSources()
   const copies = Array.from({ length: WORKERS }, (_, index) => new Copy(join(folder, `${index}`)))
   for (const name of names) {
     const hasPassed = await examined(copies, name.replaceAll('\\', '/'), listed)

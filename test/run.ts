@@ -10,7 +10,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { pack } from './consumer.js'
 import { reach, tests } from './imports.js'
-import { build, RUNNING, root, SHARED } from './tree.js'
+import { build, nameSources, RUNNING, root, SHARED } from './tree.js'
 
 /** Take long by themselves: vectors of which there are many, and formats that are huge. */
 const long = [
@@ -169,16 +169,7 @@ async function run(names: readonly string[], concurrency: number): Promise<boole
   return status === 0
 }
 
-// What imports the package by its name finds the compiled sources.
-const { name, version, type, exports } = JSON.parse(
-  readFileSync(join(root, 'package.json'), 'utf8'),
-)
-const sources = JSON.parse(JSON.stringify(exports).replaceAll('./dist/', './src/'))
-writeFileSync(
-  join(build, 'package.json'),
-  JSON.stringify({ name, version, type, exports: sources }),
-)
-
+nameSources()
 const names = chosen(args)
 // Made here, or where the caller says, so that several runs find it.
 const given = process.env[SHARED]
