@@ -1,6 +1,5 @@
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import { reasonOf } from '../errors.js'
 import { MulticastSender } from '../sender.js'
 import { styled, untilEnded } from './output.js'
 import { packed, showing } from './payload.js'
@@ -86,9 +85,6 @@ export async function send(args: readonly string[]): Promise<number> {
       return status.bad
     }
     if (wait !== undefined) await Promise.race([silent, aborted])
-  } catch (error) {
-    console.error(styled(process.stderr, 'red', reasonOf(error)))
-    return status.bad
   } finally {
     await sender.close()
   }
