@@ -4,6 +4,7 @@ import type { CreateSocket, DatagramSocket } from './datagram.js'
 import { errno, hint, MulticastError, reasonOf } from './errors.js'
 import { type Counted, joinedOn } from './igmp.js'
 import type { Interface } from './interfaces.js'
+import { DEFAULT } from './wanted.js'
 
 /** One membership of a receiver, in the form that `leave` takes. */
 export interface Membership {
@@ -362,9 +363,6 @@ export class MemberSocket {
 
 /** Linux's name for it, which is never that of another interface. */
 const LOOPBACK = 'lo'
-
-/** What the membership is called that is where the system's route leads. */
-export const DEFAULT = 'default'
 
 /** No room is left in a socket, but would be in a new one. */
 export class SpentError extends Error {}

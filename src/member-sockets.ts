@@ -15,7 +15,6 @@ import {
   readOnce,
 } from './interfaces.js'
 import {
-  DEFAULT,
   type Joined,
   MemberSocket,
   type Membership,
@@ -26,6 +25,7 @@ import {
 import { checkMix, checkSources } from './mixture.js'
 import type { ReceiverSettings } from './options.js'
 import type { Recipient, Way } from './outbox.js'
+import { DEFAULT } from './wanted.js'
 
 /**
  * Learns of a change that the sockets have made or found by themselves. `membership` is what it was called

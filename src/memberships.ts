@@ -14,16 +14,10 @@ import {
   type NetworkInterfaces,
   readOnce,
 } from './interfaces.js'
-import {
-  DEFAULT,
-  type Joined,
-  type Membership,
-  type Target,
-  toMembership,
-} from './member-socket.js'
+import { type Joined, type Membership, type Target, toMembership } from './member-socket.js'
 import { MemberSockets, type Tell } from './member-sockets.js'
 import type { ReceiverSettings } from './options.js'
-import { type Wanted, wantedInterfaces, whyNotFound } from './wanted.js'
+import { DEFAULT, type Wanted, wantedInterfaces, whyNotFound } from './wanted.js'
 import type { Sight } from './watch.js'
 
 /** Joins and leaves what is asked for, and keeps that true as the network changes: by which sockets is theirs to know. */
@@ -285,10 +279,10 @@ export class Memberships {
   async #where(wanted: Ask['wanted'], table: NetworkInterfaces): Promise<readonly Target[]> {
     const { group } = this.#settings
     if (wanted === 'all') return listInterfaces(table, group).map(named)
-    const at = wanted === 'default' ? await this.#sockets.route() : wanted
+    const at = wanted === DEFAULT ? await this.#sockets.route() : wanted
     const on = at && foundInterface(table, group, at)
     if (!on) return []
-    return [wanted === 'default' ? { on, name: DEFAULT } : named(on)]
+    return [wanted === DEFAULT ? { on, name: DEFAULT } : named(on)]
   }
 
   /** Why that is nowhere to be joined now. */

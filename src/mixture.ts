@@ -1,6 +1,7 @@
 import type { Group } from './address.js'
 import { MulticastError, type MulticastErrorCode } from './errors.js'
-import { DEFAULT, type Membership } from './member-socket.js'
+import type { Membership } from './member-socket.js'
+import { DEFAULT } from './wanted.js'
 
 /** Refuses what a socket cannot have joined beside what it has. */
 export function checkMix(

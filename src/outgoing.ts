@@ -13,7 +13,7 @@ import {
   outwardInterfaces,
 } from './interfaces.js'
 import type { Way } from './outbox.js'
-import { type Wanted, wantedInterfaces, whyNotFound } from './wanted.js'
+import { DEFAULT, type Wanted, wantedInterfaces, whyNotFound } from './wanted.js'
 import type { Sight } from './watch.js'
 
 /** What it is to send through, and where to. */
@@ -49,9 +49,6 @@ interface OwnWay extends Way {
   /** What it is sent from, where the system has chosen that and the socket keeps to it. */
   readonly source: string | undefined
 }
-
-/** What is asked for by the system's route. */
-const DEFAULT = 'default'
 
 /**
  * What a sender or a peer sends through: a socket for each interface, since the outgoing interface of one

@@ -12,7 +12,10 @@ import {
 import { wrongValue } from './rules.js'
 
 /** What is asked of the option `interfaces`, once it is checked: names and addresses as they were given. */
-export type Wanted = 'all' | 'default' | readonly string[]
+export type Wanted = 'all' | typeof DEFAULT | readonly string[]
+
+/** How the one is asked for, and called, that the system's route leads to. */
+export const DEFAULT = 'default'
 
 /**
  * What the option `interfaces`, or a membership's `interface`, asks for. All that it names has to be there,
