@@ -1,12 +1,13 @@
 import { MulticastError, shown } from '../errors.js'
 import type { NetworkInterfaces, WatchInterfaces } from '../interfaces.js'
 import { integer, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
-import { describe, type Link } from './link.js'
-import { type MockAddress, parseAddresses } from './link-address.js'
-import type { Schedule } from './schedule.js'
-import { MockSocket, type MockSocketOptions } from './socket.js'
-import type { Stack } from './stack.js'
-import { isErrno } from './system-error.js'
+import { describe, type Link } from '../stack/link.js'
+import { type MockAddress, parseAddresses } from '../stack/link-address.js'
+import { StackSocket, type StackSocketOptions } from '../stack/socket.js'
+import type { Stack } from '../stack/stack.js'
+import { isErrno } from '../stack/system-error.js'
+import type { Segments } from './segments.js'
+import type { Transport } from './transport.js'
 
 /** One network interface of a mock host. */
 export interface MockInterface {
@@ -74,13 +75,10 @@ export function isInterfaces(
 /** What a host needs of its network. */
 export interface Home {
   readonly stack: Stack
-  readonly schedule: Schedule
-  /** The open sockets of the network. */
-  readonly sockets: Set<MockSocket>
   /** The number of the host in its network, from 1. */
   readonly number: number
-  /** Addresses that a new interface gets where it is given none. */
-  addressesOn(segment: string): readonly string[]
+  readonly segments: Segments
+  readonly transport: Transport
 }
 
 /**
@@ -93,7 +91,7 @@ export interface Home {
  */
 export class MockHost {
   /** Makes a socket on this host, as node:dgram's `createSocket` does. */
-  readonly createSocket: (options: MockSocketOptions) => MockSocket
+  readonly createSocket: (options: StackSocketOptions) => StackSocket
   /** Lists the host's interfaces that are up, as node:os does. */
   readonly networkInterfaces: () => NetworkInterfaces
   /** Tells at once of each change that {@link down}, {@link up} and the others make. */
@@ -107,14 +105,12 @@ export class MockHost {
     string,
     { segment: string | undefined; addresses: readonly unknown[] }
   >()
-  #failure: { code: string; left: number } | undefined
 
   /** @internal */
   constructor(home: Home, interfaces: Readonly<Record<string, MockInterface>>) {
     this.#home = home
-    const { stack, schedule, sockets, number } = home
-    const socketHome = { stack, schedule, sockets, nextFailure: () => this.#nextFailure() }
-    this.createSocket = (options) => new MockSocket(socketHome, options)
+    const { stack, number } = home
+    this.createSocket = (options) => new StackSocket(stack, options)
     this.networkInterfaces = () => describe(stack.routing.links.values(), number)
     this.watchInterfaces = (onChange) => {
       const watcher = { onChange }
@@ -138,7 +134,7 @@ export class MockHost {
    */
   get address(): string {
     const links = [...this.#home.stack.routing.links.values()].filter(
-      ({ segment }) => segment !== undefined,
+      ({ isLoopback }) => !isLoopback,
     )
     const addresses = links.flatMap((link) => link.addresses)
     const ipv4 = addresses.filter(({ family }) => family === 'IPv4')
@@ -174,7 +170,7 @@ export class MockHost {
    */
   remove(name: string): void {
     const link = this.#link(name)
-    if (link.segment === undefined) {
+    if (link.isLoopback) {
       throw new MulticastError(
         'ERR_MULTICAST_INTERFACE',
         `${shown(name)} is the loopback interface, which cannot be removed: take it down`,
@@ -204,7 +200,7 @@ export class MockHost {
     const segment = given.segment ?? before?.segment ?? 'lan'
     // An address belongs to its segment: plugged in elsewhere it gets others.
     const kept = segment === before?.segment ? before.addresses : undefined
-    this.#plug(name, segment, given.addresses ?? kept ?? this.#home.addressesOn(segment))
+    this.#plug(name, segment, given.addresses ?? kept ?? this.#home.segments.addressesOn(segment))
     this.#changed()
   }
 
@@ -215,7 +211,7 @@ export class MockHost {
   readdress(name: string, addresses: readonly (string | MockAddress)[]): void {
     const link = this.#link(name)
     link.addresses = parseAddresses(isAddresses(addresses, 'addresses'), link.addresses)
-    this.#plugs.set(name, { segment: link.segment, addresses: [...addresses] })
+    this.#plugs.set(name, { segment: this.#home.segments.of(link), addresses: [...addresses] })
     this.#changed()
   }
 
@@ -235,7 +231,7 @@ export class MockHost {
       )
     }
     if (count !== Number.POSITIVE_INFINITY) checkCount(count, 'count')
-    this.#failure = { code, left: count }
+    this.#home.transport.fail(this.#home.stack, code, count)
   }
 
   /** Tells who watches; `lost` are the interfaces with which what was joined on them has gone. */
@@ -243,24 +239,15 @@ export class MockHost {
     for (const { onChange } of [...this.#watchers]) onChange(lost)
   }
 
-  #nextFailure(): string | undefined {
-    if (this.#failure === undefined || this.#failure.left < 1) return undefined
-    this.#failure.left -= 1
-    return this.#failure.code
-  }
-
   #plug(name: string, segment: string | undefined, addresses: readonly unknown[]): void {
     const parsed = parseAddresses(addresses)
     this.#plugs.set(name, { segment, addresses: [...addresses] })
     this.#links += 1
     const index = this.#links
-    this.#home.stack.routing.links.set(name, {
-      name,
-      index,
-      segment,
-      addresses: parsed,
-      isUp: true,
-    })
+    const isLoopback = segment === undefined
+    const link: Link = { name, index, isLoopback, addresses: parsed, isUp: true }
+    if (!isLoopback) this.#home.segments.plug(link, segment)
+    this.#home.stack.routing.links.set(name, link)
   }
 
   #link(name: string): Link {

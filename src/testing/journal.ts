@@ -1,9 +1,10 @@
 import { inspect } from 'node:util'
 import { type Rules, resolve, rule } from '../rules.js'
-import type { InetSocket, Report } from './inet-socket.js'
-import type { Link } from './link.js'
-import type { Outcome, Packet } from './packet.js'
-import type { Stack } from './stack.js'
+import type { InetSocket } from '../stack/inet-socket.js'
+import type { Link } from '../stack/link.js'
+import type { Packet } from '../stack/packet.js'
+import type { Stack } from '../stack/stack.js'
+import type { Outcome } from './outcome.js'
 
 /** What became of a datagram at one socket. */
 export interface Delivery {
@@ -55,7 +56,7 @@ export class JournalEntry {
   }
 
   /** @internal */
-  note(host: Stack, link: Link, socket: InetSocket, outcome: Outcome): Report {
+  note(host: Stack, link: Link, socket: InetSocket, outcome: Outcome): (outcome: Outcome) => void {
     const { address = '', port = 0 } = socket.local ?? {}
     const zone = host.routing.linkOf(socket.zone)
     const bound = joined(zone === undefined ? address : `${address}%${zone.name}`, port)

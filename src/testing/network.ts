@@ -1,14 +1,13 @@
 import { AssertionError } from 'node:assert'
 import { MulticastError, shown } from '../errors.js'
 import { integer, isString, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
+import type { Stack } from '../stack/stack.js'
 import { type Faults, faultRules } from './faults.js'
 import { type Home, isInterfaces, MockHost, type MockInterface } from './host.js'
 import { type Expected, Journal, type JournalEntry } from './journal.js'
 import { type Platform, platforms } from './platform.js'
 import { Schedule } from './schedule.js'
 import { Segments } from './segments.js'
-import type { MockSocket } from './socket.js'
-import { Stack } from './stack.js'
 import { Transport } from './transport.js'
 
 /** The options of a {@link MockNetwork}: its faults, and what they follow. */
@@ -72,7 +71,6 @@ export class MockNetwork {
   readonly #transport: Transport
   readonly #platform: Platform
   readonly #stacks = new WeakMap<MockHost, Stack>()
-  readonly #sockets = new Set<MockSocket>()
 
   /**
    * Adds a host, with a loopback interface `lo` and by default one interface `eth0` on the segment `lan`.
@@ -111,17 +109,14 @@ export class MockNetwork {
     if (hosts.some((host) => host.name === unique)) {
       throw wrongValue('ERR_MULTICAST_OPTION', 'name', 'one that no other host has', unique)
     }
-    const rules = platforms[platform ?? this.#platform]
-    const stack = new Stack(unique, rules, this.#transport)
+    const stack = this.#transport.attach(unique, platforms[platform ?? this.#platform])
     const home: Home = {
       stack,
       number,
-      schedule: this.#schedule,
-      sockets: this.#sockets,
-      addressesOn: (segment) => this.#segments.addressesOn(segment),
+      segments: this.#segments,
+      transport: this.#transport,
     }
     const host = new MockHost(home, interfaces)
-    hosts.push(stack)
     this.#stacks.set(host, stack)
     return host
   }
@@ -208,7 +203,9 @@ export class MockNetwork {
     // What has just been made has no socket yet, and what is closed may lead to another.
     for (let pass = 0; pass < 2; pass += 1) {
       await this.idle()
-      for (const socket of this.#sockets) socket.close()
+      for (const { clients } of this.#transport.hosts) {
+        for (const client of clients) client.close()
+      }
     }
     await this.idle()
     this.#schedule.cancel()

@@ -1,5 +1,5 @@
 import type { AsyncResource } from 'node:async_hooks'
-import { turn } from './turns.js'
+import { turn } from '../stack/turns.js'
 
 // Taken before anybody puts a fake in its place, and tried, because somebody may have done so already.
 const { nextTick } = process

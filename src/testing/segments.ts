@@ -1,9 +1,12 @@
 import { MulticastError } from '../errors.js'
+import type { Link } from '../stack/link.js'
 
 /** The segments of a network, and the routers between them. */
 export class Segments {
   /** How many interfaces each has been given addresses for. */
   readonly #interfaces = new Map<string, number>()
+  /** The segment that each link is plugged into; loopback interfaces have none. */
+  readonly #plugged = new WeakMap<Link, string>()
   readonly #routers: (readonly string[])[] = []
   /** From a segment to each that routers lead to, with their number on the shortest way. */
   readonly #reach = new Map<string, ReadonlyMap<string, number>>()
@@ -21,6 +24,16 @@ export class Segments {
     }
     const [high, low, hex] = [interfaces >> 8, interfaces & 255, interfaces.toString(16)]
     return [`10.${net}.${high}.${low}/16`, `fd00:${net.toString(16)}::${hex}/64`, `fe80::${hex}/64`]
+  }
+
+  /** Plugs a link into a segment. */
+  plug(link: Link, segment: string): void {
+    this.#plugged.set(link, segment)
+  }
+
+  /** The segment that a link is plugged into. */
+  of(link: Link): string | undefined {
+    return this.#plugged.get(link)
   }
 
   /** Puts a router between segments. */

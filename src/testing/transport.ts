@@ -1,12 +1,15 @@
 import { isMulticast } from '../address.js'
+import type { Link } from '../stack/link.js'
+import type { Packet } from '../stack/packet.js'
+import type { PlatformRules } from '../stack/platform.js'
+import { isLinkLocal, staysOnHost, staysOnLink } from '../stack/scope.js'
+import { mismatch, Stack, type Track } from '../stack/stack.js'
+import type { Reach } from '../stack/wire.js'
 import { Chance, type FaultSettings, judge, type Transit, type Verdict } from './faults.js'
 import type { Delivery, Journal, JournalEntry } from './journal.js'
-import type { Link } from './link.js'
-import type { Outcome, Packet } from './packet.js'
+import type { Outcome } from './outcome.js'
 import type { Schedule } from './schedule.js'
-import { isLinkLocal, staysOnHost, staysOnLink } from './scope.js'
 import type { Segments } from './segments.js'
-import { mismatch, type Stack, type Track, type Wire } from './stack.js'
 
 /** A datagram that a host has sent. */
 interface Shipment {
@@ -34,10 +37,8 @@ interface Surroundings {
   readonly journal: Journal
 }
 
-const ignore: Track = () => () => {}
-
 /** Takes datagrams from host to host: finds who hears them, and lets the faults have their share. */
-export class Transport implements Wire {
+export class Transport {
   readonly hosts: Stack[] = []
   faults: FaultSettings
   /** The part that a host is in, while the network is parted. */
@@ -49,6 +50,8 @@ export class Transport implements Wire {
    * the same fate, however those of other ways come between.
    */
   readonly #chances = new Map<string, Chance>()
+  /** How the next sends of a host fail. */
+  readonly #failures = new WeakMap<Stack, { readonly code: string; left: number }>()
   readonly #schedule: Schedule
   readonly #journal: Journal
   /** What the next datagram to a host overtakes. */
@@ -62,34 +65,62 @@ export class Transport implements Wire {
     this.#journal = journal
   }
 
-  multicast(sender: Stack, link: Link, packet: Packet, loopback: boolean, leaves: boolean): void {
+  /** Puts a host on the network. */
+  attach(name: string, rules: PlatformRules): Stack {
+    const host: Stack = new Stack(name, rules, {
+      send: (link, packet, reach) => this.#send(host, link, packet, reach),
+      soon: (task, scope) => this.#schedule.soon(task, scope),
+    })
+    this.hosts.push(host)
+    return host
+  }
+
+  /** Lets the next sends of a host fail with that error, so many of them. */
+  fail(host: Stack, code: string, left: number): void {
+    this.#failures.set(host, { code, left })
+  }
+
+  #send(sender: Stack, link: Link, packet: Packet, reach: Reach): string | undefined {
+    const failure = this.#failures.get(sender)
+    if (failure !== undefined && failure.left > 0) {
+      failure.left -= 1
+      return failure.code
+    }
+    if (isMulticast(packet.destination)) this.#multicast(sender, link, packet, reach)
+    else this.#unicast(sender, link, packet)
+    return undefined
+  }
+
+  #multicast(sender: Stack, link: Link, packet: Packet, { loopback, leaves }: Reach): void {
     const shipment = this.#ship(sender, link, packet)
     const own = { host: sender, link, routers: 0 }
-    if (link.segment === undefined) {
+    const segment = this.#segments.of(link)
+    if (segment === undefined) {
       this.#carry(shipment, { ...own, isOwn: false })
       return
     }
     if (loopback) this.#carry(shipment, { ...own, isOwn: true })
     else miss(shipment, sender, link, 'loopback-off')
-    const reach = this.#segments.from(link.segment)
+    const reached = this.#segments.from(segment)
     for (const host of this.hosts) {
       if (host === sender) continue
-      for (const end of linksOf(host, reach)) this.#reach(shipment, host, end, leaves)
+      for (const end of this.#linksOf(host, reached)) this.#reach(shipment, host, end, leaves)
     }
   }
 
-  unicast(sender: Stack, link: Link, packet: Packet): void {
+  #unicast(sender: Stack, link: Link, packet: Packet): void {
     const { destination } = packet
     const shipment = this.#ship(sender, link, packet)
     if (sender.routing.isOwn(destination, link)) {
       this.#carry(shipment, { host: sender, link, routers: 0, isOwn: false })
       return
     }
-    if (link.segment === undefined) return
-    const reach = this.#segments.from(link.segment)
+    const segment = this.#segments.of(link)
+    if (segment === undefined) return
+    const reached = this.#segments.from(segment)
     for (const host of this.hosts) {
       if (host === sender) continue
-      for (const end of linksOf(host, reach)) {
+      for (const end of this.#linksOf(host, reached)) {
         if (!end.link.addresses.some(({ address }) => address === destination)) continue
         this.#reach(shipment, host, end, true)
         return
@@ -99,6 +130,17 @@ export class Transport implements Wire {
 
   #ship(sender: Stack, link: Link, packet: Packet): Shipment {
     return { sender, packet, entry: this.#journal.open(sender.name, link, packet) }
+  }
+
+  /** The links of a host that ways lead to; where none does, one of the others, to tell of that. */
+  #linksOf(host: Stack, reached: ReadonlyMap<string, number>): End[] {
+    const ends: End[] = []
+    for (const link of host.routing.links.values()) {
+      const segment = this.#segments.of(link)
+      if (segment !== undefined) ends.push({ link, routers: reached.get(segment) })
+    }
+    const near = ends.filter(({ routers }) => routers !== undefined)
+    return near.length > 0 ? near : ends.slice(0, 1)
   }
 
   /** Takes a datagram to a link of a host, if there is a way. */
@@ -194,16 +236,6 @@ interface End {
   readonly routers: number | undefined
 }
 
-/** The links of a host that ways lead to; where none does, one of the others, to tell of that. */
-function linksOf(host: Stack, reach: ReadonlyMap<string, number>): End[] {
-  const ends: End[] = []
-  for (const link of host.routing.links.values()) {
-    if (link.segment !== undefined) ends.push({ link, routers: reach.get(link.segment) })
-  }
-  const reached = ends.filter(({ routers }) => routers !== undefined)
-  return reached.length > 0 ? reached : ends.slice(0, 1)
-}
-
 /** The datagram is there: the host's stack looks for whom it is. */
 function arriveAt(shipment: Shipment, { host, link, isOwn }: Arrival): void {
   const { packet, entry } = shipment
@@ -212,10 +244,9 @@ function arriveAt(shipment: Shipment, { host, link, isOwn }: Arrival): void {
     miss(shipment, host, link, 'interface-down')
     return
   }
-  const track: Track =
-    entry === undefined ? ignore : (socket) => entry.note(host, link, socket, 'in-flight')
-  if (isMulticast(packet.destination)) host.hearGroup(link, packet, isOwn, track)
-  else host.hear(link, packet, track)
+  const track: Track | undefined =
+    entry && ((socket) => entry.note(host, link, socket, 'in-flight'))
+  host.hear(link, packet, isOwn, track)
 }
 
 /** Notes why none of a host's sockets hears it. */

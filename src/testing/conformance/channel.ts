@@ -1,7 +1,7 @@
 /** What a peer and its actor say to each other, and the way it takes. */
 
 import type { PeerOptions, ReceiverOptions, SenderOptions } from '../../options.js'
-import { turn } from '../turns.js'
+import { turn } from '../../stack/turns.js'
 
 /** How a raw socket is made: what a test chooses of `dgram.SocketOptions`. */
 export interface SocketChoice {

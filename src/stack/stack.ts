@@ -1,23 +1,23 @@
+import type { AsyncResource } from 'node:async_hooks'
 import { isMulticast } from '../address.js'
-import type { InetSocket, Report } from './inet-socket.js'
+import type { InetSocket } from './inet-socket.js'
 import type { Link } from './link.js'
-import type { Outcome, Packet } from './packet.js'
+import type { Report, SocketOutcome } from './outcome.js'
+import type { Packet } from './packet.js'
 import type { PlatformRules } from './platform.js'
 import { Routing } from './routing.js'
 import { isWildcard, needsZone, staysOnHost } from './scope.js'
+import type { Wire } from './wire.js'
 
-/** What takes the datagrams that leave a host. */
-export interface Wire {
-  /**
-   * `sender` has sent `packet` out of `link`. `loopback`: its own host is to hear it too; `leaves`: the
-   * others are.
-   */
-  multicast(sender: Stack, link: Link, packet: Packet, loopback: boolean, leaves: boolean): void
-  unicast(sender: Stack, link: Link, packet: Packet): void
-}
-
-/** Tells what became of a datagram at a socket that it could be for. */
+/** Who learns what became of a datagram at a socket that it could be for. */
 export type Track = (socket: InetSocket) => Report
+
+const ignore: Track = () => () => {}
+
+/** What a host's program has opened. */
+interface Client {
+  close(): unknown
+}
 
 /** Where Linux begins to look for a free port (net.ipv4.ip_local_port_range). */
 const firstFreePort = 32_768
@@ -31,6 +31,8 @@ export class Stack {
   readonly name: string
   readonly rules: PlatformRules
   readonly routing: Routing
+  /** What is open: each socket of node:dgram's kind. */
+  readonly clients = new Set<Client>()
   readonly #wire: Wire
   /** The sockets that there are: what one has joined holds for the host, even where it is not bound. */
   readonly #open = new Set<InetSocket>()
@@ -45,6 +47,12 @@ export class Stack {
     this.#wire = wire
   }
 
+  /** See {@link Wire}. */
+  soon(task: () => void, scope: AsyncResource): void {
+    this.#wire.soon(task, scope)
+  }
+
+  /** The bound sockets. */
   get sockets(): readonly InetSocket[] {
     return this.#bound
   }
@@ -151,6 +159,7 @@ export class Stack {
   }
 
   close(socket: InetSocket): void {
+    socket.drain()
     this.#open.delete(socket)
     this.#bound = this.#bound.filter((other) => other !== socket)
   }
@@ -183,15 +192,20 @@ export class Stack {
       ttl: isGroup ? socket.ttl : socket.unicastTtl,
       data,
     }
-    if (isGroup) {
-      const loopback = socket.loopback || this.rules.loopbackOf === 'receiver'
-      this.#wire.multicast(this, way.link, packet, loopback, this.#leaves(socket, way.link, packet))
-    } else this.#wire.unicast(this, way.link, packet)
-    return undefined
+    const reach = {
+      loopback: !isGroup || socket.loopback || this.rules.loopbackOf === 'receiver',
+      leaves: !isGroup || this.#leaves(socket, way.link, packet),
+    }
+    return this.#wire.send(way.link, packet, reach)
   }
 
-  /** A multicast datagram has come in by a link. `isOwn`: this host has sent it, through a network. */
-  hearGroup(link: Link, packet: Packet, isOwn: boolean, track: Track): void {
+  /** A datagram has come in by a link. `isOwn`: to a group, and this host has sent it through a network. */
+  hear(link: Link, packet: Packet, isOwn = false, track = ignore): void {
+    if (isMulticast(packet.destination)) this.#hearGroup(link, packet, isOwn, track)
+    else this.#hearUnicast(link, packet, track)
+  }
+
+  #hearGroup(link: Link, packet: Packet, isOwn: boolean, track: Track): void {
     const isAsked = this.#isAsked(link, packet)
     for (const socket of this.#bound) {
       if (socket.family !== packet.family) continue
@@ -224,8 +238,8 @@ export class Stack {
     return !(this.#isAsked(link, packet) && (packet.family === 'IPv4' || socket.loopback))
   }
 
-  /** A unicast datagram has come in by a link: one socket of the port gets it. */
-  hear(link: Link, packet: Packet, track: Track): void {
+  /** One socket of the port gets it. */
+  #hearUnicast(link: Link, packet: Packet, track: Track): void {
     const fitting = this.#bound.filter(
       (socket) =>
         socket.family === packet.family &&
@@ -249,7 +263,7 @@ export class Stack {
     { family, destination, source }: Packet,
     isAsked: boolean,
     isOwn: boolean,
-  ): Outcome | undefined {
+  ): SocketOutcome | undefined {
     if (socket.zone !== 0 && socket.zone !== link.index) return 'interface'
     const admitted = socket.lists[family].admits(destination, link.index, source)
     if (admitted === false) return 'source'
@@ -273,7 +287,7 @@ export class Stack {
 }
 
 /** Why a socket is not bound for a datagram, or connected to another sender, if so. */
-export function mismatch({ local, remote }: InetSocket, packet: Packet): Outcome | undefined {
+export function mismatch({ local, remote }: InetSocket, packet: Packet): SocketOutcome | undefined {
   if (local === undefined || local.port !== packet.port) return 'port'
   if (!isWildcard(local.address) && local.address !== packet.destination) return 'address'
   if (remote === undefined) return undefined

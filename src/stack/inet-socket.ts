@@ -1,15 +1,17 @@
 import { MulticastList } from './multicast-list.js'
-import type { Outcome, Packet } from './packet.js'
+import type { Report } from './outcome.js'
+import type { Packet } from './packet.js'
 import type { Family } from './scope.js'
 
-/** What is told of a datagram to whoever keeps the journal. */
-export type Report = (outcome: Outcome) => void
-
-/** A datagram that waits to be read. */
-interface Waiting {
+/** A datagram that has come in. */
+interface Received {
   readonly packet: Packet
   /** The sender's address, with its zone where it needs one. */
   readonly address: string
+}
+
+/** A datagram that waits to be read. */
+interface Waiting extends Received {
   readonly report: Report
   /** The memory that it takes. */
   readonly memory: number
@@ -75,11 +77,18 @@ export class InetSocket {
     this.onReadable()
   }
 
-  /** The oldest datagram that waits. */
-  read(): Waiting | undefined {
+  /** Takes out the oldest datagram that waits. */
+  read(): Received | undefined {
     const waiting = this.#waiting.shift()
-    if (waiting !== undefined) this.#used -= waiting.memory
+    if (waiting === undefined) return undefined
+    this.#used -= waiting.memory
+    waiting.report('delivered')
     return waiting
+  }
+
+  /** Gives up what waits. */
+  drain(): void {
+    for (const { report } of this.#waiting.splice(0)) report('closed')
   }
 
   /** Linux doubles what is asked for, and grants no more than its limit. */

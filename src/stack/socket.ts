@@ -16,41 +16,30 @@ import {
 } from './arguments.js'
 import { InetSocket } from './inet-socket.js'
 import type { MulticastList, Place } from './multicast-list.js'
-import type { Schedule } from './schedule.js'
 import { familyOf, isLinkLocal } from './scope.js'
 import type { Stack } from './stack.js'
 import { nodeError, systemError } from './system-error.js'
 import { hold, release } from './turns.js'
 
-/** What `createSocket` of a mock host takes: the options of node:dgram's that count here. */
-export interface MockSocketOptions {
+/** What `createSocket` of a host in memory takes: the options of node:dgram's that count there. */
+export interface StackSocketOptions {
   type: 'udp4' | 'udp6'
   /** SO_REUSEADDR. Default: false. */
   reuseAddr?: boolean | undefined
   /**
-   * IPV6_V6ONLY. Default: false, and then the port is taken for IPv4 too. But a mock IPv6 socket never
-   * hears IPv4.
+   * IPV6_V6ONLY. Default: false, and then the port is taken for IPv4 too. But an IPv6 socket in memory
+   * never hears IPv4.
    */
   ipv6Only?: boolean | undefined
   /**
-   * Not called, as a mock network has no names. But as with node:dgram a socket without one binds and
+   * Not called, as there are no names. But as with node:dgram a socket without one binds and
    * sends only when the calling code has run, because it looks up every address first.
    */
   lookup?: unknown
 }
 
-/** What a socket needs of its host. */
-export interface SocketHome {
-  readonly stack: Stack
-  readonly schedule: Schedule
-  /** The open sockets of the network. */
-  readonly sockets: Set<MockSocket>
-  /** How the next send is to fail, if it is. */
-  nextFailure(): string | undefined
-}
-
-/** The events of a mock socket: node:dgram's. */
-type MockSocketEvents = {
+/** The events of a socket: node:dgram's. */
+type SocketEvents = {
   listening: []
   connect: []
   message: [data: Buffer, remote: RemoteInfo]
@@ -61,11 +50,10 @@ type MockSocketEvents = {
 type SendCallback = (error: Error | null) => void
 type ConnectCallback = (error?: Error) => void
 
-/** A socket of a mock host: node:dgram's in what it does and refuses, with nothing behind it. */
-export class MockSocket extends EventEmitter<MockSocketEvents> implements DatagramSocket {
-  readonly #home: SocketHome
+/** A socket of a host in memory: node:dgram's in what it does and refuses, with its stack behind it. */
+export class StackSocket extends EventEmitter<SocketEvents> implements DatagramSocket {
   readonly #stack: Stack
-  readonly #scope = new AsyncResource('MOCKUDP')
+  readonly #scope = new AsyncResource('STACKUDP')
   readonly #inet: InetSocket
   /** Whether it is an IPv4 socket that is to be IPv6 only. */
   readonly #isMisfit: boolean
@@ -82,7 +70,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
   #wantsHold = true
 
   /** @internal */
-  constructor(home: SocketHome, options: MockSocketOptions) {
+  constructor(stack: Stack, options: StackSocketOptions) {
     super()
     const { type, reuseAddr, ipv6Only, lookup } = options
     if (type !== 'udp4' && type !== 'udp6') {
@@ -92,10 +80,9 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
         'Bad socket type specified. Valid types are: udp4, udp6',
       )
     }
-    this.#home = home
     this.#isPrompt = typeof lookup === 'function'
-    this.#stack = home.stack
-    home.sockets.add(this)
+    this.#stack = stack
+    stack.clients.add(this)
     this.#isMisfit = type === 'udp4' && ipv6Only === true
     const isDual = type === 'udp6' && ipv6Only !== true
     const family = type === 'udp4' ? 'IPv4' : 'IPv6'
@@ -203,11 +190,8 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     }
     this.#checkOpen()
     this.#isClosed = true
-    this.#home.sockets.delete(this)
+    this.#stack.clients.delete(this)
     this.#stack.close(this.#inet)
-    for (let left = this.#inet.read(); left !== undefined; left = this.#inet.read()) {
-      left.report('closed')
-    }
     this.#holdProcess()
     this.#soon(() => this.emit('close'))
     return this
@@ -336,7 +320,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     return this.#inet.sendBufferSize
   }
 
-  /** Always 0: a mock network takes each datagram at once. */
+  /** Always 0: the network takes each datagram at once. */
   getSendQueueSize(): number {
     this.#checkHandle('getSendQueueSize')
     return 0
@@ -416,18 +400,14 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     const isFit = address !== undefined && familyOf(address) === this.#inet.family
     // An address may have been given before it was connected, and looked up until now.
     const refusal = given !== undefined && isConnected ? 'EISCONN' : undefined
-    code =
-      refusal ??
-      this.#home.nextFailure() ??
-      (isFit ? this.#stack.send(this.#inet, data, address, zone, port) : 'EINVAL')
+    code = refusal ?? (isFit ? this.#stack.send(this.#inet, data, address, zone, port) : 'EINVAL')
   }
 
   #read(): void {
     const read = this.#inet.read()
     if (read === undefined) return
-    const { packet, address, report } = read
+    const { packet, address } = read
     const { sourcePort: port, family, data } = packet
-    report('delivered')
     // Memory of its own for each who hears it.
     this.emit('message', Buffer.from(data), { address, family, port, size: data.byteLength })
   }
@@ -484,7 +464,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
 
   /** Does it in a turn of its own, in the asynchronous context that the socket was made in. */
   #soon(task: () => void): void {
-    this.#home.schedule.soon(task, this.#scope)
+    this.#stack.soon(task, this.#scope)
   }
 
   #holdProcess(): void {

@@ -4,13 +4,12 @@ import { inetNtop } from '../struct/inet.js'
 import { isNear, type LinkAddress } from './link-address.js'
 import { isLinkLocal } from './scope.js'
 
-/** A network interface of a mock host: what holds for it while it exists. */
+/** A network interface of a host: what holds for it while it exists. */
 export interface Link {
   readonly name: string
   /** Another each time it is created, so that what was joined on a deleted one is not on its successor. */
   readonly index: number
-  /** The segment that it is plugged into; the loopback interface has none. */
-  readonly segment: string | undefined
+  readonly isLoopback: boolean
   addresses: readonly LinkAddress[]
   isUp: boolean
 }
@@ -34,7 +33,7 @@ export function describe(links: Iterable<Link>, number: number): NetworkInterfac
 
 function entryOf(own: LinkAddress, link: Link, number: number): NetworkInterfaceInfo {
   const { address, family, prefix, mask } = own
-  const internal = link.segment === undefined
+  const { isLoopback: internal } = link
   const mac = internal ? '00:00:00:00:00:00' : macOf(number, link.index)
   const netmask = inetNtop(family, mask)
   const shared = { address, netmask, mac, internal, cidr: `${address}/${prefix}` }

@@ -65,7 +65,7 @@ export class Routing {
 
   /** Whether what is sent to the address by `link` does not leave the host. */
   isOwn(address: string, link: Link): boolean {
-    return link.segment === undefined || link.addresses.some((own) => own.address === address)
+    return link.isLoopback || link.addresses.some((own) => own.address === address)
   }
 
   /** Why a socket of that zone cannot be bound to an address, whatever its port. */
@@ -117,7 +117,7 @@ export class Routing {
       const link = this.linkOf(index)
       if (link === undefined) return family === 'IPv6' ? 'ENETUNREACH' : 'ENODEV'
       // IPv6 has no multicast route through the loopback interface.
-      const hasRoute = link.isUp && !(family === 'IPv6' && link.segment === undefined)
+      const hasRoute = link.isUp && !(family === 'IPv6' && link.isLoopback)
       return hasRoute ? link : 'ENETUNREACH'
     }
     // Over IPv4 an address of the socket's own picks its link too, even one that is down.
@@ -152,12 +152,12 @@ export class Routing {
   }
 
   get #loopback(): Link {
-    return [...this.links.values()].find(({ segment }) => segment === undefined) as Link
+    return [...this.links.values()].find(({ isLoopback }) => isLoopback) as Link
   }
 
   /** The default route, for groups too: through the first link that is up. */
   #defaultRoute(family: Family): Link | undefined {
-    return this.#upLinks(family).find(({ segment }) => segment !== undefined)
+    return this.#upLinks(family).find(({ isLoopback }) => !isLoopback)
   }
 
   #upLinks(family: Family): Link[] {

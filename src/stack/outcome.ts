@@ -1,0 +1,27 @@
+/** What a socket of the host made of a datagram that came to it. */
+export type SocketOutcome =
+  /** It waits in the socket's receive buffer. */
+  | 'in-flight'
+  /** The socket has emitted it. */
+  | 'delivered'
+  /** The socket is bound to another port. */
+  | 'port'
+  /** The socket is bound to another address or group, or another socket of the port has it. */
+  | 'address'
+  /** The socket is connected to another address or port than the sender's. */
+  | 'connected'
+  /** The socket is bound to another interface (the zone of an IPv6 address). */
+  | 'interface'
+  /** No socket of the host has joined the group on the interface, or, not on Linux, this one has not. */
+  | 'not-joined'
+  /** The socket has joined for other sources. */
+  | 'source'
+  /** The sender, on Windows the receiver, does not want its own host to hear it. */
+  | 'loopback-off'
+  /** The socket's receive buffer had no room. */
+  | 'queue-full'
+  /** The socket was closed before it could emit it. */
+  | 'closed'
+
+/** Learns what became of a datagram at one socket, and once more when that changes. */
+export type Report = (outcome: SocketOutcome) => void

@@ -1,0 +1,30 @@
+import { maxPayload } from '../address.js'
+
+/** What differs between the stacks of systems. */
+export interface PlatformRules {
+  /** Whether a socket may be bound to a group. */
+  readonly bindsToGroup: boolean
+  /**
+   * Whether a socket hears a group that it has not joined on an interface, once another socket of the
+   * host has (IP_MULTICAST_ALL, which is on by default, on Linux alone).
+   */
+  readonly hearsUnjoined: boolean
+  /** Whose IP_MULTICAST_LOOP counts. */
+  readonly loopbackOf: 'sender' | 'receiver'
+  /** Whether a group's datagram with TTL 0 leaves a host of which no socket has joined. */
+  readonly leaksTtl0: boolean
+  /** The largest payload in bytes, by family. */
+  readonly maxPayload: { readonly IPv4: number; readonly IPv6: number }
+  /** What stands behind the `%` of an IPv6 address. */
+  readonly zone: 'name' | 'number'
+}
+
+/** As measured. */
+export const linux: PlatformRules = {
+  bindsToGroup: true,
+  hearsUnjoined: true,
+  loopbackOf: 'sender',
+  leaksTtl0: true,
+  maxPayload,
+  zone: 'name',
+}
