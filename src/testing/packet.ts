@@ -22,31 +22,31 @@ export type Outcome =
   | 'delivered'
   /** The socket is bound to another port. */
   | 'port'
-  /** The socket is bound to another address or group, or another socket of the port has it. */
+  /** The socket is bound to another address or group, or another socket on the port got it. */
   | 'address'
-  /** The socket is connected to another address or port than the sender's. */
+  /** The socket is connected to an address or port other than the sender's. */
   | 'connected'
   /** The socket is bound to another interface (the zone of an IPv6 address). */
   | 'interface'
-  /** No socket of the host has joined the group on the interface, or, not on Linux, this one has not. */
+  /** No socket of the host (except on Linux: not this socket) has joined the group on the interface. */
   | 'not-joined'
   /** The socket has joined for other sources. */
   | 'source'
-  /** The sender, on Windows the receiver, does not want its own host to hear it. */
+  /** `loopback` is off at the sender, or, on Windows, at the receiver. */
   | 'loopback-off'
-  /** It may not cross so many networks, or TTL 0 keeps it on its host. */
+  /** Its TTL is too low to reach the host. */
   | 'ttl'
-  /** Its scope ends before: a link-local one at the router on the way, an interface-local one at its host. */
+  /** Its scope ends before the host: link-local at a router, interface-local at the sender's host. */
   | 'scope'
   /** No segment or router leads to the host. */
   | 'unreachable'
-  /** `partition` has cut the way. */
+  /** `partition` keeps the two hosts apart. */
   | 'partition'
   /** The interface of the host is down. */
   | 'interface-down'
-  /** Chance took it: `loss`. */
+  /** It was lost by chance: `loss`. */
   | 'loss'
-  /** `rule` took it. */
+  /** `rule` made it lost. */
   | 'rule'
   /** The socket's receive buffer had no room. */
   | 'queue-full'

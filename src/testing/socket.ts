@@ -24,6 +24,7 @@ import { hold, release } from './turns.js'
 
 /** What `createSocket` of a mock host takes: the options of node:dgram's that count here. */
 export interface MockSocketOptions {
+  /** Its family: IPv4 or IPv6. */
   type: 'udp4' | 'udp6'
   /** SO_REUSEADDR. Default: false. */
   reuseAddr?: boolean | undefined
@@ -33,8 +34,8 @@ export interface MockSocketOptions {
    */
   ipv6Only?: boolean | undefined
   /**
-   * Not called, as a mock network has no names. But as with node:dgram a socket without one binds and
-   * sends only when the calling code has run, because it looks up every address first.
+   * Never called, since a mock network has no names. But, as with node:dgram, a socket without one binds and
+   * sends only after the calling code has run, because it looks up every address first.
    */
   lookup?: unknown
 }
@@ -61,7 +62,24 @@ type MockSocketEvents = {
 type SendCallback = (error: Error | null) => void
 type ConnectCallback = (error?: Error) => void
 
-/** A socket of a mock host: node:dgram's in what it does and refuses, with nothing behind it. */
+/**
+ * A socket of a mock host. It does and refuses what a socket of node:dgram does, without the system.
+ *
+ * @example
+ * ```ts
+ * import { MockNetwork } from 'typed-multicast/testing'
+ *
+ * const network = new MockNetwork()
+ * const socket = network.host().createSocket({ type: 'udp4' })
+ * socket.on('message', (data) => console.log(`${data}`)) // hello
+ * socket.bind(10000, () => {
+ *   socket.addMembership('239.1.2.3')
+ *   socket.send('hello', 10000, '239.1.2.3')
+ * })
+ * await network.settled()
+ * await network.close()
+ * ```
+ */
 export class MockSocket extends EventEmitter<MockSocketEvents> implements DatagramSocket {
   readonly #home: SocketHome
   readonly #stack: Stack
@@ -122,8 +140,8 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
   }
 
   /**
-   * As node:dgram's: `callback`, or the event `connect` or `error`, tells later whether there is a way.
-   * Without an address it is this host's.
+   * As node:dgram's: `callback`, or the event `connect` or `error`, says later whether there is a route there.
+   * Without an address it connects to this host.
    */
   connect(port: number, address: string, callback?: ConnectCallback): void
   connect(port: number, callback?: ConnectCallback): void
@@ -145,7 +163,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     else if (this.#state === 'binding') this.#waiting.push(proceed)
   }
 
-  /** Ends what {@link connect} began; gives up a port that the system has picked. */
+  /** Undoes {@link connect}, and gives up a port that the system has picked. */
   disconnect(): void {
     if (this.#connection !== 'connected') throw notConnected()
     this.#checkHandle('disconnect')
@@ -162,8 +180,8 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
   }
 
   /**
-   * Sends bytes, or text as UTF-8, to an address, or without one to what the socket is connected to;
-   * `callback` learns of the system's refusal.
+   * Sends bytes, or text as UTF-8, to an address, or without one to where the socket is connected to.
+   * `callback` gets the error if the system refuses.
    */
   send(data: Uint8Array | string, port: number, address: string, callback?: SendCallback): void
   send(data: Uint8Array | string, callback?: SendCallback): void
@@ -194,7 +212,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     else if (this.#state === 'binding') this.#waiting.push(transmit)
   }
 
-  /** Leaves all that is joined and frees the port; emits `close`. Throws if it is closed. */
+  /** Leaves all groups, frees the port and emits `close`. Throws if it is closed already. */
   close(callback?: () => void): this {
     if (callback !== undefined) this.once('close', callback)
     if (this.#waiting.length > 0) {
@@ -298,7 +316,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     return ttl
   }
 
-  /** IP_TTL, IPV6_UNICAST_HOPS, 1 to 255: of what is sent to one host. Default: 64. */
+  /** IP_TTL, IPV6_UNICAST_HOPS, 1 to 255: the TTL of unicast. Default: 64. */
   setTTL(ttl: number): number {
     if (typeof ttl !== 'number') {
       const message = `The "ttl" argument must be of type number. Received ${shown(ttl)}`
@@ -312,7 +330,7 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     return ttl
   }
 
-  /** SO_RCVBUF in bytes: what has not been read beyond it is dropped. Default: 212,992. */
+  /** SO_RCVBUF in bytes: what does not fit while it waits to be read is dropped. Default: 212,992. */
   setRecvBufferSize(size: number): void {
     this.#checkBuffer('uv_recv_buffer_size', checkBufferSize(size))
     this.#inet.setRecvBufferSize(size)
@@ -324,13 +342,13 @@ export class MockSocket extends EventEmitter<MockSocketEvents> implements Datagr
     this.#inet.setSendBufferSize(size)
   }
 
-  /** SO_RCVBUF as Linux tells it, twice what was set. */
+  /** SO_RCVBUF as Linux reports it: twice what was set. */
   getRecvBufferSize(): number {
     this.#checkBuffer('uv_recv_buffer_size', 0)
     return this.#inet.recvBufferSize
   }
 
-  /** SO_SNDBUF as Linux tells it, twice what was set. */
+  /** SO_SNDBUF as Linux reports it: twice what was set. */
   getSendBufferSize(): number {
     this.#checkBuffer('uv_send_buffer_size', 0)
     return this.#inet.sendBufferSize
