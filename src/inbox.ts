@@ -7,8 +7,9 @@ import { type Bounds, Queue } from './queue.js'
 
 /** A message together with where it came from. */
 export interface Received<Message> {
+  /** The message, as the codec decoded it. */
   readonly message: Message
-  /** Whom it is from: address, family, port and size in bytes. */
+  /** Its sender: address, family, port and size in bytes. */
   readonly remote: Remote
 }
 

@@ -7,7 +7,10 @@ import { isFunction } from './rules.js'
 /** What `os.networkInterfaces()` returns: each interface's addresses, by its name. */
 export type NetworkInterfaces = NodeJS.Dict<NetworkInterfaceInfo[]>
 
-/** Calls back at each change of the interfaces, and returns what ends that. */
+/**
+ * Calls `onChange` after each change of the interfaces, with the names of those whose memberships are lost.
+ * Returns a function that ends it.
+ */
 export type WatchInterfaces = (onChange: (lost: readonly string[]) => void) => () => void
 
 /** One network interface, seen from a group's family. */

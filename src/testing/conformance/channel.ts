@@ -67,6 +67,7 @@ export type News =
  * later tick, in order, and with its Buffers as Buffers.
  */
 export interface Channel<Sent, Received> {
+  /** Sends a message to the other end. */
   send(message: Sent): void
   /** Called once, before anything can come. */
   receive(listener: (message: Received) => void): void
