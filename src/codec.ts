@@ -150,7 +150,7 @@ function checker(check: unknown): (value: unknown) => unknown {
   }
   return (value) => {
     const result: unknown = check(value)
-    if (result === false) throw new TypeError('The check has refused the message')
+    if (result === false) throw new TypeError('The check refused the message')
     return result === true ? value : result
   }
 }
@@ -162,7 +162,7 @@ function validated(standard: Schema<unknown, unknown>['~standard'], value: unkno
   if (isThenable(result)) {
     // It may reject because of what a stranger has sent: that must not end the process.
     result.then(undefined, () => {})
-    throw new TypeError('The schema answers with a promise, and a message is decoded at once')
+    throw new TypeError('The schema answered with a promise, but has to answer at once')
   }
   if (result.issues === undefined) return result.value
   throw new TypeError(result.issues.map(({ message }) => message).join('; '))
@@ -231,6 +231,6 @@ export function encode<Value>(codec: Codec<Value, unknown>, value: Value): Uint8
 function wrongType(wanted: string, value: unknown): MulticastError {
   return new MulticastError(
     'ERR_MULTICAST_MESSAGE_TYPE',
-    `The message must be ${wanted}, but is ${shown(value)}: convert it, or give another codec`,
+    `The message must be ${wanted}, but is ${shown(value)}: convert it, or use another codec`,
   )
 }

@@ -262,7 +262,7 @@ export abstract class Endpoint<
       return first.address()
     } catch (cause) {
       // Of a socket that is bound on an interface that is gone.
-      const why = `The system does not tell the address now: ${reasonOf(cause)}`
+      const why = `The system does not report the address now: ${reasonOf(cause)}`
       throw new MulticastError('ERR_MULTICAST_SOCKET', why, { cause })
     }
   }
@@ -345,7 +345,7 @@ export abstract class Endpoint<
 function noSocket(): MulticastError {
   return new MulticastError(
     'ERR_MULTICAST_NOT_LISTENING',
-    'It has no socket now: it waits for an interface that it is to use',
+    'It has no socket now, because it waits for an interface',
   )
 }
 

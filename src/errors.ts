@@ -93,14 +93,14 @@ const hints = {
     ERR_ACCESS_DENIED: denied,
     EACCES: 'ports below 1024 need a privilege',
     EADDRINUSE:
-      'end that program, or have both sides share the port (reuseAddr, SO_REUSEADDR), or take another',
-    EADDRNOTAVAIL: 'it is no address of this host',
+      'end that program, or have both sides share the port (reuseAddr, SO_REUSEADDR), or take another port',
+    EADDRNOTAVAIL: 'this host has no such address',
   },
   'bind for replies': {
     ERR_ACCESS_DENIED: denied,
     EACCES: 'ports below 1024 need a privilege',
     EADDRINUSE: 'take another localPort, or leave it out for a free one',
-    EADDRNOTAVAIL: 'it is no address of this host',
+    EADDRNOTAVAIL: 'this host has no such address',
   },
   join: {
     EADDRNOTAVAIL: 'the interface has lost its address: try again once it is back',
@@ -115,7 +115,7 @@ const hints = {
     ENETDOWN: 'the interface is down',
     ENODEV: 'the interface was removed: sends go out again once it is back',
     ENETUNREACH:
-      'there is no route to it: add one, or name an interface in interfaces; on Linux IPv6 multicast does not work on the loopback interface',
+      'there is no route: add one, or name an interface in interfaces; on Linux IPv6 multicast does not work on the loopback interface',
     EPERM: 'a firewall forbids it',
   },
 } as const

@@ -132,7 +132,7 @@ export class Inbox<Incoming> {
       if (isThenable(message)) {
         // It may reject because of what a stranger has sent: that must not end the process.
         message.then(undefined, () => {})
-        throw new TypeError('decode() returned a promise, and has to return the message itself')
+        throw new TypeError('decode() returned a promise, but has to return the message itself')
       }
     } catch (cause) {
       this.malformed += 1

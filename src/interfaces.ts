@@ -127,13 +127,13 @@ export function findInterface(
   if (found !== undefined && isOwn) return found
   const why =
     found !== undefined
-      ? `which has no address of its own: ${found.handle} is that of ${found.others?.join(', ')} too. Give the address, for whichever the system takes`
+      ? `which has no address of its own: ${found.handle} is also that of ${found.others?.join(', ')}. Give the address, and the system picks one`
       : given === undefined
-        ? 'which is no interface here that is up and has an address'
+        ? 'which is not an interface that is up and has an address'
         : `which has no ${group.family} address`
   throw new MulticastError(
     'ERR_MULTICAST_INTERFACE',
-    `${option} is ${shown(wanted)}, ${why}. With ${group.family} there are: ${inventory(names, group)}`,
+    `${option} is ${shown(wanted)}, ${why}. Interfaces with ${group.family}: ${inventory(names, group)}`,
   )
 }
 

@@ -303,14 +303,14 @@ export function senderSettings(options: unknown): SenderSettings {
   if (!replies && timeout !== undefined) {
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
-      `timeout is ${timeout}, and replies false: nothing comes that it could wait for. Leave one of the two out`,
+      `timeout is ${timeout}, but replies is false, so there is nothing to wait for: leave one of the two out`,
     )
   }
   if (localAddress === wildcard(group) || interfaces === 'default') return settings
   if (isSeveral(settings)) {
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
-      `localAddress is ${shown(localAddress)}, and interfaces asks for several: each has an address of its own. Leave localAddress out`,
+      `localAddress is ${shown(localAddress)}, but interfaces asks for several, each of which has its own address: leave localAddress out`,
     )
   }
   return settings
@@ -327,7 +327,7 @@ export function peerSettings(options: unknown): PeerSettings {
   if (settings.reuseAddr || settings.bindAddress === undefined) return settings
   throw new MulticastError(
     'ERR_MULTICAST_OPTION',
-    `reuseAddr is false, and bindAddress ${shown(settings.bindAddress)}: a peer sends from sockets of its own on the same port. Leave one of the two out`,
+    `reuseAddr is false, but bindAddress is ${shown(settings.bindAddress)}: a peer also sends from other sockets on the same port. Leave one of the two out`,
   )
 }
 
@@ -340,7 +340,7 @@ function checkBound<Checked extends ReceiverSettings>(
   if (interfaces === 'default' && group.scoped && bindAddress === undefined) {
     throw new MulticastError(
       'ERR_MULTICAST_INTERFACE',
-      `${group.address} is another group on each link, and is bound together with an interface: name one behind the group (%eth0) or in interfaces, or set bindAddress to 'any'`,
+      `${group.address} is a different group on each link, and binding to it takes an interface: name one after the group (%eth0) or in interfaces, or set bindAddress to 'any'`,
     )
   }
   return settings
@@ -370,7 +370,7 @@ export function checkCarrier(options: unknown): void {
   if (given === undefined) return
   throw new MulticastError(
     'ERR_MULTICAST_OPTION',
-    `${given} is given without createSocket: node:dgram's sockets know the system's interfaces alone. Give both, or neither`,
+    `${given} is given without createSocket, but node:dgram's sockets know only the system's interfaces: give both, or neither`,
   )
 }
 
@@ -388,7 +388,7 @@ export function applySettings(
     } catch (cause) {
       throw new MulticastError(
         'ERR_MULTICAST_SOCKET',
-        `The system refused the option ${option}, ${shown(value)}: ${reasonOf(cause)}`,
+        `The system refused the option ${option} (${shown(value)}): ${reasonOf(cause)}`,
         { cause },
       )
     }
@@ -413,7 +413,7 @@ export function checkReplies(replies: boolean): void {
   if (replies) return
   throw new MulticastError(
     'ERR_MULTICAST_OPTION',
-    'The sender has replies: false, and hears none: ask with another one',
+    'The sender has replies: false, so it hears none: ask with another sender',
   )
 }
 

@@ -241,7 +241,7 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
     if (name === 'all') {
       throw new MulticastError(
         'ERR_MULTICAST_INTERFACE',
-        "interface is 'all', which can only be joined: leave interface out to leave them all",
+        "interface is 'all', which is only for join(): omit interface to leave them all",
       )
     }
     const from = source === undefined ? undefined : parseSource(source, this.#settings.group)
@@ -274,10 +274,10 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
       port === this.#memberships.members.port &&
       this.#own.has(address)
     if (!isSelf && address !== wildcard(group)) return
-    const what = isSelf ? 'this receiver itself, which would answer itself for ever' : 'nobody'
+    const what = isSelf ? 'this receiver itself, which would answer itself forever' : 'nobody'
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
-      `remote is ${address} port ${port}, and that is ${what}: a sender can be forged`,
+      `remote is ${address} port ${port}, which is ${what}: a sender can be forged`,
     )
   }
 }

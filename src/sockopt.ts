@@ -107,7 +107,7 @@ function packInterface(value: unknown, option: string, network: Lookup): Buffer 
   if (typeof value === 'number') {
     throw new MulticastError(
       'ERR_MULTICAST_INTERFACE',
-      `${option} must be a name or an IPv4 address, as the group is IPv4, but is ${value}: an index goes with an IPv6 group`,
+      `${option} must be a name or an IPv4 address, since the group is IPv4, but is ${value}: only an IPv6 group takes an index`,
     )
   }
   // As it is: the bytes may be meant for another machine, and this one's second address is one too.
@@ -148,7 +148,7 @@ function indexOf(value: unknown, option: string, { group, networkInterfaces }: L
   }
   throw new MulticastError(
     'ERR_MULTICAST_INTERFACE',
-    `${option} is ${shown(value)}, whose index Node cannot tell, because ${name} has no link-local address: pass the index as a number (ip link and Python's socket.if_nametoindex show it)`,
+    `${option} is ${shown(value)}, but Node cannot find its index, because ${name} has no link-local address: pass the index as a number (ip link and Python's socket.if_nametoindex show it)`,
   )
 }
 
@@ -157,6 +157,6 @@ function packSource(value: unknown, option: string, { group }: Lookup): Buffer {
   if (group.family === 'IPv4') return inetAton(parseSource(value, group))
   throw new MulticastError(
     'ERR_MULTICAST_SOURCE',
-    `${option} is ${shown(value)}, but ipv6_mreq has no place for it: leave it out, or give it to the sources of a MulticastReceiver`,
+    `${option} is ${shown(value)}, but ipv6_mreq has no place for it: leave it out, or use the option sources of a MulticastReceiver`,
   )
 }

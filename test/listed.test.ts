@@ -126,7 +126,11 @@ test('api.md lists every export', () => {
 const listed = {
   MulticastSender: [...names('`MulticastSender'), ...names('All classes')],
   MulticastReceiver: [...names('`MulticastReceiver'), ...names('All classes')],
-  MulticastPeer: [...names('`MulticastPeer'), ...names('`MulticastReceiver'), ...names('All classes')],
+  MulticastPeer: [
+    ...names('`MulticastPeer'),
+    ...names('`MulticastReceiver'),
+    ...names('All classes'),
+  ],
   MulticastStats: names('Counts'),
 }
 await claim('members', [

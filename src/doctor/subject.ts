@@ -86,7 +86,7 @@ export function subjectOf(given: DiagnoseOptions | Examinable): Subject {
   if ((group === undefined) !== (port === undefined)) {
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
-      'group and port belong together: give both, or neither for those of the doctor',
+      "group and port go together: give both, or neither for the doctor's own",
     )
   }
   return {
