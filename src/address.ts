@@ -67,7 +67,7 @@ export function parseUnicast(
   }
   throw new MulticastError(
     code,
-    `${option} must be a unicast ${family} address, as the group's family is, but is ${shown(value)}`,
+    `${option} must be a unicast ${family} address, since the group is ${family}, but is ${shown(value)}`,
   )
 }
 

@@ -5,19 +5,34 @@ import { MulticastError, printable, reasonOf, shown } from './errors.js'
 /**
  * Turns messages into datagrams and back. Any object with these two functions will do.
  *
- * What `encode` throws rejects the send that called it. What `decode` throws makes a `malformed`
- * event: anyone on the network can send bytes that no codec understands.
+ * If `encode` throws, the send rejects. If `decode` throws, the datagram becomes a `malformed` event:
+ * anyone on the network can send bytes that no codec understands.
+ *
+ * @example
+ * ```ts
+ * const upper = {
+ *   encode: (value: string) => Buffer.from(value.toUpperCase()),
+ *   decode: (data: Buffer) => data.toString(),
+ * }
+ * new MulticastSender({ group: '239.1.2.3', port: 10000, codec: upper })
+ * ```
  */
 export interface Codec<Value, Decoded = Value> {
-  /** The bytes of one datagram. They are handed to the kernel as they are, without a copy. */
+  /** Returns the bytes of one datagram. They go to the kernel as they are, without a copy. */
   readonly encode: (value: Value) => Uint8Array
-  /** The message in one datagram. `data` is memory of its own, which the codec may keep. */
+  /** Returns the message in one datagram. Nothing else uses the memory of `data`: the codec may keep it. */
   readonly decode: (data: Buffer) => Decoded
 }
 
 /**
- * Bytes as they are: the codec where none is given. Encodes a `Uint8Array`, or a string as UTF-8;
- * decodes to a `Buffer`.
+ * Bytes as they are: the default codec. Encodes a `Uint8Array`, or a string as UTF-8; decodes to a `Buffer`.
+ *
+ * @example
+ * ```ts
+ * import { bytes } from 'typed-multicast'
+ *
+ * console.log(bytes.encode('hi')) // <Buffer 68 69>
+ * ```
  */
 export const bytes: Codec<string | Uint8Array, Buffer> = {
   encode(value) {
@@ -29,8 +44,14 @@ export const bytes: Codec<string | Uint8Array, Buffer> = {
 }
 
 /**
- * Strings as UTF-8. Strict, as Python's `bytes.decode()` is: a datagram that is not valid UTF-8 is
- * `malformed`.
+ * Strings as UTF-8. As strict as Python's `bytes.decode()`: a datagram that is not valid UTF-8 is `malformed`.
+ *
+ * @example
+ * ```ts
+ * import { text } from 'typed-multicast'
+ *
+ * console.log(text.decode(Buffer.from('hi'))) // hi
+ * ```
  */
 export const text: Codec<string> = {
   encode(value) {
@@ -44,10 +65,11 @@ export const text: Codec<string> = {
 }
 
 /**
- * A Standard Schema (https://standardschema.dev), as zod, valibot and arktype make them: what it is given
- * and what it makes of that.
+ * A Standard Schema (https://standardschema.dev), as zod, valibot and arktype make them. `Input` is what it is
+ * given, `Output` what it makes of that.
  */
 export interface Schema<Input, Output> {
+  /** What the standard asks for; `validate` checks a value. */
   readonly '~standard': {
     readonly version: 1
     readonly vendor: string
@@ -57,20 +79,40 @@ export interface Schema<Input, Output> {
 }
 
 /**
- * JSON as UTF-8. Without a check nothing looks at what comes: `T` is what you expect the peers to send, and
- * anyone on the network can send something else, `null` too.
+ * A codec for JSON, as UTF-8. Without an argument nothing checks what comes: `T` is what you expect, but anyone on
+ * the network can send something else, `null` too.
+ *
+ * @example
+ * ```ts
+ * import { json } from 'typed-multicast'
+ *
+ * const readings = json((value) => Number.isFinite(Object(value).celsius))
+ * console.log(readings.decode(Buffer.from('{"celsius":20}'))) // { celsius: 20 }
+ * ```
  */
 export function json<T = unknown>(): Codec<T>
-/** JSON as UTF-8. What the schema has issues with is `malformed`; it has to answer at once. */
+/**
+ * A codec for JSON, as UTF-8. A message with issues for `schema` is `malformed`.
+ *
+ * @param schema A Standard Schema, such as one of zod's. It must answer at once, not with a promise.
+ */
 export function json<Input, Output>(schema: Schema<Input, Output>): Codec<Input, Output>
-/** JSON as UTF-8. What `guard` says `false` to, or throws at, is `malformed`. */
+/**
+ * A codec for JSON, as UTF-8. A message is `malformed` if `guard` returns `false` or throws.
+ *
+ * @param guard Says of each message that comes whether it is a `T`.
+ */
 export function json<T>(guard: (value: unknown) => value is T): Codec<T>
 /**
- * JSON as UTF-8. What `guard` says `false` to, or throws at, is `malformed`. The messages are `unknown` to the
- * compiler: a guard that returns `value is T` gives them a type.
+ * A codec for JSON, as UTF-8. A message is `malformed` if `guard` returns `false` or throws. The messages have
+ * the type `unknown`: a guard that returns `value is T` gives them a type.
  */
 export function json(guard: (value: unknown) => boolean): Codec<unknown>
-/** JSON as UTF-8. The message is what `parse` makes of it; what that throws at is `malformed`. */
+/**
+ * A codec for JSON, as UTF-8. A message is what `parse` returns, and `malformed` if it throws.
+ *
+ * @param parse Is given the parsed JSON of each message that comes.
+ */
 export function json<T>(parse: (value: unknown) => T): Codec<T>
 export function json(
   check?: Schema<unknown, unknown> | ((value: unknown) => unknown),
@@ -108,7 +150,7 @@ function checker(check: unknown): (value: unknown) => unknown {
   }
   return (value) => {
     const result: unknown = check(value)
-    if (result === false) throw new TypeError('The check has refused the message')
+    if (result === false) throw new TypeError('The check refused the message')
     return result === true ? value : result
   }
 }
@@ -120,7 +162,7 @@ function validated(standard: Schema<unknown, unknown>['~standard'], value: unkno
   if (isThenable(result)) {
     // It may reject because of what a stranger has sent: that must not end the process.
     result.then(undefined, () => {})
-    throw new TypeError('The schema answers with a promise, and a message is decoded at once')
+    throw new TypeError('The schema answered with a promise, but has to answer at once')
   }
   if (result.issues === undefined) return result.value
   throw new TypeError(result.issues.map(({ message }) => message).join('; '))
@@ -134,15 +176,24 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 /** The two options that are codecs. */
 export interface CodecOptions<Messages, Replies> {
-  /** Encodes and decodes the group's messages, and the replies too where there is no `replyCodec`. */
+  /**
+   * Encodes and decodes the messages, and the replies if there is no `replyCodec`: {@link text}, {@link json}, a
+   * `Struct`, or your own. Default: {@link bytes}.
+   */
   codec?: Messages | undefined
   /** Encodes and decodes the replies. Default: `codec`. */
   replyCodec?: Replies | undefined
 }
 
-/** The codecs that a constructor takes. Where {@link bytes} will do, `codec` may be left out. */
-export type Codecs<Messages, Replies> = CodecOptions<Messages, Replies> &
-  (typeof bytes extends Messages ? unknown : { codec: Messages })
+/** The two options where messages that are bytes will not do. */
+export interface NeededCodec<Messages, Replies> extends CodecOptions<Messages, Replies> {
+  codec: Messages
+}
+
+/** The codecs that a constructor takes. If {@link bytes} will do, `codec` may be left out. */
+export type Codecs<Messages, Replies> = typeof bytes extends Messages
+  ? CodecOptions<Messages, Replies>
+  : NeededCodec<Messages, Replies>
 
 /** A codec of which only the decoding matters: it may encode whatever it likes. */
 export interface Decoder<Decoded> {
@@ -151,10 +202,10 @@ export interface Decoder<Decoded> {
   readonly decode: (data: Buffer) => Decoded
 }
 
-/** What is sent by whom hears a message: the same, and where messages are bytes a string too. */
+/** What someone who hears such messages sends: the same, and if they are bytes, strings too. */
 export type Counterpart<Heard> = [Heard] extends [Buffer] ? string | Uint8Array : Heard
 
-/** What is heard by who sends such messages: the same, and where these are bytes a Buffer. */
+/** What someone who sends such messages hears: the same, and if they are bytes, a Buffer. */
 export type Answer<Sent> = [string | Uint8Array] extends [Sent] ? Buffer : Sent
 
 /** The bytes of `value`, or the one error that a send may reject with because of it. */
@@ -180,6 +231,6 @@ export function encode<Value>(codec: Codec<Value, unknown>, value: Value): Uint8
 function wrongType(wanted: string, value: unknown): MulticastError {
   return new MulticastError(
     'ERR_MULTICAST_MESSAGE_TYPE',
-    `The message must be ${wanted}, but is ${shown(value)}: convert it, or give another codec`,
+    `The message must be ${wanted}, but is ${shown(value)}: convert it, or use another codec`,
   )
 }

@@ -17,7 +17,7 @@ import { type Follower, type Sight, watch } from './watch.js'
 
 /** What an endpoint has counted since it was made. */
 export interface MulticastStats {
-  /** Datagrams that the kernel has taken. */
+  /** Datagrams that the kernel has accepted: three for a message that went out through three interfaces. */
   readonly sent: number
   /** Datagrams that came in, the malformed ones included. */
   readonly received: number
@@ -28,16 +28,16 @@ export interface MulticastStats {
   /** Datagrams that the codec could not decode. */
   readonly malformed: number
   /**
-   * Datagrams that came although no membership asks for them, or that `accept` has refused (neither are in
-   * `received`), and messages that an async iterator or a request dropped because its loop was slow.
+   * Datagrams that no membership asks for or that `accept` refused (neither are in `received`), and messages
+   * that an async iterator or a request dropped because its loop was slow.
    */
   readonly dropped: number
   /**
-   * Datagrams, replies too, that the network refused after `listening`: those that failed with
+   * Datagrams, replies included, that the network refused after `listening`: those that failed with
    * `ERR_MULTICAST_SEND`.
    */
   readonly failed: number
-  /** Messages that came while nobody listened, iterated or requested. */
+  /** Messages that came while nobody listened, iterated or requested: nobody got them. */
   readonly unheard: number
 }
 
@@ -220,16 +220,16 @@ export abstract class Endpoint<
   }
 
   /**
-   * Resolves with this once it is listening. Rejects with the error that opening failed with, with the
-   * signal's reason, or with `ERR_MULTICAST_CLOSED`.
+   * Resolves with the object itself once it is listening. Rejects with the error that opening failed with, with
+   * the signal's reason, or with `ERR_MULTICAST_CLOSED`.
    */
   ready(): Promise<this> {
     return this.#core.lifecycle.ready() as Promise<this>
   }
 
   /**
-   * Closes, once the sends that were accepted have gone out; later ones reject with
-   * `ERR_MULTICAST_CLOSED`. Resolves when the socket is gone. Calling it again changes nothing.
+   * Closes once the sends made so far have gone out; later ones reject with `ERR_MULTICAST_CLOSED`. Resolves when
+   * the socket is gone. Calling it again changes nothing.
    */
   close(): Promise<void> {
     return this.#core.lifecycle.close()
@@ -241,18 +241,18 @@ export abstract class Endpoint<
   }
 
   /**
-   * Yields each message with its sender, from now on until closed. Holds at most `queueLimit` messages and
-   * `queueBytes` for a slow loop, then drops the oldest and counts it in `stats`. Leaving the loop does not close.
-   * Where opening fails, the loop throws that error.
+   * Yields each message with its `remote`, from now on until it closes. For a slow loop it holds at most
+   * `queueLimit` messages and `queueBytes` bytes, then drops the oldest and counts them in `stats.dropped`.
+   * Leaving the loop does not close it. If opening fails, the loop throws that error.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Received<Incoming>, undefined, undefined> {
     return this.#core.inbox.subscribe()
   }
 
   /**
-   * The address and port that it is bound to, as `dgram.Socket#address` tells them. Throws
-   * `ERR_MULTICAST_NOT_LISTENING` before `listening` and after `close`, and while it waits for an interface
-   * and has no socket.
+   * The address and port that it is bound to, as from `dgram.Socket#address`. Throws
+   * `ERR_MULTICAST_NOT_LISTENING` before `listening`, after `close`, and while it has no socket because it waits
+   * for an interface.
    */
   address(): AddressInfo {
     this.#core.lifecycle.throwUnlessListening('an address')
@@ -262,22 +262,22 @@ export abstract class Endpoint<
       return first.address()
     } catch (cause) {
       // Of a socket that is bound on an interface that is gone.
-      const why = `The system does not tell the address now: ${reasonOf(cause)}`
+      const why = `The system does not report the address now: ${reasonOf(cause)}`
       throw new MulticastError('ERR_MULTICAST_SOCKET', why, { cause })
     }
   }
 
-  /** Lets it keep the process alive, as it does by default. */
+  /** Keeps the process alive while it is open, as it does by default. */
   ref(): this {
     return this.#hold(true)
   }
 
-  /** Lets the process end although it is open. */
+  /** Lets the process end while it is open. */
   unref(): this {
     return this.#hold(false)
   }
 
-  /** The counts up to now, in an object of their own. */
+  /** The counts up to now. The object does not change; read it again for new counts. */
   get stats(): MulticastStats {
     const { inbox, outbox } = this.#core
     return {
@@ -293,8 +293,8 @@ export abstract class Endpoint<
   }
 
   /**
-   * SO_RCVBUF: the bytes that the kernel has granted for what waits to be read, in the unit that is asked
-   * for; of several sockets the smallest. Throws `ERR_MULTICAST_NOT_LISTENING` as {@link address} does.
+   * SO_RCVBUF: the bytes that the kernel has granted for what waits to be read, in the unit of the option
+   * `recvBufferSize`. With several sockets, the smallest. Throws as {@link address} does.
    */
   get recvBufferSize(): number {
     return this.#granted('recvBufferSize')
@@ -306,15 +306,15 @@ export abstract class Endpoint<
   }
 
   /**
-   * The datagrams that the kernel has dropped because they were not read in time, summed over this process's
-   * sockets on its address and port: a larger `recvBufferSize` helps. On Linux over node:dgram (by
-   * /proc/net/udp), else undefined.
+   * How many datagrams the kernel has dropped because they were not read in time: a larger `recvBufferSize` helps.
+   * The sum over this process's sockets on its address and port, from /proc/net/udp. `undefined` on other systems
+   * than Linux, or without node:dgram.
    */
   async kernelDrops(): Promise<number | undefined> {
     return this.#isOfSystem ? kernelDrops(this.#core.sockets.bound) : undefined
   }
 
-  /** What `console.log` shows: the state, and what it is set to. */
+  /** What `console.log` shows: its state, its settings and its counts. */
   [Symbol.for('nodejs.util.inspect.custom')](
     depth: number | null,
     options: InspectOptions,
@@ -345,11 +345,11 @@ export abstract class Endpoint<
 function noSocket(): MulticastError {
   return new MulticastError(
     'ERR_MULTICAST_NOT_LISTENING',
-    'It has no socket now: it waits for an interface that it is to use',
+    'It has no socket now, because it waits for an interface',
   )
 }
 
-/** Tells DEBUG where the system has granted less of a buffer than was asked for, which it does in silence. */
+/** Tells DEBUG where the system has granted less of a buffer than was asked for, which it does silently. */
 function tellGranted(
   socket: DatagramSocket,
   settings: Pick<SenderSettings, 'recvBufferSize' | 'sendBufferSize'>,

@@ -11,13 +11,13 @@ export type MulticastErrorCode =
   | 'ERR_MULTICAST_PORT'
   /** The TTL is not an integer from 0 to 255. */
   | 'ERR_MULTICAST_TTL'
-  /** The timeout is not a number of milliseconds from above 0 to 2147483647, or a request has no end. */
+  /** The timeout is not above 0 and at most 2147483647 ms, or a request would never end. */
   | 'ERR_MULTICAST_TIMEOUT'
   /** No such interface, or it has no address of the group's family. */
   | 'ERR_MULTICAST_INTERFACE'
   /** A source is not a unicast address of the group's family. */
   | 'ERR_MULTICAST_SOURCE'
-  /** Another option or argument has a value that it cannot have. */
+  /** Another option or argument has a value that is not allowed. */
   | 'ERR_MULTICAST_OPTION'
   /** There is no option of that name. */
   | 'ERR_MULTICAST_UNKNOWN_OPTION'
@@ -31,9 +31,9 @@ export type MulticastErrorCode =
   | 'ERR_MULTICAST_DECODE'
   /** More bytes than `maxQueuedBytes` wait to be sent. */
   | 'ERR_MULTICAST_QUEUE_FULL'
-  /** It is closing or closed. */
+  /** The sender, receiver or peer is closing or closed. */
   | 'ERR_MULTICAST_CLOSED'
-  /** It is not listening yet. */
+  /** It is not listening yet, or waits for an interface. */
   | 'ERR_MULTICAST_NOT_LISTENING'
   /** Another socket holds the port. */
   | 'ERR_MULTICAST_PORT_IN_USE'
@@ -51,15 +51,27 @@ export type MulticastErrorCode =
   | 'ERR_MULTICAST_SEND'
 
 /**
- * The one error class of senders and receivers. `code` is stable and is what to branch on; `message`
- * says what was given and what to try next; `cause` is the system's or the codec's own error, where
- * there was one.
+ * The error of senders, receivers and peers. Branch on `code`, which is stable. `message` says what was given and
+ * what to try next. `cause` is the error of the system or the codec, if there was one.
+ *
+ * @example
+ * ```ts
+ * import { MulticastError, packTtl } from 'typed-multicast'
+ *
+ * try {
+ *   packTtl(256)
+ * } catch (error) {
+ *   if (error instanceof MulticastError) console.log(error.code) // ERR_MULTICAST_TTL
+ * }
+ * ```
  */
 export class MulticastError extends Error {
+  /** `'MulticastError'`. */
   override readonly name = 'MulticastError'
-  /** What went wrong: stable, and what to branch on. */
+  /** What went wrong. It is stable: branch on it. */
   readonly code: MulticastErrorCode
 
+  /** The library makes these; you need not. */
   constructor(code: MulticastErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options)
     this.code = code
@@ -81,14 +93,14 @@ const hints = {
     ERR_ACCESS_DENIED: denied,
     EACCES: 'ports below 1024 need a privilege',
     EADDRINUSE:
-      'end that program, or have both sides share the port (reuseAddr, SO_REUSEADDR), or take another',
-    EADDRNOTAVAIL: 'it is no address of this host',
+      'end that program, or have both sides share the port (reuseAddr, SO_REUSEADDR), or take another port',
+    EADDRNOTAVAIL: 'this host has no such address',
   },
   'bind for replies': {
     ERR_ACCESS_DENIED: denied,
     EACCES: 'ports below 1024 need a privilege',
     EADDRINUSE: 'take another localPort, or leave it out for a free one',
-    EADDRNOTAVAIL: 'it is no address of this host',
+    EADDRNOTAVAIL: 'this host has no such address',
   },
   join: {
     EADDRNOTAVAIL: 'the interface has lost its address: try again once it is back',
@@ -103,7 +115,7 @@ const hints = {
     ENETDOWN: 'the interface is down',
     ENODEV: 'the interface was removed: sends go out again once it is back',
     ENETUNREACH:
-      'there is no route to it: add one, or name an interface in interfaces; on Linux IPv6 multicast does not work on the loopback interface',
+      'there is no route: add one, or name an interface in interfaces; on Linux IPv6 multicast does not work on the loopback interface',
     EPERM: 'a firewall forbids it',
   },
 } as const

@@ -4,11 +4,11 @@ import type * as typed from 'typed-emitter'
 import type { MulticastError } from './errors.js'
 import type { Membership } from './member-socket.js'
 
-/** Whom a datagram came from: node:dgram's `RemoteInfo`, and where it came in, if that is known. */
+/** The sender of a datagram: node:dgram's `RemoteInfo`, and the interface it came through, if that is known. */
 export interface Remote extends RemoteInfo {
   /**
-   * The name of the interface that it came in by. Known of what comes to a link-local IPv6 group, for which
-   * there is a socket on each interface; else absent.
+   * The name of the interface that it came through. Known for link-local IPv6 groups, which have a socket on
+   * each interface; otherwise absent.
    */
   interface?: string
 }
@@ -16,15 +16,15 @@ export interface Remote extends RemoteInfo {
 /** The events of a sender (whose messages are the replies) and of a receiver. */
 export type MulticastEvents<Message> = {
   /**
-   * The socket is bound and, in a receiver, has joined; where interfaces are followed, on what of that is there,
-   * which may be nothing yet. Once.
+   * The socket is bound, and a receiver has joined: with `followInterfaces` on the interfaces that exist, which
+   * may be none yet. Once.
    */
   listening: () => void
-  /** A datagram came. `remote` is whom it is from: address, family, port and size in bytes. */
+  /** A message came. `remote` is its sender: address, family, port and size in bytes. */
   message: (message: Message, remote: Remote) => void
-  /** `timeout` ms passed without a message. Once, until traffic arms it again. */
+  /** `timeout` ms passed without a message. Once, until the next message or send starts the clock again. */
   timeout: () => void
-  /** A datagram came that the codec could not decode: `data` are its bytes. */
+  /** A datagram came that the codec could not decode. `data` is its bytes. */
   malformed: (error: MulticastError, data: Buffer, remote: Remote) => void
   /** Opening failed, or the system reported an error on the open socket. */
   error: (error: MulticastError) => void
@@ -33,8 +33,8 @@ export type MulticastEvents<Message> = {
 } & EmitterEvents
 
 /**
- * What happened to a membership: it was joined; left, by a call or because what was asked for is elsewhere now;
- * or lost by the system.
+ * What happened to a membership. It was joined; it was left, by a call or because the system's route has moved;
+ * or the system lost it.
  */
 export type MembershipChange = 'joined' | 'left' | 'lost'
 
@@ -47,9 +47,9 @@ type EmitterEvents = Record<
 /** The events of a receiver. */
 export type MulticastReceiverEvents<Message> = MulticastEvents<Message> & {
   /**
-   * A membership was joined, left or lost after `listening`, by a call or because the network has changed.
-   * An interface that was made anew is `'lost'`, then `'joined'`, and so is one that got another name. Not
-   * for closing, nor where a membership is only reported to the network once more.
+   * A membership was joined, left or lost after `listening`, by a call or because the network changed. An
+   * interface that was re-created or renamed is `'lost'`, then `'joined'`. Not emitted on closing, nor when a
+   * membership is only reported to the network again.
    */
   membership: (change: MembershipChange, membership: Membership) => void
 }
@@ -57,9 +57,27 @@ export type MulticastReceiverEvents<Message> = MulticastEvents<Message> & {
 /** An EventEmitter whose events are typed. */
 export type MulticastEmitter<Message> = typed.default<MulticastEvents<Message>>
 
+/** typed-emitter's type, with what an editor shows of its methods. */
+export interface Emitting<Events extends typed.EventMap> extends typed.default<Events> {
+  /**
+   * Calls `listener` at each event of this name:
+   *
+   * - `message` (message, remote): a message came; at a sender, a reply
+   * - `malformed` (error, data, remote): the codec could not decode a datagram
+   * - `timeout`: `timeout` ms passed without a message
+   * - `membership` (change, membership): a receiver or peer has `'joined'`, `'left'` or `'lost'` one
+   * - `listening`: it has opened
+   * - `error` (error): opening failed, or the system reported an error. Ends the process if nobody listens
+   * - `close`: it has closed
+   */
+  on<Event extends keyof Events>(event: Event, listener: Events[Event]): this
+  /** As {@link on}, for the next event of this name alone. */
+  once<Event extends keyof Events>(event: Event, listener: Events[Event]): this
+}
+
 /** node:events' EventEmitter, seen through typed-emitter: what senders and receivers extend. */
-export const Emitter: new <Events extends typed.EventMap>() => typed.default<Events> =
-  EventEmitter as new <Events extends typed.EventMap>() => typed.default<Events>
+export const Emitter: new <Events extends typed.EventMap>() => Emitting<Events> =
+  EventEmitter as new <Events extends typed.EventMap>() => Emitting<Events>
 
 /**
  * Emits for a class that is itself generic in `Message`. It cannot call typed-emitter's `emit`:

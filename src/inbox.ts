@@ -7,8 +7,9 @@ import { type Bounds, Queue } from './queue.js'
 
 /** A message together with where it came from. */
 export interface Received<Message> {
+  /** The message, as the codec decoded it. */
   readonly message: Message
-  /** Whom it is from: address, family, port and size in bytes. */
+  /** Its sender: address, family, port and size in bytes. */
   readonly remote: Remote
 }
 
@@ -131,7 +132,7 @@ export class Inbox<Incoming> {
       if (isThenable(message)) {
         // It may reject because of what a stranger has sent: that must not end the process.
         message.then(undefined, () => {})
-        throw new TypeError('decode() returned a promise, and has to return the message itself')
+        throw new TypeError('decode() returned a promise, but has to return the message itself')
       }
     } catch (cause) {
       this.malformed += 1

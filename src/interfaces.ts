@@ -7,7 +7,10 @@ import { isFunction } from './rules.js'
 /** What `os.networkInterfaces()` returns: each interface's addresses, by its name. */
 export type NetworkInterfaces = NodeJS.Dict<NetworkInterfaceInfo[]>
 
-/** Calls back at each change of the interfaces, and returns what ends that. */
+/**
+ * Calls `onChange` after each change of the interfaces, with the names of those whose memberships are lost.
+ * Returns a function that ends it.
+ */
 export type WatchInterfaces = (onChange: (lost: readonly string[]) => void) => () => void
 
 /** One network interface, seen from a group's family. */
@@ -124,13 +127,13 @@ export function findInterface(
   if (found !== undefined && isOwn) return found
   const why =
     found !== undefined
-      ? `which has no address of its own: ${found.handle} is that of ${found.others?.join(', ')} too. Give the address, for whichever the system takes`
+      ? `which has no address of its own: ${found.handle} is also that of ${found.others?.join(', ')}. Give the address, and the system picks one`
       : given === undefined
-        ? 'which is no interface here that is up and has an address'
+        ? 'which is not an interface that is up and has an address'
         : `which has no ${group.family} address`
   throw new MulticastError(
     'ERR_MULTICAST_INTERFACE',
-    `${option} is ${shown(wanted)}, ${why}. With ${group.family} there are: ${inventory(names, group)}`,
+    `${option} is ${shown(wanted)}, ${why}. Interfaces with ${group.family}: ${inventory(names, group)}`,
   )
 }
 

@@ -145,7 +145,7 @@ export class Lifecycle<Self> {
     )
   }
 
-  close(why = `The ${this.#noun} is closed and stays so: make another`): Promise<void> {
+  close(why = `The ${this.#noun} is closed and stays closed: make a new one`): Promise<void> {
     this.#end(() => new MulticastError('ERR_MULTICAST_CLOSED', why), 'close')
     return this.#closed.promise
   }

@@ -6,11 +6,11 @@ import { type Counted, joinedOn } from './igmp.js'
 import type { Interface } from './interfaces.js'
 import { DEFAULT } from './wanted.js'
 
-/** One membership of a receiver, in the form that `leave` takes. */
+/** One membership of a receiver or peer, in the form that `leave` takes. */
 export interface Membership {
   /** The interface's name, or `'default'` for the one that the system picked. */
   readonly interface: string
-  /** The one sender that it asks for; absent, it asks for every sender. */
+  /** The one source that it asks for. Absent if it asks for every source. */
   readonly source?: string
 }
 

@@ -120,7 +120,7 @@ export class Memberships {
     if (leaving.length + asks.length === 0 && (name !== undefined || source !== undefined)) {
       throw new MulticastError(
         'ERR_MULTICAST_LEAVE',
-        `Nothing joined is like ${shown({ interface: name, source })}: the memberships are ${JSON.stringify(this.all)}`,
+        `There is no membership like ${shown({ interface: name, source })}: the memberships are ${JSON.stringify(this.all)}`,
       )
     }
     this.members.check(
@@ -328,7 +328,7 @@ export class Memberships {
       if (!followInterfaces) return [{ on: undefined, name: DEFAULT }]
       const targets = await this.#where('default', list())
       if (targets.length > 0) return targets
-      const why = `There is no route to ${group.address}, which 'default' would join by: add one, or name an interface`
+      const why = `There is no route to ${group.address}, which 'default' needs: add one, or name an interface`
       throw new MulticastError('ERR_MULTICAST_INTERFACE', why)
     }
     const networkInterfaces = this.members.first === undefined ? list.again : list

@@ -14,7 +14,7 @@ export function checkMix(
   if (same !== undefined && (same.source === undefined) !== (source === undefined)) {
     throw new MulticastError(
       'ERR_MULTICAST_JOIN',
-      `${address} is joined on ${name} already, and cannot be both for every sender and for one: leave ${JSON.stringify(same)} first`,
+      `${address} is already joined on ${name}, and a membership cannot be both for every sender and for one: leave ${JSON.stringify(same)} first`,
     )
   }
   // Left by default, Linux takes the membership on the route's interface for the one that is meant,
@@ -25,7 +25,7 @@ export function checkMix(
   if (other !== undefined) {
     throw new MulticastError(
       'ERR_MULTICAST_JOIN',
-      `${address} is joined on ${other.interface} already, and the system could not tell 'default' from an interface that is named: leave the one first, or name all`,
+      `${address} is already joined on ${other.interface}, and the system could not tell 'default' from a named interface: leave that one first, or name all interfaces`,
     )
   }
 }
@@ -48,6 +48,6 @@ export function checkSources(
   if (distinct.size < 2) return
   throw new MulticastError(
     code,
-    `An IPv6 group must have the same sources on each interface, and would have ${JSON.stringify(memberships)}: use a receiver for each interface`,
+    `An IPv6 group must have the same sources on each interface, but would have ${JSON.stringify(memberships)}: use a receiver for each interface`,
   )
 }

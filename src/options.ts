@@ -29,24 +29,24 @@ import {
 import { parseInterfaces, wantedInterfaces } from './wanted.js'
 
 /**
- * What carries the datagrams, and where. A function that makes senders or receivers can take it from its
- * caller, so that tests run it on a mock host, which is one.
+ * What makes the sockets and lists the interfaces. Let a function that makes senders or receivers take one from its
+ * caller: a test can then pass a mock host, which is one.
  */
 export interface Carrier {
-  /** Makes the sockets. Default: node:dgram's `createSocket`. Tests put another carrier here. */
+  /** Makes the sockets. Default: node:dgram's `createSocket`. */
   createSocket?: CreateSocket | undefined
   /** Lists the interfaces. Default: node:os's `networkInterfaces`. Only together with `createSocket`. */
   networkInterfaces?: (() => NetworkInterfaces) | undefined
   /**
-   * Tells of changes of the interfaces, for those that follow them, in place of a look every two seconds.
-   * It is given a function to call after each change, with the names of the interfaces on which what was
-   * joined is gone (removed, or made anew), and returns one that ends it. Default: none, they are looked
-   * at. Only together with `createSocket`.
+   * Reports changes of the interfaces to those that follow them. It is given a function to call after each
+   * change, with the names of the interfaces whose memberships are lost because they were removed or re-created,
+   * and returns a function that ends it. Default: the interfaces are looked at every two seconds. Only together
+   * with `createSocket`.
    */
   watchInterfaces?: WatchInterfaces | undefined
 }
 
-/** The options that a sender and a receiver share. `undefined` always means the default. */
+/** The options that senders, receivers and peers share. `undefined` always means the default. */
 export interface MulticastOptions extends Carrier {
   /**
    * The group: 224.0.0.0 to 239.255.255.255, or IPv6 ff00::/8. A zone (`ff02::1%eth0`) names the
@@ -56,7 +56,7 @@ export interface MulticastOptions extends Carrier {
   /** The group's UDP port. */
   port: number
   /**
-   * Milliseconds without a message after which `timeout` is emitted, above 0 and up to 2147483647.
+   * How many milliseconds without a message it takes until `timeout` is emitted: above 0, at most 2147483647.
    * Default: none, it waits forever. Python's `socket.settimeout`, which counts seconds.
    */
   timeout?: number | undefined
@@ -65,108 +65,107 @@ export interface MulticastOptions extends Carrier {
   /** SO_SNDBUF in bytes. Default: the system's. Linux grants no more than `net.core.wmem_max`. */
   sendBufferSize?: number | undefined
   /**
-   * The bytes that may wait to be sent: those the kernel has refused so far, and apart from them what waits
-   * here, before `listening` or as a reply `within` some time, each with 256 bytes more. Past it a send
-   * rejects, because node:dgram's own queue has no bound. Default: 1 MiB.
+   * How many bytes may wait to be sent before a send rejects. It bounds what the kernel has refused so far, and
+   * separately what waits for `listening` or as a reply `within` some time, each message with 256 bytes more.
+   * Default: 1 MiB, because node:dgram's own queue has no limit.
    */
   maxQueuedBytes?: number | undefined
   /**
-   * The messages that an async iterator or a request holds for a slow loop; it drops the oldest. One that was
-   * left without its `return()`, as by hand, holds them until `close()`. Default: 1024.
+   * How many messages an async iterator or a request holds for a slow loop before it drops the oldest. An
+   * iterator that you abandon without calling its `return()` holds them until `close()`. Default: 1024.
    */
   queueLimit?: number | undefined
   /**
-   * The bytes that they hold, as they came; one message is held however large. Default: 1 MiB. A message
-   * parsed from JSON can take 20 times its bytes of memory.
+   * How many bytes an async iterator or a request holds, counted as they were received; one message is held
+   * however large. Default: 1 MiB. A message parsed from JSON can take 20 times as much memory.
    */
   queueBytes?: number | undefined
   /**
-   * Whether to take a datagram in, by whom it is from, before it is decoded. What is refused is counted in
-   * `stats.dropped`. It holds for a sender's replies too. Default: everyone is accepted. What it throws is
-   * uncaught, as in a listener.
+   * Decides by its sender whether a datagram is accepted, before it is decoded; replies to a sender too. What it
+   * refuses is counted in `stats.dropped`. An error it throws is uncaught, as in a listener. Default: everyone is
+   * accepted.
    */
   accept?: ((remote: Remote) => boolean) | undefined
-  /** Aborting it closes, and rejects what is pending with its reason. Default: none. */
+  /** When it aborts, everything closes, and what is pending rejects with its reason. Default: none. */
   signal?: AbortSignal | undefined
   /**
-   * Whether it stays true to `interfaces` while interfaces come, go, change address or are made anew: what
-   * appears is joined, or sent through, within about two seconds, and what is not there yet is waited for
-   * instead of refused. Default: true where `interfaces` is `'all'`, else false.
+   * Whether it follows its `interfaces` as they come, go, change their address or are re-created. A new one is
+   * joined, or sent through, within about two seconds. One that does not exist yet is waited for instead of
+   * refused. Default: true if `interfaces` is `'all'`, otherwise false.
    */
   followInterfaces?: boolean | undefined
 }
 
-/** The options of a sender, beside its codecs. */
+/** The options of a sender, besides its codecs. */
 export interface SenderOptions extends MulticastOptions {
   /**
    * IP_MULTICAST_TTL, for IPv6 IPV6_MULTICAST_HOPS: how many networks a message may cross, 0 to 255.
-   * Default: 1, because then nothing leaves the local network unless asked. 0 stays on the host where
-   * one of its sockets has joined the group on the outgoing interface; elsewhere Linux lets it out.
+   * Default: 1, so that nothing leaves the local network unless you ask for it. With 0 a message stays on the
+   * host if a socket there has joined the group on the outgoing interface; otherwise Linux lets it out.
    */
   ttl?: number | undefined
   /**
-   * IP_MULTICAST_LOOP: whether receivers on this host hear the messages too. Default: true. On the
-   * loopback interface Linux delivers them all the same; on Windows it is the receiver's switch.
+   * IP_MULTICAST_LOOP: whether receivers on this host hear the messages too. Default: true. On the loopback
+   * interface Linux delivers them in any case. On Windows the receiver's setting counts.
    */
   loopback?: boolean | undefined
   /**
-   * IP_MULTICAST_IF: what to send through. `'default'`, the system's route to the group; names (`eth0`)
-   * and addresses, one or a list: one datagram goes out of each interface, and an address that is given
-   * is the datagram's source; `'all'`, every interface with an address of the group's family but the
-   * loopback interface, or that one if there is no other. Default: `'default'`.
+   * IP_MULTICAST_IF: where to send. A name (`'eth0'`), an address, which is then also the source, or a list of
+   * these; `'default'`, the system's route to the group; or `'all'`, every interface with an address of the
+   * group's family, except the loopback interface unless there is no other. One datagram goes out through each.
+   * Default: `'default'`.
    */
   interfaces?: 'all' | 'default' | (string & {}) | readonly string[] | undefined
   /**
-   * The address to bind to, and so to hear replies on. Default: any. Refused with several interfaces,
-   * each of which has its own.
+   * The address to bind to, where replies arrive. Default: any. Refused with several interfaces, since each has
+   * its own.
    */
   localAddress?: string | undefined
   /**
-   * The port to bind to, and so to hear replies on. Default: 0, a free one. With several interfaces each
-   * socket is bound to its interface's address and to this port.
+   * The port to bind to, where replies arrive. Default: 0, a free one. With several interfaces and another value,
+   * each socket is bound to its interface's address and this port.
    */
   localPort?: number | undefined
   /**
-   * Whether it hears replies. Without, its socket is connected to the group, which makes sending faster;
+   * Whether it hears replies. If not, its socket is connected to the group, which makes sending faster;
    * `request` and `gather` throw, and `timeout` is refused. Default: true.
    */
   replies?: boolean | undefined
 }
 
-/** The options of a receiver, beside its codecs. Its port may be 0: a free one, see `address()`. */
+/** The options of a receiver, besides its codecs. Its `port` may be 0, a free one: see `address()`. */
 export interface ReceiverOptions extends MulticastOptions {
   /**
-   * The interfaces to join on: `'all'` with an address of the group's family; `'default'`, the one
-   * that the system picks (Python's `INADDR_ANY`); or names (`eth0`) and addresses, one or a list.
-   * Default: `'all'`.
+   * Where to join: `'all'`, every interface with an address of the group's family; `'default'`, the one that the
+   * system picks (Python's `INADDR_ANY`); or a name (`'eth0'`), an address, or a list of these. Default: `'all'`.
    */
   // The intersection lets an editor offer the two words beside any other string.
   interfaces?: 'all' | 'default' | (string & {}) | readonly string[] | undefined
   /**
-   * IP_ADD_SOURCE_MEMBERSHIP: the senders to hear, and no others. Default: every sender,
-   * IP_ADD_MEMBERSHIP.
+   * IP_ADD_SOURCE_MEMBERSHIP: the addresses of the only senders to hear. Default: every sender
+   * (IP_ADD_MEMBERSHIP).
    */
   sources?: readonly string[] | undefined
   /**
-   * `'group'`, `'any'` or an address of this host. Default on Linux: the group, because a socket bound
-   * to any address there hears every group that any process of the host has joined on the port.
-   * Elsewhere: any. A socket bound to the group does not hear unicast.
+   * The address to bind to: `'group'`, `'any'` or an address of this host. Default on Linux: `'group'`, because
+   * a socket bound to any address hears every group there that a process of the host has joined, on this port.
+   * Elsewhere: `'any'`. A socket bound to the group hears no unicast.
    */
   // The intersection lets an editor offer the two words beside any other string.
   bindAddress?: 'group' | 'any' | (string & {}) | undefined
   /**
-   * SO_REUSEADDR: whether other sockets of this host may bind the port too, each of which then hears
-   * every message. Default: true.
+   * SO_REUSEADDR: whether other sockets of this host may bind the port too. Each of them then hears every
+   * message. Default: true.
    */
   reuseAddr?: boolean | undefined
 }
 
-/** The options of a peer, beside its codecs: those of both, but for the sender's `localAddress` and `localPort`. */
+/** The options of a peer, besides its codecs: a receiver's, and a sender's `ttl` and `loopback`. */
 export interface PeerOptions extends ReceiverOptions, Pick<SenderOptions, 'ttl' | 'loopback'> {
   /**
-   * IP_MULTICAST_TTL, for IPv6 IPV6_MULTICAST_HOPS: how many networks a message may cross, 0 to 255. One
-   * of 1 or more that is given holds for replies too (IP_TTL, IPV6_UNICAST_HOPS). Default: 1, and for
-   * replies the system's, as a rule 64.
+   * IP_MULTICAST_TTL, for IPv6 IPV6_MULTICAST_HOPS: how many networks a message may cross, 0 to 255. If you
+   * give one of 1 or more, it applies to replies too (IP_TTL, IPV6_UNICAST_HOPS). Default: 1, and for replies
+   * the system's, usually 64.
    */
   ttl?: number | undefined
 }
@@ -304,14 +303,14 @@ export function senderSettings(options: unknown): SenderSettings {
   if (!replies && timeout !== undefined) {
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
-      `timeout is ${timeout}, and replies false: nothing comes that it could wait for. Leave one of the two out`,
+      `timeout is ${timeout}, but replies is false, so there is nothing to wait for: leave one of the two out`,
     )
   }
   if (localAddress === wildcard(group) || interfaces === 'default') return settings
   if (isSeveral(settings)) {
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
-      `localAddress is ${shown(localAddress)}, and interfaces asks for several: each has an address of its own. Leave localAddress out`,
+      `localAddress is ${shown(localAddress)}, but interfaces asks for several, each of which has its own address: leave localAddress out`,
     )
   }
   return settings
@@ -328,7 +327,7 @@ export function peerSettings(options: unknown): PeerSettings {
   if (settings.reuseAddr || settings.bindAddress === undefined) return settings
   throw new MulticastError(
     'ERR_MULTICAST_OPTION',
-    `reuseAddr is false, and bindAddress ${shown(settings.bindAddress)}: a peer sends from sockets of its own on the same port. Leave one of the two out`,
+    `reuseAddr is false, but bindAddress is ${shown(settings.bindAddress)}: a peer also sends from other sockets on the same port. Leave one of the two out`,
   )
 }
 
@@ -341,7 +340,7 @@ function checkBound<Checked extends ReceiverSettings>(
   if (interfaces === 'default' && group.scoped && bindAddress === undefined) {
     throw new MulticastError(
       'ERR_MULTICAST_INTERFACE',
-      `${group.address} is another group on each link, and is bound together with an interface: name one behind the group (%eth0) or in interfaces, or set bindAddress to 'any'`,
+      `${group.address} is a different group on each link, and binding to it takes an interface: name one after the group (%eth0) or in interfaces, or set bindAddress to 'any'`,
     )
   }
   return settings
@@ -371,7 +370,7 @@ export function checkCarrier(options: unknown): void {
   if (given === undefined) return
   throw new MulticastError(
     'ERR_MULTICAST_OPTION',
-    `${given} is given without createSocket: node:dgram's sockets know the system's interfaces alone. Give both, or neither`,
+    `${given} is given without createSocket, but node:dgram's sockets know only the system's interfaces: give both, or neither`,
   )
 }
 
@@ -389,23 +388,23 @@ export function applySettings(
     } catch (cause) {
       throw new MulticastError(
         'ERR_MULTICAST_SOCKET',
-        `The system refused the option ${option}, ${shown(value)}: ${reasonOf(cause)}`,
+        `The system refused the option ${option} (${shown(value)}): ${reasonOf(cause)}`,
         { cause },
       )
     }
   }
 }
 
-/** The options of one request, beside its message. */
+/** The options of one request. At least one of them has to end it, or the sender's `timeout`. */
 export interface RequestOptions {
   /**
-   * The silence in ms, after the send or the last reply, that ends it: above 0 and up to 2147483647.
-   * Default: the sender's timeout.
+   * How many ms of silence, after the send or the last reply, end it: above 0, at most 2147483647. Default: the
+   * sender's `timeout`.
    */
   timeout?: number | undefined
-  /** The replies after which it ends, 1 or more; those that a slow loop has lost do not count. Default: no limit. */
+  /** How many replies end it: 1 or more. Those that a slow loop has lost do not count. Default: no limit. */
   limit?: number | undefined
-  /** Aborting it ends the request with the signal's reason. Default: none. */
+  /** When it aborts, the request throws its reason. Default: none. */
   signal?: AbortSignal | undefined
 }
 
@@ -414,7 +413,7 @@ export function checkReplies(replies: boolean): void {
   if (replies) return
   throw new MulticastError(
     'ERR_MULTICAST_OPTION',
-    'The sender has replies: false, and hears none: ask with another one',
+    'The sender has replies: false, so it hears none: ask with another sender',
   )
 }
 
@@ -439,11 +438,11 @@ export function requestSettings(
   return { ...settings, timeout: end }
 }
 
-/** The options of one reply, beside its message and whom it is to. */
+/** The options of one reply. */
 export interface ReplyOptions {
   /**
-   * The milliseconds within which it goes out, at a random time, so that not all who hear a question answer
-   * it at once: 0 to 2147483647. Default: 0, at once. As RFC 6762 (mDNS) asks for, CoAP's leisure, SSDP's MX.
+   * The reply goes out at a random time within this many ms, so that a large group does not answer all at once:
+   * 0 to 2147483647. Default: 0, at once. RFC 6762 (mDNS) asks for it; CoAP calls it leisure, SSDP MX.
    */
   within?: number | undefined
 }
@@ -463,11 +462,11 @@ export function replySettings(options: unknown): Settings<typeof replyRules> {
   return resolve(replyRules, options)
 }
 
-/** What to join or to leave. `MulticastReceiver` tells what each means where it is left out. */
+/** What to join or to leave. `join` and `leave` say what it means to leave one out. */
 export interface MembershipOptions {
-  /** An interface's name or address, or `'default'`; to join also `'all'`. */
+  /** An interface's name or address, or `'default'`. For `join`, `'all'` as well. */
   interface?: string | undefined
-  /** A sender's address (IP_ADD_SOURCE_MEMBERSHIP). */
+  /** The source: a sender's address (IP_ADD_SOURCE_MEMBERSHIP). */
   source?: string | undefined
 }
 

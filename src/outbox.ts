@@ -262,7 +262,7 @@ export class Outbox {
     const kept = overhead === 0 ? '' : ` and ${overhead} to keep them`
     return new MulticastError(
       'ERR_MULTICAST_QUEUE_FULL',
-      `${waiting} bytes wait to be sent, and ${byteLength} more${kept} would be over maxQueuedBytes, ${this.#limit}: await each send, or raise it`,
+      `${waiting} bytes wait to be sent, and ${byteLength} more${kept} would exceed maxQueuedBytes (${this.#limit}): await each send, or raise the limit`,
     )
   }
 
@@ -270,8 +270,8 @@ export class Outbox {
     return new MulticastError(
       'ERR_MULTICAST_MESSAGE_SIZE',
       cause === undefined
-        ? `The message has ${byteLength} bytes, and a datagram holds at most ${this.#maxPayload}: split it`
-        : `The system takes no message of ${byteLength} bytes (${reasonOf(cause)}): split it, or raise the system's limit (on macOS net.inet.udp.maxdgram)`,
+        ? `The message has ${byteLength} bytes, but a datagram holds at most ${this.#maxPayload}: split it`
+        : `The system refuses a message of ${byteLength} bytes (${reasonOf(cause)}): split it, or raise the system's limit (on macOS net.inet.udp.maxdgram)`,
       cause === undefined ? undefined : { cause },
     )
   }
@@ -318,7 +318,7 @@ function noWay(byteLength: number): MulticastError {
   })
   return new MulticastError(
     'ERR_MULTICAST_SEND',
-    `Could not send ${byteLength} bytes: no interface that it is to use is there. Sends go out once there is one`,
+    `Could not send ${byteLength} bytes: no interface to send through is available. Sends go out once there is one`,
     { cause },
   )
 }

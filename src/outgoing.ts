@@ -384,8 +384,7 @@ export class Outgoing {
     for (let next = this.#mended.get(now); next; next = this.#mended.get(now)) now = next
     if (now !== way) return now
     // It may have been put aside meanwhile, and its socket closed.
-    if (![...this.#ways, ...this.#parked].includes(way))
-      return `${asked} is not sent through any more`
+    if (![...this.#ways, ...this.#parked].includes(way)) return `${asked} is no longer used`
     const { group, networkInterfaces } = this.#settings
     let why = lostInterface(on?.given ?? asked, group)
     // Closed as its interface went, which may be there again: then it is sent through by another way, if at all.
@@ -476,9 +475,9 @@ export class Outgoing {
 function lostInterface(asked: string, { family, address }: Group): string {
   if (asked === DEFAULT) return `there is no route to ${address}: add one, or name an interface`
   if (isIP(splitZone(asked)[0]) > 0) return lostAddress(asked)
-  return `${asked} is down or gone, or has no ${family} address: sends go out again once that is over`
+  return `${asked} is down or gone, or has no ${family} address: sends go out again once it is back`
 }
 
 function lostAddress(address: string): string {
-  return `${address} is no address of an interface that is up: sends go out again once it is one`
+  return `no interface that is up has the address ${address}: sends go out again once one has it`
 }

@@ -11,12 +11,25 @@ const debug = createDebug('typed-multicast:peer')
 
 /**
  * A receiver that also sends to its group, from the group's port, as the members of mDNS, SSDP and every
- * symmetric protocol do. Beside other programs on the port it leaves them their unicast, and so hears none
- * itself, unless `bindAddress` says otherwise: questions with answers are for {@link MulticastSender}.
+ * symmetric protocol do. It shares the port with other programs and leaves unicast to them, so it hears none
+ * itself unless `bindAddress` says otherwise. To ask and hear the answers, take a {@link MulticastSender}.
  *
- * `Message` is what comes, as `codec` decodes it: a `Buffer` by default. `Sent` is what {@link send} takes,
- * as `codec` encodes it: a string or bytes by default. `Reply` is what {@link reply} takes, as `replyCodec`
- * encodes it, or else `codec`.
+ * `Message` is what it hears, decoded by `codec`: by default a `Buffer`. `Sent` is what {@link send} takes and
+ * `codec` encodes: by default a string or bytes. `Reply` is what {@link reply} takes and `replyCodec` encodes,
+ * or `codec` if there is none.
+ *
+ * @example
+ * ```ts
+ * import { MulticastPeer, text } from 'typed-multicast'
+ *
+ * const network = { group: '239.1.2.3', port: 10000, interfaces: '127.0.0.1' }
+ * const peer = new MulticastPeer({ ...network, codec: text })
+ * peer.on('message', (message) => {
+ *   console.log('heard', message) // heard hello
+ *   peer.close()
+ * })
+ * await peer.send('hello')
+ * ```
  */
 export class MulticastPeer<
   Message = Buffer,
@@ -26,13 +39,28 @@ export class MulticastPeer<
   readonly #codec: Codec<Sent, unknown>
   readonly #outgoing: Outgoing
 
-  /** `codec` carries the messages, or without it they are bytes; `replyCodec` encodes the replies. */
+  /**
+   * A peer whose replies have a codec of their own.
+   *
+   * @param options As without `replyCodec`, which encodes the replies.
+   * @throws MulticastError at once if an option is wrong.
+   */
   constructor(
     options: PeerOptions &
       Codecs<Codec<Sent, Message>, Codec<Reply, unknown>> & { replyCodec: Codec<Reply, unknown> },
   )
   // The form above takes each `replyCodec`. This one has it for the compiler to say what is wrong with one.
-  /** `codec` carries the messages and encodes the replies, or without it they are bytes. */
+  /**
+   * Checks the options at once; the sockets open and join on a later tick.
+   *
+   * @param options `group` and `port` are required. `codec` encodes and decodes the messages; without it they are
+   * bytes. `interfaces` is where to join and to send: everywhere by default. {@link PeerOptions} has the rest.
+   * @example
+   * ```ts
+   * new MulticastPeer({ group: '239.1.2.3', port: 10000, codec: text })
+   * ```
+   * @throws MulticastError at once if an option is wrong.
+   */
   constructor(
     options: PeerOptions &
       Codecs<Codec<Sent, Message> & Codec<Reply, unknown>, Codec<Reply, unknown>>,
@@ -49,18 +77,18 @@ export class MulticastPeer<
   }
 
   /**
-   * The names of the interfaces that it sends through now, `['default']` for the system's route. None
-   * before `listening` and after `close`.
+   * The names of the interfaces that it sends through now; `['default']` is the system's route. Empty before
+   * `listening` and after `close`.
    */
   get interfaces(): readonly string[] {
     return this.core.lifecycle.state === 'listening' ? this.#outgoing.interfaces : []
   }
 
   /**
-   * Sends a message to the group from the group's port, one datagram out of each of its interfaces; waits
-   * for `listening` first. Resolves with its bytes once the kernel has taken them for one interface at
-   * least. With `loopback` it hears the message itself, on each interface that it has joined. Rejects as a
-   * sender's `send` does: an `ERR_MULTICAST_SEND` that nobody awaits does not end the process.
+   * Sends a message to the group from the group's port, as one datagram through each of its interfaces. Waits for
+   * `listening` first. Resolves with the number of bytes once the kernel has accepted them for at least one
+   * interface. Unless `loopback` is false, it hears the message itself, on each interface that it has joined.
+   * Rejects as a sender's `send` does: an `ERR_MULTICAST_SEND` that you do not handle does not end the process.
    */
   send(message: Sent): Promise<number> {
     return this.core.outbox.send(() => encode(this.#codec, message))

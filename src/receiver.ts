@@ -26,7 +26,7 @@ import { parseInterfaces } from './wanted.js'
 
 const receiverDebug = createDebug('typed-multicast:receiver')
 
-/** Whom a reply is to: what came with a message, or as much of it. */
+/** Where a reply goes: the `remote` of a message, or these parts of it. */
 type ReplyTo = Pick<Remote, 'address' | 'port' | 'interface'>
 
 /**
@@ -51,11 +51,22 @@ function receiverKind(options: unknown): Kind {
 /**
  * Joins a multicast group, hears its messages and replies to their senders.
  *
- * Opens itself on a later tick, so listeners can be attached first. Throws a `MulticastError` at once
- * where an option is wrong.
+ * It opens itself on a later tick, so you can attach listeners first.
  *
- * `Message` is what comes, as `codec` decodes it: a `Buffer` by default. `Reply` is what {@link reply}
- * takes, as `replyCodec` encodes it, or else `codec`: a string or bytes by default.
+ * `Message` is what it hears, decoded by `codec`: by default a `Buffer`. `Reply` is what {@link reply} takes and
+ * `replyCodec` encodes, or `codec` if there is none: by default a string or bytes.
+ *
+ * @example
+ * ```ts
+ * import { MulticastReceiver, text } from 'typed-multicast'
+ *
+ * const network = { group: '239.1.2.3', port: 10000, interfaces: '127.0.0.1' }
+ * const receiver = new MulticastReceiver({ ...network, codec: text })
+ * receiver.on('message', (message, remote) => console.log(`${remote.address}: ${message}`))
+ * await receiver.ready()
+ * console.log(receiver.memberships) // [ { interface: 'lo' } ]
+ * await receiver.close()
+ * ```
  */
 export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>> extends Endpoint<
   Message,
@@ -67,13 +78,29 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
   readonly #debug: Debugger
   readonly #own: OwnAddresses
 
-  /** `codec` carries the messages, or without it they are bytes; `replyCodec` carries the replies. */
+  /**
+   * A receiver whose replies have a codec of their own.
+   *
+   * @param options As without `replyCodec`, which encodes the replies. `codec` then decodes the messages alone.
+   * @throws MulticastError at once if an option is wrong.
+   */
   constructor(
     options: ReceiverOptions &
       Codecs<Decoder<Message>, Codec<Reply, unknown>> & { replyCodec: Codec<Reply, unknown> },
   )
   // The form above takes each `replyCodec`. This one has it for the compiler to say what is wrong with one.
-  /** `codec` carries the messages and the replies, or without it they are bytes. */
+  /**
+   * Checks the options at once; the socket opens and joins on a later tick.
+   *
+   * @param options `group` and `port` are required. `codec` decodes the messages and encodes the replies; without
+   * it both are bytes. `interfaces` is where to join: everywhere by default. {@link ReceiverOptions} has
+   * the rest.
+   * @example
+   * ```ts
+   * new MulticastReceiver({ group: '239.1.2.3', port: 10000, codec: text })
+   * ```
+   * @throws MulticastError at once if an option is wrong.
+   */
   constructor(options: ReceiverOptions & Codecs<Codec<Reply, Message>, Codec<Reply, unknown>>)
   /** @internal */
   constructor(options: object, kind: Kind)
@@ -135,9 +162,9 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
   }
 
   /**
-   * What is joined now. Interfaces of `'all'` that could not be joined are missing, and what is waited for. Where
-   * interfaces are followed it is true as of the last look at them, two seconds ago at most, and the event
-   * `membership` tells of changes; otherwise as of the last {@link join} or {@link leave}.
+   * What is joined now. Interfaces of `'all'` that could not be joined are not listed, nor are those that it waits
+   * for. With `followInterfaces` the list is at most two seconds old, and the event `membership` reports changes;
+   * without it, the list is as of the last {@link join} or {@link leave}.
    */
   get memberships(): readonly Membership[] {
     if (this.core.lifecycle.state === 'closed') return []
@@ -145,13 +172,22 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
   }
 
   /**
-   * Sends a message to the sender of another, from the group's port. `remote` is what came with that
-   * message. Resolves with the bytes once the kernel has taken them; every failure is a rejection. One
-   * that nobody handles is only shown by DEBUG: a forged sender must not end the process. With `within` it
-   * goes out at a random time in so many milliseconds; `close()` rejects it at once before that.
+   * Replies to the sender of a message, from the group's port. Resolves with the number of bytes once the kernel
+   * has accepted them.
    *
-   * Rejects with `ERR_MULTICAST_OPTION` or `ERR_MULTICAST_PORT` where nobody can be replied to at `remote`, or that
-   * is this receiver itself, and else as a sender's `send` does.
+   * Rejects with `ERR_MULTICAST_OPTION` or `ERR_MULTICAST_PORT` if nobody can be reached at `remote`, or if that is
+   * this receiver itself; otherwise as a sender's `send` does. If you do not handle a rejection, only
+   * DEBUG shows it, because a forged sender must not end the process.
+   *
+   * @param remote What came with the message. Pass on the object itself: it may name an interface.
+   * @param options With `within`, the reply goes out at a random time within that many milliseconds; `close()`
+   * rejects those that still wait.
+   * @example
+   * ```ts
+   * receiver.on('message', (message, remote) => {
+   *   if (message === 'who is there?') receiver.reply('me', remote, { within: 100 })
+   * })
+   * ```
    */
   reply(message: Reply, remote: ReplyTo, options: ReplyOptions = {}): Promise<number> {
     // Before listening nobody can have sent anything, so there an error is no stranger's doing.
@@ -167,15 +203,20 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
   }
 
   /**
-   * Joins the group on a further interface, by name or address, or for a further source; waits for
-   * `listening` first. What is left out is as in the receiver's options, with the interfaces of
-   * `'all'` listed anew. Joining what is joined already changes nothing, but renews what the system has
-   * lost because its interface was deleted and created again. If one of several cannot be
-   * joined, none is (of `'all'`, only if none can). What is named has to be there now; where interfaces are
-   * followed it is followed from then on.
+   * Joins the group on another interface, or for another source. Waits for `listening` first.
+   *
+   * Whatever you leave out is as in the receiver's options; `'all'` lists the interfaces again. Joining what is
+   * already joined changes nothing, except that it renews what the system lost when an interface was deleted and
+   * re-created. If one of several cannot be joined, none is (with `'all'`, only if all fail). What you name has to
+   * exist now. With `followInterfaces` it is followed from then on.
    *
    * Rejects with `ERR_MULTICAST_INTERFACE`, `ERR_MULTICAST_SOURCE`, `ERR_MULTICAST_JOIN`,
-   * `ERR_MULTICAST_MEMBERSHIP_LIMIT`, or with what it ends with before.
+   * `ERR_MULTICAST_MEMBERSHIP_LIMIT`, or, if the receiver ends first, with the reason for that.
+   *
+   * @example
+   * ```ts
+   * await receiver.join({ interface: 'eth1' })
+   * ```
    */
   async join(membership: MembershipOptions = {}): Promise<void> {
     const { interface: name, source } = membershipSettings(membership)
@@ -189,17 +230,18 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
   }
 
   /**
-   * Leaves what `membership` names: an interface, a source, both, or with neither all that is joined.
-   * Rejects with `ERR_MULTICAST_LEAVE` if nothing joined is like it, nor waited for. What has been left is not
-   * joined again by following, until {@link join} asks for it. After the last membership is left
-   * the receiver stays open, and drops and counts what still comes.
+   * Leaves the group on an interface, for a source, or both; without either, all memberships. With
+   * `followInterfaces` it does not come back until {@link join} asks for it. After the last membership the
+   * receiver stays open; it drops and counts whatever still arrives.
+   *
+   * Rejects with `ERR_MULTICAST_LEAVE` if nothing like it is joined or waited for.
    */
   async leave(membership: MembershipOptions = {}): Promise<void> {
     const { interface: name, source } = membershipSettings(membership)
     if (name === 'all') {
       throw new MulticastError(
         'ERR_MULTICAST_INTERFACE',
-        "interface is 'all', which can only be joined: leave interface out to leave them all",
+        "interface is 'all', which is only for join(): omit interface to leave them all",
       )
     }
     const from = source === undefined ? undefined : parseSource(source, this.#settings.group)
@@ -232,10 +274,10 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
       port === this.#memberships.members.port &&
       this.#own.has(address)
     if (!isSelf && address !== wildcard(group)) return
-    const what = isSelf ? 'this receiver itself, which would answer itself for ever' : 'nobody'
+    const what = isSelf ? 'this receiver itself, which would answer itself forever' : 'nobody'
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
-      `remote is ${address} port ${port}, and that is ${what}: a sender can be forged`,
+      `remote is ${address} port ${port}, which is ${what}: a sender can be forged`,
     )
   }
 }

@@ -37,7 +37,7 @@ export function resolve<Of extends Rules>(
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
-      `The options must be an object, but are ${shown(options)}. They are: ${Object.keys(rules).join(', ')}`,
+      `The options must be an object, but are ${shown(options)}. The options are: ${Object.keys(rules).join(', ')}`,
     )
   }
   const given = options as Readonly<Record<string, unknown>>
@@ -67,7 +67,7 @@ function unknownOption(
   const isClose = distance(name, meant) <= Math.max(name.length > 4 ? 2 : 1, name.length / 3)
   const remedy =
     owner !== undefined
-      ? `: it is one of a ${owner}.`
+      ? `: it is an option of ${owner}.`
       : other !== undefined && known.includes(other)
         ? `: it is called '${other}'.`
         : isClose

@@ -22,11 +22,20 @@ const debug = createDebug('typed-multicast:sender')
 /**
  * Sends messages to a multicast group and hears the replies, which are its `message` events.
  *
- * Opens itself on a later tick, so listeners can be attached first. Throws a `MulticastError` at once
- * where an option is wrong.
+ * It opens itself on a later tick, so you can attach listeners first.
  *
- * `Message` is what {@link send} takes, as `codec` encodes it: a string or bytes by default. `Reply` is
- * what comes back, as `replyCodec` decodes it, or else `codec`: a `Buffer` by default.
+ * `Message` is what {@link send} takes and `codec` encodes: by default a string or bytes. `Reply` is what comes
+ * back, decoded by `replyCodec`, or by `codec` if there is none: by default a `Buffer`.
+ *
+ * @example
+ * ```ts
+ * import { MulticastSender, text } from 'typed-multicast'
+ *
+ * const network = { group: '239.1.2.3', port: 10000, interfaces: '127.0.0.1' }
+ * const sender = new MulticastSender({ ...network, codec: text })
+ * console.log(await sender.send('hello'), 'bytes') // 5 bytes
+ * await sender.close()
+ * ```
  */
 export class MulticastSender<
   in Message = string | Uint8Array,
@@ -36,13 +45,29 @@ export class MulticastSender<
   readonly #codec: Codec<Message, unknown>
   readonly #outgoing: Outgoing
 
-  /** `codec` carries the messages, or without it they are bytes; `replyCodec` carries the replies. */
+  /**
+   * A sender whose replies have a codec of their own.
+   *
+   * @param options As without `replyCodec`, which decodes the replies. `codec` then encodes the messages alone.
+   * @throws MulticastError at once if an option is wrong.
+   */
   constructor(
     options: SenderOptions &
       Codecs<Codec<Message, unknown>, Decoder<Reply>> & { replyCodec: Decoder<Reply> },
   )
   // The form above takes each `replyCodec`. This one has it for the compiler to say what is wrong with one.
-  /** `codec` carries the messages and the replies, or without it they are bytes. */
+  /**
+   * Checks the options at once; the socket opens on a later tick.
+   *
+   * @param options `group` and `port` are required. `codec` encodes the messages and decodes the replies; without
+   * it both are bytes. `interfaces` is where to send: the system's route by default. {@link SenderOptions}
+   * has the rest.
+   * @example
+   * ```ts
+   * new MulticastSender({ group: '239.1.2.3', port: 10000, codec: text })
+   * ```
+   * @throws MulticastError at once if an option is wrong.
+   */
   constructor(options: SenderOptions & Codecs<Codec<Message, Reply>, Decoder<Reply>>)
   constructor(options: SenderOptions & { codec?: unknown; replyCodec?: unknown }) {
     const settings = senderSettings(options)
@@ -77,41 +102,49 @@ export class MulticastSender<
   }
 
   /**
-   * The names of the interfaces that it sends through now, `['default']` for the system's route. None
-   * before `listening` and after `close`. Where interfaces are followed it is true as of the last look at
-   * them, two seconds ago at most; otherwise one that is away stays listed.
+   * The names of the interfaces that it sends through now; `['default']` is the system's route. Empty before
+   * `listening` and after `close`. With `followInterfaces` the list is at most two seconds old; without it, an
+   * interface that is gone stays listed.
    */
   get interfaces(): readonly string[] {
     return this.core.lifecycle.state === 'listening' ? this.#outgoing.interfaces : []
   }
 
   /**
-   * Sends a message to the group, one datagram out of each of its interfaces; waits for `listening`
-   * first. Resolves with its bytes once the kernel has taken them for one interface at least, which says
-   * nothing of who hears it; a program on this host hears one copy for each interface. Rejects if no
-   * interface takes it, and where interfaces are followed if none is there now (ENETUNREACH is the code of
-   * the `cause`). An interface that has got another address or was made anew is looked up again and
-   * tried once more.
+   * Sends a message to the group, as one datagram through each of its interfaces. Waits for `listening` first.
+   * Resolves with the number of bytes once the kernel has accepted them for at least one interface. That does not
+   * mean that anyone heard them. A program on this host hears one copy for each interface.
    *
-   * Rejects with `ERR_MULTICAST_SEND` where the network refuses it: counted in `stats.failed`, and if nobody
-   * awaits it it does not end the process. All else does: `ERR_MULTICAST_MESSAGE_TYPE`,
-   * `ERR_MULTICAST_MESSAGE_SIZE`, `ERR_MULTICAST_ENCODE`, `ERR_MULTICAST_QUEUE_FULL`, `ERR_MULTICAST_CLOSED`,
-   * what opening failed with, and the reason of the signal.
+   * Rejects with `ERR_MULTICAST_SEND` if no interface accepts it, or if interfaces are followed and there is none
+   * now (the `cause` is then `ENETUNREACH`). An interface that has a new address or was re-created is looked up
+   * and tried once more. `stats.failed` counts such failures, and they do not end the process if you do not
+   * handle them. All others do: `ERR_MULTICAST_MESSAGE_TYPE`, `ERR_MULTICAST_MESSAGE_SIZE`,
+   * `ERR_MULTICAST_ENCODE`, `ERR_MULTICAST_QUEUE_FULL`, `ERR_MULTICAST_CLOSED`, the error that opening failed
+   * with, and the signal's reason.
    */
   send(message: Message): Promise<number> {
     return this.core.outbox.send(() => encode(this.#codec, message))
   }
 
   /**
-   * Sends a message when the iteration starts, and yields the replies until `timeout` ms of silence,
-   * until `limit` replies, or until `signal` aborts, which the loop throws. Closing the sender ends it quietly.
-   * Throws at once `ERR_MULTICAST_TIMEOUT` if it has none of them and the sender no timeout, and
-   * `ERR_MULTICAST_OPTION` if the sender hears no replies; the loop throws what {@link send} rejects with.
+   * Sends a message and yields the replies as they come. Iterate over it: nothing is sent before that. To await
+   * all replies, use {@link gather}.
    *
-   * Nothing is sent before it is iterated over: to await it is a mistake, for which there is {@link gather}.
+   * It ends after `timeout` ms of silence, after `limit` replies, when the sender closes, or when `signal` aborts:
+   * then the loop throws the signal's reason. The loop also throws what {@link send} rejects with.
    *
-   * UDP does not tell which message a reply answers: while requests overlap, each sees every reply.
-   * They are `message` events as well.
+   * UDP does not say which message a reply answers: requests that overlap all see every reply. Each reply
+   * is a `message` event as well.
+   *
+   * @param options Needs a `timeout`, a `limit` or a `signal`, unless the sender has a `timeout`.
+   * @example
+   * ```ts
+   * for await (const { message, remote } of sender.request('who is there?', { timeout: 500 })) {
+   *   console.log(message, remote.address)
+   * }
+   * ```
+   * @throws MulticastError `ERR_MULTICAST_TIMEOUT` if it would never end, `ERR_MULTICAST_OPTION` if the sender
+   * hears no replies.
    */
   request(
     message: Message,
@@ -156,8 +189,15 @@ export class MulticastSender<
   }
 
   /**
-   * The replies to a message, all at once: a {@link request} that is read to its end. Rejects as that
-   * throws.
+   * Sends a message and resolves with all replies, once `timeout` ms have passed in silence or `limit` replies have
+   * come: a {@link request} read to its end. Rejects with whatever that throws.
+   *
+   * @param options Needs a `timeout`, a `limit` or a `signal`, unless the sender has a `timeout`.
+   * @example
+   * ```ts
+   * const replies = await sender.gather('who is there?', { timeout: 500, limit: 10 })
+   * for (const { message, remote } of replies) console.log(message, remote.address)
+   * ```
    */
   async gather(message: Message, options: RequestOptions = {}): Promise<Received<Reply>[]> {
     const replies: Received<Reply>[] = []

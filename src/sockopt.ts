@@ -14,22 +14,22 @@ import { inetAton, inetPton } from './struct/inet.js'
 /** What {@link packMembership} packs: a membership to add or to drop. */
 export interface MembershipRequest {
   /**
-   * The group: 224.0.0.0 to 239.255.255.255, or IPv6 ff00::/8. The zone of an IPv6 group, a name or
-   * an index (`ff02::1%eth0`), is its `interface`.
+   * The group: 224.0.0.0 to 239.255.255.255, or IPv6 ff00::/8. An IPv6 group's zone, a name or an index
+   * (`ff02::1%eth0`), stands for `interface`.
    */
   group: string
   /**
    * The interface to join on. Default: `'default'`, the one that the system picks by its route to
    * the group (Python's `INADDR_ANY`).
    *
-   * With an IPv4 group it is an address, packed as it is given, or a name, which stands for the
-   * interface's first IPv4 address. With an IPv6 group it is an index (Python's
-   * `socket.if_nametoindex`), or a name or an address for which `networkInterfaces` has a scope id.
+   * With an IPv4 group: an address, packed as it is, or a name, which stands for the interface's first IPv4
+   * address. With an IPv6 group: an index (Python's `socket.if_nametoindex`), or a name or address for which
+   * `networkInterfaces` has a scope id.
    */
   interface?: string | number | undefined
-  /** The one sender to hear. Only with an IPv4 group. Default: every sender. */
+  /** The only sender to hear. Only with an IPv4 group. Default: every sender. */
   source?: string | undefined
-  /** Lists the interfaces, by which a name is looked up. Default: node:os's `networkInterfaces`. */
+  /** Lists the interfaces, to look up a name. Default: node:os's `networkInterfaces`. */
   networkInterfaces?: (() => NetworkInterfaces) | undefined
 }
 
@@ -37,8 +37,14 @@ export interface MembershipRequest {
  * The value of IP_MULTICAST_TTL, 1 byte: Python's `struct.pack('B', ttl)`. The tutorials' signed
  * `'b'` ends at 127.
  *
- * It is the value for IPv4 alone: IPV6_MULTICAST_HOPS takes an int and refuses one byte.
+ * It is for IPv4 only: IPV6_MULTICAST_HOPS takes an int and refuses one byte.
  *
+ * @example
+ * ```ts
+ * import { packTtl } from 'typed-multicast'
+ *
+ * console.log(packTtl(32)) // <Buffer 20>
+ * ```
  * @param ttl How many networks a message may cross, an integer from 0 to 255.
  * @throws MulticastError `ERR_MULTICAST_TTL` for any other value.
  */
@@ -47,7 +53,7 @@ export function packTtl(ttl: number): Buffer {
 }
 
 /**
- * The structure that names a membership to the kernel. In Python it is packed by hand, with
+ * The structure that names a membership to the kernel. In Python you pack it yourself, with
  * `struct.pack('4s4s', inet_aton(group), inet_aton(interface))`.
  *
  * | given | structure | bytes | value of |
@@ -56,9 +62,16 @@ export function packTtl(ttl: number): Buffer {
  * | and a source | `ip_mreq_source`: group, interface, source | 12 | IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP |
  * | an IPv6 group | `ipv6_mreq`: group, interface index | 20 | IPV6_JOIN_GROUP, IPV6_LEAVE_GROUP |
  *
- * The addresses are in network order, the index in the machine's own. On macOS, Windows and the
- * BSDs `ip_mreq_source` has the source before the interface, and there it is packed so.
+ * The addresses are in network order, the index in the machine's own. On macOS, Windows and the BSDs
+ * `ip_mreq_source` has the source before the interface; there it is packed that way.
  *
+ * @example
+ * ```ts
+ * import { packMembership } from 'typed-multicast'
+ *
+ * const packed = packMembership({ group: '239.1.2.3', interface: '192.0.2.7' })
+ * console.log(packed) // <Buffer ef 01 02 03 c0 00 02 07>
+ * ```
  * @throws MulticastError `ERR_MULTICAST_GROUP`, `ERR_MULTICAST_INTERFACE`,
  * `ERR_MULTICAST_SOURCE`, and for other properties `ERR_MULTICAST_UNKNOWN_OPTION`.
  */
@@ -94,7 +107,7 @@ function packInterface(value: unknown, option: string, network: Lookup): Buffer 
   if (typeof value === 'number') {
     throw new MulticastError(
       'ERR_MULTICAST_INTERFACE',
-      `${option} must be a name or an IPv4 address, as the group is IPv4, but is ${value}: an index goes with an IPv6 group`,
+      `${option} must be a name or an IPv4 address, since the group is IPv4, but is ${value}: only an IPv6 group takes an index`,
     )
   }
   // As it is: the bytes may be meant for another machine, and this one's second address is one too.
@@ -135,7 +148,7 @@ function indexOf(value: unknown, option: string, { group, networkInterfaces }: L
   }
   throw new MulticastError(
     'ERR_MULTICAST_INTERFACE',
-    `${option} is ${shown(value)}, whose index Node cannot tell, because ${name} has no link-local address: pass the index as a number (ip link and Python's socket.if_nametoindex show it)`,
+    `${option} is ${shown(value)}, but Node cannot find its index, because ${name} has no link-local address: pass the index as a number (ip link and Python's socket.if_nametoindex show it)`,
   )
 }
 
@@ -144,6 +157,6 @@ function packSource(value: unknown, option: string, { group }: Lookup): Buffer {
   if (group.family === 'IPv4') return inetAton(parseSource(value, group))
   throw new MulticastError(
     'ERR_MULTICAST_SOURCE',
-    `${option} is ${shown(value)}, but ipv6_mreq has no place for it: leave it out, or give it to the sources of a MulticastReceiver`,
+    `${option} is ${shown(value)}, but ipv6_mreq has no place for it: leave it out, or use the option sources of a MulticastReceiver`,
   )
 }

@@ -62,7 +62,7 @@ function parseWanted(value: unknown, option: string): Wanted {
     if (word !== undefined) {
       throw new MulticastError(
         'ERR_MULTICAST_INTERFACE',
-        `${option} has ${shown(word)} in a list: give the word alone, or list the interfaces`,
+        `${option} has ${shown(word)} in a list: pass the word alone, or list the interfaces`,
       )
     }
     // The caller's own list may change.

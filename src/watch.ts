@@ -56,7 +56,7 @@ export function watch(
     told.end()
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
-      `watchInterfaces must return a function that ends the watching, but returned ${shown(stop)}`,
+      `watchInterfaces must return a function that ends it, but returned ${shown(stop)}`,
     )
   }
   return () => {

@@ -1,4 +1,4 @@
-/** The blocks of code in the documents. */
+/** The blocks of code in the documents, and the examples in docstrings. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './tree.js'
@@ -39,3 +39,39 @@ export const files: readonly (Block & { readonly name: string })[] = blocks.flat
   const [, name] = /^ts (\S+\.ts)$/.exec(block.kind) ?? []
   return name === undefined ? [] : [{ ...block, name }]
 })
+
+/** An `@example` of a docstring, and what that is of, if that is exported. */
+export interface Example {
+  readonly code: string
+  readonly of: string | undefined
+  readonly file: string
+  /** The line of the file before its first. */
+  readonly line: number
+}
+
+const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+
+export const examples: readonly Example[] = sources
+  .filter((name) => name.endsWith('.ts'))
+  .flatMap((name): Example[] => {
+    const file = join('src', name)
+    const content = readFileSync(join(root, file), 'utf8')
+    const docstrings = content.matchAll(
+      /\/\*\*(?:(?!\*\/)[\s\S])*\*\/\s*(?:export (?:abstract |const )?(?:class |function )?(\w+))?/g,
+    )
+    return [...docstrings].flatMap((docstring) => {
+      const [comment, of] = docstring
+      return [...comment.matchAll(/^ *\* @example\n *\* ```ts\n([\s\S]*?)^ *\* ```$/gm)].map(
+        (match) => {
+          const [whole, code = ''] = match
+          const before = docstring.index + match.index + whole.indexOf(code)
+          return {
+            code: code.replace(/^ *\* ?/gm, ''),
+            of,
+            file,
+            line: content.slice(0, before).split('\n').length - 1,
+          }
+        },
+      )
+    })
+  })

@@ -140,7 +140,7 @@ test('listen ends at Ctrl-C, in silence, and where nobody reads what it prints',
   assert.equal((await one.command.end()).status, 0)
   const silent = await run(t, 'listen', group, '1024', ...here, '--timeout', '50').end()
   assert.equal(silent.status, 1)
-  assert.match(silent.err, /\nnothing in 50 ms; typed-multicast doctor 239\S+ 1024 may tell why\n$/)
+  assert.match(silent.err, /\nnothing in 50 ms; typed-multicast doctor 239\S+ 1024 may say why\n$/)
   const other = await listening(t)
   other.command.child.stdout?.destroy()
   const sender = keep(new MulticastSender({ group, port: other.port, interfaces: '127.0.0.1' }))
@@ -188,20 +188,23 @@ for (const { args, why } of [
   { args: ['lisen'], why: /^There is no command 'lisen'\n\nUsage: typed-multicast COMMAND/ },
   { args: ['toString'], why: /^There is no command 'toString'/ },
   { args: ['listen'], why: /^GROUP and PORT are missing/ },
-  { args: ['listen', group], why: /^PORT is missing behind GROUP: 239/ },
-  { args: ['listen', `${group}:1`], why: /^PORT is missing behind GROUP/ },
-  { args: ['listen', group, '1', 'x\x1b'], why: /^What is x\\x1B\? GROUP and PORT are all/ },
+  { args: ['listen', group], why: /^PORT is missing after GROUP: 239/ },
+  { args: ['listen', `${group}:1`], why: /^PORT is missing after GROUP/ },
+  { args: ['listen', group, '1', 'x\x1b'], why: /^Only GROUP and PORT are expected, not x\\x1B/ },
   { args: ['listen', '10.0.0.1', '1'], why: /^group must be a multicast address/ },
   { args: ['listen', group], why: /^PORT is missing/ },
-  { args: ['listen', group, '1', 'x\x1b'], why: /^What is x\\x1B\?/ },
+  { args: ['listen', group, '1', 'x\x1b'], why: /^Only GROUP and PORT are expected, not x\\x1B/ },
   { args: ['listen', group, '65536'], why: /^PORT must be an integer from 1 to 65535/ },
   { args: ['listen', group, '1', '--foo'], why: /^Unknown option '--foo': --help lists/ },
   { args: ['listen', group, '1', '--timeout', '-5'], why: /^Option '--timeout'[^\\\n]*$/ },
-  { args: ['listen', group, '1', '--text', '--hex'], why: /^--text and --hex exclude one another/ },
-  { args: ['listen', group, '1', '--struct', '<y'], why: /^'<y' is no struct format/ },
+  { args: ['listen', group, '1', '--text', '--hex'], why: /^--text and --hex exclude each other/ },
+  { args: ['listen', group, '1', '--struct', '<y'], why: /^'<y' is not a struct format/ },
   { args: ['listen', group, '1', '--count', '0'], why: /^--count must be an integer from 1/ },
   { args: ['listen', group, '1', '--source', 'x'], why: /^A source must be a unicast IPv4/ },
-  { args: ['listen', group, '1', '--interface', 'eth99'], why: /'eth99', which is no interface/ },
+  {
+    args: ['listen', group, '1', '--interface', 'eth99'],
+    why: /'eth99', which is not an interface/,
+  },
   { args: ['send', group, '1'], why: /^MESSAGE is missing/ },
   { args: ['send', group, '1', '-1'], why: /^Unknown option '-1'.*'--'/ },
   {

@@ -1,6 +1,6 @@
 /**
- * Holds the documents' own code to what it does: it compiles, runs and prints what is shown, and where the
- * documents point to exists. The demo's output is compared in examples.test.ts. Importing the lab puts the
+ * Holds the code in the documents and docstrings to what it does: it compiles, runs and prints what is shown, and
+ * where the documents point to exists. The demo's output is compared in examples.test.ts. Importing the lab puts the
  * programs that run here into a network of their own.
  */
 import assert from 'node:assert/strict'
@@ -8,7 +8,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { before, test } from 'node:test'
 import { commands as cli } from '../src/cli/command.js'
-import { type Block, blocks, documents, files } from './blocks.js'
+import * as doctor from '../src/doctor/index.js'
+import * as main from '../src/index.js'
+import * as cases from '../src/testing/conformance/index.js'
+import * as testing from '../src/testing/index.js'
+import { type Block, blocks, documents, type Example, examples, files } from './blocks.js'
 import { lacking } from './lab.js'
 import { compiled, run, write } from './project.js'
 import { root } from './tree.js'
@@ -20,6 +24,8 @@ const globals = `
 declare const sender: import('typed-multicast').MulticastSender<string, string>
 declare const receiver: import('typed-multicast').MulticastReceiver<string, string>
 declare const peer: import('typed-multicast').MulticastPeer<string, string>
+declare const { MulticastPeer, MulticastReceiver, MulticastSender, Struct, text }: typeof import('typed-multicast')
+declare const { MockNetwork }: typeof import('typed-multicast/testing')
 `
 
 const programs = blocks.filter(({ kind }) => kind === 'ts' || kind === 'ts run')
@@ -30,6 +36,12 @@ await write('globals.d.ts', globals)
 const fileOf = ({ document, line }: Block) => `${document.replace(/\W/g, '-')}-${line}`
 for (const block of programs) {
   await write(`${fileOf(block)}.mts`, '\n'.repeat(block.line) + block.code)
+}
+
+/** The file of an example, without its extension. What imports is a program; the rest takes the globals. */
+const exampleOf = ({ file, line }: Example) => `${file.replace(/\W/g, '-')}-${line}`
+for (const example of examples) {
+  await write(`${exampleOf(example)}.mts`, `${'\n'.repeat(example.line)}${example.code}export {}\n`)
 }
 
 /** What the compiler says of all of them. */
@@ -77,6 +89,33 @@ test('what is pasted from the README runs without a compiler', { skip }, async (
     const pasted = `pasted-${line}.mjs`
     await write(pasted, code)
     assert.equal(await run(pasted), blocks[index + 1]?.code, `${document}:${line}`)
+  }
+})
+
+test('what can be called, and each codec, has an example', () => {
+  const exported = Object.entries({ ...main, ...testing, ...cases, ...doctor })
+  for (const [name, value] of exported) {
+    if (typeof value !== 'function' && !('encode' in Object(value))) continue
+    assert.ok(
+      examples.some((example) => example.of === name),
+      name,
+    )
+  }
+})
+
+test('the examples that import run without a compiler, and print what is shown', {
+  skip,
+}, async () => {
+  assert.equal(reason, undefined)
+  for (const example of examples) {
+    const { code, file, line } = example
+    if (!code.startsWith('import ')) continue
+    const pasted = `pasted-${exampleOf(example)}.mjs`
+    await write(pasted, code)
+    const shown = [...code.matchAll(/console\.log\(.*\) \/\/ (.*)$/gm)].map(
+      ([, text]) => `${text}\n`,
+    )
+    assert.equal(await run(pasted), shown.join(''), `${file}:${line}`)
   }
 })
 

@@ -84,7 +84,7 @@ test('a loop throws the error that opening failed with', async () => {
     async () => {
       for await (const _ of endpoint) assert.fail('nothing comes')
     },
-    { code: 'ERR_MULTICAST_BIND', message: /192\.0\.2\.99 .*no address of this host/ },
+    { code: 'ERR_MULTICAST_BIND', message: /192\.0\.2\.99 .*this host has no such address/ },
   )
   await assert.rejects(endpoint[Symbol.asyncIterator]().next(), { code: 'ERR_MULTICAST_BIND' })
 })
@@ -178,7 +178,7 @@ test('an address that the system does not tell any more is an error with its cau
   }
   assert.throws(() => receiver.address(), {
     code: 'ERR_MULTICAST_SOCKET',
-    message: 'The system does not tell the address now: uv_if_indextoiid ENXIO',
+    message: 'The system does not report the address now: uv_if_indextoiid ENXIO',
     cause,
   })
 })

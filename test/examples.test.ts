@@ -250,6 +250,6 @@ scenario('the demo fails where it cannot run', [], async (lab) => {
   )
   assert.equal(code, 1)
   assert.match(stdout, /0 messages heard, 0 replies, 0 time-out/)
-  assert.match(stderr, /interfaces is '127\.0\.0\.1', which is no interface here/)
+  assert.match(stderr, /interfaces is '127\.0\.0\.1', which is not an interface/)
   assert.match(stderr, /Something is missing/)
 })

@@ -81,13 +81,13 @@ test('an unknown interface is refused with those that exist', () => {
         /lo \(127\.0\.0\.1\), eth0 \(192\.0\.2\.7, 192\.0\.2\.8.*\), .*tun0 \(198\.51\.100\.1\)$/,
     })
   }
-  assert.throws(() => findInterface({}, group, 'lo', 'interface'), /there are: none$/)
+  assert.throws(() => findInterface({}, group, 'lo', 'interface'), /Interfaces with IPv4: none$/)
 })
 
 test('an interface without an address of the family says so', () => {
   assert.throws(() => findInterface(table, group6, 'tun0', 'interface'), {
     code: 'ERR_MULTICAST_INTERFACE',
-    message: /'tun0', which has no IPv6 address\. With IPv6 there are: lo \(::1\), eth0/,
+    message: /'tun0', which has no IPv6 address\. Interfaces with IPv6: lo \(::1\), eth0/,
   })
 })
 
@@ -147,7 +147,7 @@ test('an address that several interfaces have is found in the zone that is named
   for (const wanted of ['fe80::1%4', 'fe80::2%eth1', '::', '4', '::%4', '192.0.2.7%eth0']) {
     assert.throws(() => findInterface(twins, group6, wanted, 'interface'), {
       code: 'ERR_MULTICAST_INTERFACE',
-      message: /which is no interface here/,
+      message: /which is not an interface/,
     })
   }
 })
@@ -173,7 +173,7 @@ test('interfaces without addresses are passed over', () => {
 
 test('those that exist are listed in an error with their addresses of the family', () => {
   const inIPv6 =
-    /, which is no interface here that is up and has an address\. With IPv6 there are: lo \(::1\), eth0 \(2001:db8::7, fe80::7\)$/
+    /, which is not an interface that is up and has an address\. Interfaces with IPv6: lo \(::1\), eth0 \(2001:db8::7, fe80::7\)$/
   assert.throws(() => findInterface(table, group6, 'eth1', 'interface'), inIPv6)
 })
 
@@ -206,7 +206,7 @@ test('the two words stand for themselves, unless the group has a zone', () => {
   const onNone = { group: parseGroup('ff02::1%eth1'), networkInterfaces }
   assert.throws(() => parseInterfaces('all', 'interfaces', onNone), {
     code: 'ERR_MULTICAST_INTERFACE',
-    message: /^The group's zone is 'eth1', which is no interface here/,
+    message: /^The group's zone is 'eth1', which is not an interface/,
   })
 })
 
@@ -226,13 +226,13 @@ test('a name, an address or a list of them is kept as it was given, once all are
   for (const word of ['all', 'default']) {
     assert.throws(() => parseInterfaces(['eth0', word], 'interfaces', here), {
       code: 'ERR_MULTICAST_INTERFACE',
-      message: `interfaces has '${word}' in a list: give the word alone, or list the interfaces`,
+      message: `interfaces has '${word}' in a list: pass the word alone, or list the interfaces`,
     })
   }
   for (const wrong of ['', 'eth1', ['eth0', 'eth1'], ['']]) {
     assert.throws(() => parseInterfaces(wrong, 'interfaces', here), {
       code: 'ERR_MULTICAST_INTERFACE',
-      message: /which is no interface here that is up and has an address\. With IPv4 there are: lo/,
+      message: /which is not an interface that is up and has an address\. Interfaces with IPv4: lo/,
     })
   }
   for (const wrong of ['lo', ['lo'], ['eth0', 'lo'], ['lo', 'eth0']]) {
@@ -245,8 +245,8 @@ test('a name, an address or a list of them is kept as it was given, once all are
 
 test('what is wrong in a list is told with its place', () => {
   const cases: [wrong: unknown, message: RegExp][] = [
-    [['eth0', 'eth1'], /^interfaces\[1\] is 'eth1', which is no interface here/],
-    [['', 'eth0'], /^interfaces\[0\] is '', which is no interface here/],
+    [['eth0', 'eth1'], /^interfaces\[1\] is 'eth1', which is not an interface/],
+    [['', 'eth0'], /^interfaces\[0\] is '', which is not an interface/],
     // The only one needs no place.
     [['eth1'], /^interfaces is 'eth1', which/],
     ['eth1', /^interfaces is 'eth1', which/],
@@ -307,7 +307,7 @@ test('what is asked for is looked up at that moment', () => {
   assert.deepEqual(wantedInterfaces(network, ['eth0']), [{ ...eth0, handle: '192.0.2.77' }])
   assert.throws(() => wantedInterfaces(network, ['lo']), {
     code: 'ERR_MULTICAST_INTERFACE',
-    message: /^interfaces is 'lo', which is no interface here that/,
+    message: /^interfaces is 'lo', which is not an interface that/,
   })
 })
 
@@ -361,7 +361,7 @@ test('an address that two interfaces share is no name for one of them', () => {
   assert.throws(() => findInterface(twins, group, 'ppp1', 'interfaces'), {
     code: 'ERR_MULTICAST_INTERFACE',
     message:
-      /^interfaces is 'ppp1', which has no address of its own: 10\.0\.0\.1 is that of ppp0, ppp2 too/,
+      /^interfaces is 'ppp1', which has no address of its own: 10\.0\.0\.1 is also that of ppp0, ppp2/,
   })
   const others = ['ppp1', 'ppp2']
   const ppp0 = { name: 'ppp0', handle: '10.0.0.1', zone: 'ppp0', others }

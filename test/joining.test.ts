@@ -77,7 +77,7 @@ scenario('an interface that is down, or has no address, is refused as such', [],
     for (const make of [() => new MulticastSender(options), () => new MulticastReceiver(options)]) {
       assert.throws(make, {
         code: 'ERR_MULTICAST_INTERFACE',
-        message: `interfaces[1] is '${name}', which is no interface here that is up and has an address. With IPv4 there are: lo (127.0.0.1)`,
+        message: `interfaces[1] is '${name}', which is not an interface that is up and has an address. Interfaces with IPv4: lo (127.0.0.1)`,
       })
     }
   }

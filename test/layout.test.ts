@@ -140,7 +140,9 @@ const order = [
 
 async function importsOf(name: string): Promise<string[]> {
   const source = await readFile(new URL(`${name}.ts`, src), 'utf8')
-  return [...source.matchAll(/from '([^']+)'/g)].map(([, specifier = '']) => specifier)
+  // Not those of the examples in docstrings.
+  const named = source.matchAll(/^(?! *\*).*from '([^']+)'/gm)
+  return [...named].map(([, specifier = '']) => specifier)
 }
 
 const isOurs = (specifier: string) => specifier.startsWith('.')

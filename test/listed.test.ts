@@ -124,9 +124,13 @@ test('api.md lists every export', () => {
 })
 
 const listed = {
-  MulticastSender: [...names('`MulticastSender'), ...names('Both')],
-  MulticastReceiver: [...names('`MulticastReceiver'), ...names('Both')],
-  MulticastPeer: [...names('`MulticastPeer'), ...names('`MulticastReceiver'), ...names('Both')],
+  MulticastSender: [...names('`MulticastSender'), ...names('All classes')],
+  MulticastReceiver: [...names('`MulticastReceiver'), ...names('All classes')],
+  MulticastPeer: [
+    ...names('`MulticastPeer'),
+    ...names('`MulticastReceiver'),
+    ...names('All classes'),
+  ],
   MulticastStats: names('Counts'),
 }
 await claim('members', [
@@ -164,7 +168,7 @@ const optionTables: {
 }[] = [
   {
     of: 'a sender',
-    headings: ['Of both', 'Of a sender'],
+    headings: ['Of all classes', 'Of a sender'],
     settings: (options) => senderSettings({ ...where, ...options }),
     words: {
       ...ofBoth,
@@ -174,7 +178,7 @@ const optionTables: {
   },
   {
     of: 'a receiver',
-    headings: ['Of both', 'Of a receiver'],
+    headings: ['Of all classes', 'Of a receiver'],
     settings: (options) => receiverSettings({ ...where, ...options }),
     words: {
       ...ofBoth,
@@ -186,7 +190,7 @@ const optionTables: {
   },
   {
     of: 'a peer',
-    headings: ['Of both', 'Of a receiver', 'Of a peer'],
+    headings: ['Of all classes', 'Of a receiver', 'Of a peer'],
     settings: (options) => peerSettings({ ...where, ...options }),
     words: {
       ...ofBoth,
@@ -339,7 +343,7 @@ const others = (side: string): Record<string, unknown> => ({
   followInterfaces: side === 'sender',
 })
 for (const { heading, sides } of [
-  { heading: 'Of both', sides: ['receiver', 'sender'] },
+  { heading: 'Of all classes', sides: ['receiver', 'sender'] },
   { heading: 'Of a sender', sides: ['sender'] },
   { heading: 'Of a receiver', sides: ['receiver'] },
   { heading: 'Of a peer', sides: ['peer'] },

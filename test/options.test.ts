@@ -70,7 +70,7 @@ test('a reply goes out at once, or within what a timer can wait', () => {
 test('what would wait for replies is refused where none are heard', () => {
   assert.throws(() => senderSettings({ group, port, replies: false, timeout: 100 }), {
     code: 'ERR_MULTICAST_OPTION',
-    message: /^timeout is 100, and replies false: .* Leave one of the two out$/,
+    message: /^timeout is 100, but replies is false, .* leave one of the two out$/,
   })
   assert.equal(senderSettings({ group, port, replies: true, timeout: 100 }).timeout, 100)
   assert.equal(senderSettings({ group, port, replies: false }).replies, false)
@@ -253,7 +253,9 @@ test('an option of the other class is told with that class', () => {
       if (option in known) continue
       assert.throws(() => settings({ group, port, [option]: 1 }), {
         code: 'ERR_MULTICAST_UNKNOWN_OPTION',
-        message: new RegExp(`no option '${option}' here: it is one of a ${other}\\. The options`),
+        message: new RegExp(
+          `no option '${option}' here: it is an option of ${other}\\. The options`,
+        ),
       })
     }
   }
@@ -271,7 +273,9 @@ test('what a peer lacks of a sender is told as an option of one', () => {
     const [name] = Object.keys(option)
     assert.throws(() => new MulticastPeer({ group, port, ...option }), {
       code: 'ERR_MULTICAST_UNKNOWN_OPTION',
-      message: new RegExp(`^There is no option '${name}' here: it is one of a MulticastSender\\.`),
+      message: new RegExp(
+        `^There is no option '${name}' here: it is an option of MulticastSender\\.`,
+      ),
     })
   }
 })
@@ -281,7 +285,7 @@ test('a peer that does not share its port is bound to the group', () => {
   for (const bindAddress of ['any', '127.0.0.1']) {
     assert.throws(() => peerSettings({ ...options, bindAddress }), {
       code: 'ERR_MULTICAST_OPTION',
-      message: /^reuseAddr is false, and bindAddress '[\d.]+': .*Leave one of the two out$/,
+      message: /^reuseAddr is false, but bindAddress is '[\d.]+': .*Leave one of the two out$/,
     })
     assert.doesNotThrow(() => peerSettings({ ...options, bindAddress, reuseAddr: true }))
   }
@@ -333,7 +337,7 @@ test("the group's zone picks the interface, and contradicts another", {
   assert.throws(() => senderSettings({ ...zoned, group: 'ff02::1%nosuch0' }), {
     code: 'ERR_MULTICAST_INTERFACE',
     message:
-      /^The group's zone is 'nosuch0', which is no interface here that is up .* With IPv6 there are/,
+      /^The group's zone is 'nosuch0', which is not an interface that is up .* Interfaces with IPv6/,
   })
 })
 
@@ -380,7 +384,7 @@ test('what the kernel refuses names the option', () => {
   })
   assert.throws(() => applySettings('sender', socket, senderSettings({ group, port, ttl: 7 })), {
     code: 'ERR_MULTICAST_SOCKET',
-    message: /option ttl, 7: setMulticastTTL EINVAL/,
+    message: /option ttl \(7\): setMulticastTTL EINVAL/,
     cause,
   })
   socket.close()
@@ -610,7 +614,7 @@ test('several interfaces have addresses of their own, and one may be asked for t
     assert.throws(() => senderSettings({ ...options, interfaces }), {
       code: 'ERR_MULTICAST_OPTION',
       message:
-        /^localAddress is '192\.0\.2\.8', and interfaces asks for several: .* Leave localAddr/,
+        /^localAddress is '192\.0\.2\.8', but interfaces asks for several, .* leave localAddr/,
     })
     const any = { ...options, interfaces, localAddress: '0.0.0.0' }
     assert.deepEqual(senderSettings(any).interfaces, interfaces)

@@ -509,9 +509,9 @@ for (const { family, group, far, from } of families) {
       closeAfter(t, senders)
       for (const sender of senders) await sender.ready()
       const messages = [
-        /e0 is down or gone, or has no IPv\d address: sends go out again once that is over/,
+        /e0 is down or gone, or has no IPv\d address: sends go out again once it is back/,
         new RegExp(
-          `${one}\\S* is no address of an interface that is up: sends go out again once it is one`,
+          `no interface that is up has the address ${one}\\S*: sends go out again once one has it`,
         ),
       ]
       const refused = async (which: number[]): Promise<void> => {

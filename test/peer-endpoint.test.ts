@@ -141,7 +141,7 @@ test('before it listens sends wait, up to maxQueuedBytes', async () => {
   const sent = peer.send('12345678')
   await assert.rejects(peer.send('too much'), {
     code: 'ERR_MULTICAST_QUEUE_FULL',
-    message: /264 bytes wait to be sent, and 8 more .*would be over maxQueuedBytes, 266/,
+    message: /264 bytes wait to be sent, and 8 more .*would exceed maxQueuedBytes \(266\)/,
   })
   assert.equal(await sent, 8)
   assert.equal(await peer.send('more than ten bytes'), 19)

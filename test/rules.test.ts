@@ -64,7 +64,7 @@ test('options are an object', () => {
   for (const given of [undefined, null, 7, 'count', ['count'], () => {}]) {
     assert.throws(() => resolve(rules, given), {
       code: 'ERR_MULTICAST_OPTION',
-      message: /^The options must be an object, but are .*\. They are: \w/,
+      message: /^The options must be an object, but are .*\. The options are: \w/,
     })
   }
 })
@@ -89,7 +89,7 @@ test('an option of another class is told with that class', () => {
   for (const option of ['size', 'doubles']) {
     assert.throws(given(option), {
       code: 'ERR_MULTICAST_UNKNOWN_OPTION',
-      message: `There is no option '${option}' here: it is one of a Counter. The options are: count, double`,
+      message: `There is no option '${option}' here: it is an option of Counter. The options are: count, double`,
     })
   }
   assert.throws(given('dubble'), /; did you mean 'double'\?/)

@@ -202,7 +202,7 @@ test("the system's refusal to send is the cause, with what to try", async () => 
     ['ENETUNREACH', 'ERR_MULTICAST_SEND', /no route.*name an interface/],
     ['EPERM', 'ERR_MULTICAST_SEND', /firewall/],
     ['EWEIRD', 'ERR_MULTICAST_SEND', /see the cause/],
-    ['EMSGSIZE', 'ERR_MULTICAST_MESSAGE_SIZE', /takes no message of 1 bytes/],
+    ['EMSGSIZE', 'ERR_MULTICAST_MESSAGE_SIZE', /refuses a message of 1 bytes/],
   ] as const
   for (const [errno, code, message] of cases) {
     const cause = Object.assign(new Error(`send ${errno}`), { code: errno })
@@ -437,7 +437,7 @@ test('DEBUG tells what a sender and a receiver wait for, and which interfaces th
     const [line = '', ...others] = lines.filter((line) => line.includes(start))
     assert.match(
       line,
-      /'eht0', which is no interface here that is up and has an address\. With IPv4 there are: lo .*, eth0 /,
+      /'eht0', which is not an interface that is up and has an address\. Interfaces with IPv4: lo .*, eth0 /,
     )
     assert.deepEqual(others, [])
   }

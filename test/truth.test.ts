@@ -174,7 +174,7 @@ class Witness {
     return [names].flat().flatMap((wanted) => from.map((source) => ({ wanted, source })))
   }
 
-  /** Joins or leaves by hand, which may be refused. */
+  /** Joins or leaves through hand, which may be refused. */
   async call(call: 'join' | 'leave', given: MembershipOptions): Promise<string> {
     const before = this.receiver.memberships.map((membership) => membership.interface)
     const name = this.#nameOf(given.interface)

@@ -85,7 +85,7 @@ for (const [kind, make] of kinds) {
       const none = make({ createSocket, networkInterfaces, watchInterfaces })
       await assert.rejects(none.ready(), {
         code: 'ERR_MULTICAST_OPTION',
-        message: /^watchInterfaces must return a function that ends the watching, but returned /,
+        message: /^watchInterfaces must return a function that ends it, but returned /,
       })
     }
   })
@@ -295,12 +295,12 @@ test('what waits for a typo tells DEBUG once, with what there is', async (t) => 
   assert.equal(about('receiver').length, 1, about('receiver').join('\n'))
   assert.match(
     about('receiver')[0] ?? '',
-    /'ehto0', which is no interface here that is up and has an address\. With IPv4 there are: lo \(127\.0\.0\.1\), eth0 \(10\./,
+    /'ehto0', which is not an interface that is up and has an address\. Interfaces with IPv4: lo \(127\.0\.0\.1\), eth0 \(10\./,
   )
   assert.equal(about('sender').length, 1, about('sender').join('\n'))
   assert.match(
     about('sender')[0] ?? '',
-    /'ehto0', which is no interface here that is up and has an address\. With IPv4 there are: lo/,
+    /'ehto0', which is not an interface that is up and has an address\. Interfaces with IPv4: lo/,
   )
 })
 

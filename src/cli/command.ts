@@ -10,9 +10,9 @@ const help = `Usage: typed-multicast COMMAND
 
   listen GROUP PORT              print what arrives
   send GROUP PORT MESSAGE...     send
-  doctor [GROUP PORT]            tell why nothing arrives
+  doctor [GROUP PORT]            find out why nothing arrives
 
-  typed-multicast COMMAND --help tells more; --version prints the version.
+  typed-multicast COMMAND --help explains more; --version prints the version.
 `
 
 /** Each command, with what its --help prints. */
@@ -52,7 +52,7 @@ export async function command([name = '', ...args]: readonly string[]): Promise<
   } catch (error) {
     console.error(styled(process.stderr, 'red', reasonOf(error)))
     if (!isUsage(error)) return status.bad
-    console.error(`typed-multicast ${name} --help tells how it is used`)
+    console.error(`typed-multicast ${name} --help says how to use it`)
     return status.usage
   }
 }

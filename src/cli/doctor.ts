@@ -6,22 +6,22 @@ import { integerOf, parsed, status, target } from './usage.js'
 /** What `typed-multicast doctor --help` prints. */
 export const doctorHelp = `Usage: typed-multicast doctor [GROUP PORT] [options]
 
-Tells why nothing arrives from a multicast group, check by check: ✓ is good, ! doubtful,
-✗ bad. Without GROUP PORT it takes a group of its own.
+Finds out why nothing arrives from a multicast group, check by check: ✓ is good, ! doubtful,
+✗ bad. Without GROUP PORT it uses a group of its own.
 
 It joins the group and, unless --quiet, sends to it: the text "typed-multicast doctor" and
-a few characters more, which every program on the group hears.
+a few more characters, which every program on the group hears.
 
-  --interface NAME  look at this interface, a name or an address; may be given again
+  --interface NAME  examine this interface (name or address); may be repeated
   --ttl N           the TTL of what it sends, 0 to 255 (default 1: the local network)
   --watch           watch what arrives, and find doctors on other machines
-  --for MS          how long, in milliseconds (default 5000); means --watch
+  --for MS          how long, in milliseconds (default 5000); implies --watch
   --quiet           send nothing
   --json            print each finding as a line of JSON
   --help            print this
 
-Two machines: run "typed-multicast doctor GROUP PORT --watch" on both at the same time.
-Each tells whether they hear each other both ways, one way or neither.
+On two machines, run "typed-multicast doctor GROUP PORT --watch" on both at the same time.
+Each says whether they hear each other both ways, one way or neither way.
 
 Exit status: 0 good or doubtful, 1 bad, 2 wrong usage.`
 

@@ -7,17 +7,17 @@ import { integerOf, parsed, status, target } from './usage.js'
 
 export const listenHelp = `Usage: typed-multicast listen GROUP PORT [options]
 
-Joins a group and prints what arrives, one line a datagram, until Ctrl-C.
+Joins a group and prints what arrives, one line for each datagram, until Ctrl-C.
 
-  --text             as UTF-8 text; without a flag: text where it is UTF-8, else hex
+  --text             as UTF-8 text; without a flag, text if it is UTF-8, otherwise hex
   --json             as JSON
   --hex              as hexadecimal digits
   --struct FORMAT    as the values of a Python struct format, such as '<IHf'
-  --interface NAME   join on this interface (name or address) alone; default: all
-  --source ADDRESS   hear this sender alone; may be given again
+  --interface NAME   join only on this interface (name or address); default: all
+  --source ADDRESS   hear only this sender; may be repeated
   --count N          end after N datagrams
-  --timeout MS       end after so many milliseconds of silence; status 1 if nothing came
-  --stats            each second a line on standard error: rates, and what was lost
+  --timeout MS       end after MS milliseconds of silence; status 1 if nothing came
+  --stats            print rates and losses on standard error every second
   --help             print this
 
 What strangers send is printed with its control characters escaped.
@@ -57,7 +57,7 @@ export async function listen(args: readonly string[]): Promise<number> {
   })
   receiver.on('timeout', () => {
     if (heard === 0) {
-      const advice = `typed-multicast doctor ${group} ${port} may tell why`
+      const advice = `typed-multicast doctor ${group} ${port} may say why`
       console.error(styled(process.stderr, 'dim', `nothing in ${timeout} ms; ${advice}`))
     }
     receiver.close()

@@ -24,7 +24,7 @@ export function showing({ text, json, hex, struct }: Shape): Show {
     struct !== undefined && '--struct',
   ]
   const flags = asked.filter((flag) => flag)
-  if (flags.length > 1) throw new UsageError(`${flags.join(' and ')} exclude one another`)
+  if (flags.length > 1) throw new UsageError(`${flags.join(' and ')} exclude each other`)
   if (struct !== undefined) return structShown(structOf(struct))
   if (json) return (data) => printable(JSON.stringify(JSON.parse(utf8(data))))
   if (hex) return (data) => data.toString('hex')
@@ -75,25 +75,25 @@ function structOf(format: string): Struct {
   try {
     return new Struct(format)
   } catch (error) {
-    throw new UsageError(`${shown(format)} is no struct format: ${reasonOf(error)}`)
+    throw new UsageError(`${shown(format)} is not a struct format: ${reasonOf(error)}`)
   }
 }
 
 function truth(word: string): boolean {
   if (['true', 'True', '1'].includes(word)) return true
   if (['false', 'False', '0'].includes(word)) return false
-  throw new UsageError(`? takes true or false, and was given ${shown(word)}`)
+  throw new UsageError(`? takes true or false, but was given ${shown(word)}`)
 }
 
 function number(word: string, char: string): number {
   const value = word.trim() === '' ? Number.NaN : Number(word)
   if (!Number.isNaN(value) || word === 'NaN') return value
-  throw new UsageError(`${char} takes a number, and was given ${shown(word)}`)
+  throw new UsageError(`${char} takes a number, but was given ${shown(word)}`)
 }
 
 function whole(word: string, char: string): bigint {
   if (/^-?(\d+|0x[\da-f]+)$/i.test(word)) {
     return word.startsWith('-') ? -BigInt(word.slice(1)) : BigInt(word)
   }
-  throw new UsageError(`${char} takes an integer, and was given ${shown(word)}`)
+  throw new UsageError(`${char} takes an integer, but was given ${shown(word)}`)
 }

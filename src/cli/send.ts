@@ -7,17 +7,17 @@ import { integerOf, parsed, status, target, UsageError } from './usage.js'
 
 export const sendHelp = `Usage: typed-multicast send GROUP PORT MESSAGE... [options]
 
-Sends each MESSAGE to a group as one datagram; - stands for standard input, a datagram a line.
+Sends each MESSAGE to a group as one datagram; - stands for standard input, one datagram for each line.
 
   --struct FORMAT    one datagram of a Python struct format, such as '<IHf': each MESSAGE is one value
-  --interface NAME   send through this interface (name or address) alone; default: all
-  --ttl N            how many networks it may cross, 0 to 255; default 1
-  --count N          send all of it N times; default 1
-  --interval MS      milliseconds from one time to the next; default 1000
-  --wait MS          print replies until so many milliseconds of silence; status 1 if none came
+  --interface NAME   send only through this interface (name or address); default: all
+  --ttl N            how many networks a datagram may cross, 0 to 255; default 1
+  --count N          send everything N times; default 1
+  --interval MS      milliseconds between one time and the next; default 1000
+  --wait MS          print replies until MS milliseconds of silence; status 1 if none came
   --help             print this
 
-A MESSAGE that begins with -, such as a negative value, goes after --, behind all options:
+A MESSAGE that begins with -, such as a negative value, goes after --, which comes after all options:
 
   typed-multicast send 239.1.2.3 10000 --struct '<hf' -- -1 3.5
 `

@@ -33,13 +33,11 @@ export function target([group, port, ...rest]: readonly string[]): { group: stri
   }
   if (port === undefined) {
     throw new UsageError(
-      `PORT is missing behind GROUP: ${printable(group)} and a number, with a space between`,
+      `PORT is missing after GROUP: ${printable(group)} and a number, with a space between`,
     )
   }
   if (rest.length > 0) {
-    throw new UsageError(
-      `What is ${printable(rest.join(' '))}? GROUP and PORT are all that is taken`,
-    )
+    throw new UsageError(`Only GROUP and PORT are expected, not ${printable(rest.join(' '))}`)
   }
   return { group, port: integerOf('PORT', port, 1, 65_535) ?? 0 }
 }

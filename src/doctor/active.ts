@@ -220,7 +220,7 @@ export async function* joining(own: OwnSockets, look: Look): AsyncGenerator<Find
       : ''
   yield good('membership', `The doctor has joined ${group.address} on ${names.join(', ')}${others}`)
   const granted = receiver.recvBufferSize
-  const cut = granted < BUFFER ? ' (net.core.rmem_max bounds it)' : ''
+  const cut = granted < BUFFER ? ' (limited by net.core.rmem_max)' : ''
   yield good(
     'buffer',
     `The doctor asked for a receive buffer of ${BUFFER} bytes, and got ${granted}${cut}`,
@@ -234,7 +234,7 @@ function refused(error: MulticastError, { subject }: Look): Finding {
     return bad('port', reasonOf(error), 'end that program, or take another port')
   }
   if (errno(error.cause) === DENIED) {
-    return bad('system', 'Node may open no socket', 'start Node with --allow-net')
+    return bad('system', 'Node is not allowed to open sockets', 'start Node with --allow-net')
   }
   if (error.code === 'ERR_MULTICAST_MEMBERSHIP_LIMIT') {
     return bad('membership', reasonOf(error), 'raise net.ipv4.igmp_max_memberships')
@@ -242,7 +242,7 @@ function refused(error: MulticastError, { subject }: Look): Finding {
   return doubtful(
     'self-test',
     `Not made: the doctor could not join ${subject.group.address}: ${reasonOf(error)}`,
-    'see to the findings above, and look again',
+    'fix the findings above, then run the doctor again',
   )
 }
 
@@ -270,15 +270,15 @@ export async function* selfTest(own: OwnSockets, look: Look): AsyncIterable<Find
   const heard = names.filter((_, place) => own.back.has(place))
   if (heard.length > 0) {
     const by = heard.join(', ')
-    yield good('self-test', `Own datagrams through ${by} (TTL ${ttl}) came back to this host`)
+    yield good('self-test', `Datagrams sent through ${by} (TTL ${ttl}) came back to this host`)
   }
   if (lost.length > 0) {
-    const seen = `Own datagrams through ${lost.join(', ')} went out, but did not come back to a socket here that has joined ${group.address}`
+    const seen = `Datagrams sent through ${lost.join(', ')} went out, but did not come back to a socket here that has joined ${group.address}`
     if ((await own.drops()) > 0) {
       yield doubtful(
         'buffer',
-        `${seen}: so much comes that it may have been lost`,
-        'look again when less is sent',
+        `${seen}: so much arrives that they may have been lost`,
+        'run the doctor again when less is sent',
       )
     } else if (isOfSystem && process.platform === 'linux') {
       yield bad(
@@ -308,6 +308,10 @@ function unsent(error: unknown, name: string, { subject, table, usable }: Look):
 /** What to say where nothing can be sent or joined. */
 export function notMade(look: Look): Finding {
   const why =
-    look.usable.length === 0 ? 'no interface can be used' : 'no socket on the port can be had'
-  return doubtful('self-test', `Not made: ${why}`, 'see to the findings above, and look again')
+    look.usable.length === 0 ? 'no interface can be used' : 'no socket can be bound to the port'
+  return doubtful(
+    'self-test',
+    `Not made: ${why}`,
+    'fix the findings above, then run the doctor again',
+  )
 }

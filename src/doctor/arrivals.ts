@@ -43,18 +43,18 @@ export async function* arrivals(
     yield heard(own, ms)
     yield* unheardOf(own, look)
   } else if (own.probes > 0) {
-    yield good('arrival', `In ${ms} ms only ${own.probes} datagrams of other doctors came`)
+    yield good('arrival', `In ${ms} ms only ${own.probes} datagrams from other doctors arrived`)
   } else if (own.local > 0) {
     yield doubtful(
       'arrival',
-      `In ${ms} ms ${own.local} datagrams came, all from this host itself, and none from another`,
+      `In ${ms} ms ${own.local} datagrams arrived, all of them from this host`,
       'send from another machine, with a TTL of 2 or more if a router is between',
     )
   } else if (!isSound) {
     yield doubtful(
       'arrival',
-      `In ${ms} ms nothing came from other machines, which says nothing as long as something above is bad`,
-      'see to the findings above, and look again',
+      `In ${ms} ms nothing arrived from other machines, which means nothing while something above is bad`,
+      'fix the findings above, then run the doctor again',
     )
   } else {
     const risen = before && after && rise(before, after)
@@ -123,31 +123,31 @@ async function* lost(own: OwnSockets, look: Look): AsyncIterable<Finding> {
 function silence(own: OwnSockets, look: Look, ms: number, risen: Counters | undefined): Finding {
   const { subject, usable } = look
   const names = usable.map(({ name }) => name)
-  const nothing = `In ${ms} ms nothing came from other machines`
+  const nothing = `In ${ms} ms nothing arrived from other machines`
   if (risen === undefined) {
-    return doubtful('arrival', `${nothing}; no counters tell here where it stops`, remedies.arrival)
+    return doubtful('arrival', `${nothing}; no counters here show where it stops`, remedies.arrival)
   }
   const others = groupsOn(names).filter((group) => group !== subject.group.address)
   const isSole = others.every((address) => isOfKernel({ ...subject.group, address }))
   const { check, or } = layerOf(risen, own, isSole)
   if (or === undefined) {
     const isStill = risen.arrived === 0
-    const why = isStill ? `no packet at all came in by ${names.join(', ')}` : reasons[check]
+    const why = isStill ? `no packet at all came in through ${names.join(', ')}` : reasons[check]
     return bad(check, `${nothing}: ${why}`, remedies[check])
   }
   const may = [check, ...or]
   return doubtful(
     check,
-    `${nothing}. The counters do not tell which: ${may.map((one) => `${reasons[one]} (${one})`).join(', or ')}`,
+    `${nothing}. The counters do not show which: ${may.map((one) => `${reasons[one]} (${one})`).join(', or ')}`,
     may.map((one) => remedies[one]).join('; or '),
   )
 }
 
 const reasons: Record<Layer['check'], string> = {
   arrival: 'none of what came in was for the group',
-  'rp-filter': 'what came in was dropped for its source, to which no route leads back (rp_filter)',
+  'rp-filter': 'what came in was dropped because no route leads back to its source (rp_filter)',
   firewall: 'what came in for the group was dropped before it got to a socket',
-  port: 'what came in for the group was for another port, on which nobody listens',
+  port: 'what came in for the group was for another port, on which nothing listens',
 }
 
 const remedies: Record<Layer['check'], string> = {
@@ -178,7 +178,7 @@ function* peers({ peers, strangers, rounds }: OwnSockets): Iterable<Finding> {
     } else if (rounds - since < 2) {
       yield doubtful(
         'peers',
-        `The doctor on ${who} was there only at the end, too short to tell whether both hear each other`,
+        `The doctor on ${who} was there only at the end, too briefly to tell whether both hear each other`,
         'start both within a second or two, or watch for longer',
       )
     } else if (isHeard) {

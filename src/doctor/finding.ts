@@ -1,8 +1,8 @@
 import { printable } from '../errors.js'
 
-/** What is looked at. docs/doctor.md says what each tells. */
+/** The checks. docs/doctor.md says what each one shows. */
 export type Check =
-  /** The platform, containers, what the doctor may read. */
+  /** The platform, whether it is a container, and what the doctor may read. */
   | 'system'
   /** Which interfaces there are, and whether they are up. */
   | 'interfaces'
@@ -22,22 +22,22 @@ export type Check =
   | 'firewall'
   /** Whether they are read in time. */
   | 'buffer'
-  /** Whether an own datagram comes back. */
+  /** Whether a datagram of the doctor's own comes back. */
   | 'self-test'
-  /** What came while it watched. */
+  /** What arrived while it watched. */
   | 'arrival'
   /** Whether another doctor is heard, and hears this one. */
   | 'peers'
 
-/** One thing that was found. All of it is plain text on one line: what strangers wrote is escaped. */
+/** One finding. All of it is plain text on one line; whatever strangers wrote is escaped. */
 export interface Finding {
-  /** What was looked at: a stable short name. */
+  /** The check that it comes from: a short, stable name. */
   readonly check: Check
-  /** `'bad'` is proven, `'doubtful'` is not; what could not be checked is doubtful, and says so. */
+  /** `'bad'` is proven, `'doubtful'` is not. What could not be checked is doubtful, and `seen` says so. */
   readonly verdict: 'good' | 'doubtful' | 'bad'
   /** What was seen. */
   readonly seen: string
-  /** What to do. Absent where it is good. */
+  /** What to do. Absent if the verdict is `'good'`. */
   readonly remedy?: string
 }
 

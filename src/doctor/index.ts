@@ -12,14 +12,24 @@ export type { Check, Finding } from './finding.js'
 export type { DiagnoseOptions, Examinable } from './subject.js'
 
 /**
- * Looks for what keeps the datagrams of a group from arriving, and yields what it finds, one check after
- * the other. First it only looks; then it opens sockets of its own, joins the group and, unless it is to be
- * `quiet`, sends to it: the text `typed-multicast doctor` and a few characters more, which every program
- * hears that has joined. Leaving the loop ends that.
+ * Looks for what keeps the datagrams of a group from arriving, and yields what it finds, check by check.
  *
- * Given a sender, receiver or peer it examines its group, port, interfaces and carrier, with its `stats` and
- * `kernelDrops()`. Throws a `MulticastError` at once where an option is wrong, or the endpoint has no port
- * yet.
+ * First it only looks. Then it opens sockets of its own, joins the group and, unless it is `quiet`, sends to it:
+ * the text `typed-multicast doctor` and a few more characters, which every program hears that has joined. Leave
+ * the loop to stop it.
+ *
+ * @param subject A `group` and `port` (and other {@link DiagnoseOptions}), or a sender, receiver or peer. Of these
+ * it examines the group, port, interfaces and carrier, and their `stats` and `kernelDrops()`.
+ * @example
+ * ```ts
+ * import { diagnose } from 'typed-multicast/doctor'
+ *
+ * const advice = []
+ * for await (const { verdict, seen, remedy } of diagnose({ group: '239.1.2.3', port: 10000 })) {
+ *   if (verdict !== 'good') advice.push(`${seen}: ${remedy}`)
+ * }
+ * ```
+ * @throws MulticastError at once if an option is wrong, or if the sender, receiver or peer has no port yet.
  */
 export function diagnose(
   subject: DiagnoseOptions | Examinable,

@@ -24,11 +24,7 @@ export function* interfaces(look: Look): Iterable<Finding> {
       if (link === undefined) {
         isWhole = false
         const there = links.map(({ name }) => name).join(', ') || 'none'
-        yield bad(
-          'interfaces',
-          `There is no interface ${one}; there are: ${there}`,
-          'name one of these',
-        )
+        yield bad('interfaces', `There is no interface ${one}, only ${there}`, 'name one of these')
       } else if (troubleOf(link) !== undefined) {
         isWhole = false
         yield bad('interfaces', `${one} ${troubleOf(link)}`, remedyOf(link))
@@ -89,7 +85,7 @@ function troubleOf({ isUp, hasCarrier }: Link): string | undefined {
 
 function remedyOf({ name, isUp }: Link): string {
   return isUp === false
-    ? `take it up: ip link set ${name} up`
+    ? `bring it up: ip link set ${name} up`
     : 'plug in its cable, or connect its Wi-Fi'
 }
 
@@ -126,7 +122,7 @@ export function* address(look: Look): Iterable<Finding> {
       yield doubtful(
         'address',
         `${name} has only ${addresses.join(', ')}, which it has given itself: no DHCP server has answered`,
-        'look after the cable and DHCP; hosts with another kind of address are not reached by it',
+        'check the cable and DHCP; it cannot reach hosts with other kinds of addresses',
       )
     }
   }
@@ -140,7 +136,7 @@ export function* address(look: Look): Iterable<Finding> {
     )
     yield doubtful(
       'address',
-      `${names.join(' and ')} have the same address ${shared.address}: the system joins and sends on whichever it takes`,
+      `${names.join(' and ')} have the same address ${shared.address}: the system joins and sends on whichever it picks`,
       'give each an address of its own',
     )
   }
@@ -163,7 +159,7 @@ export async function* route(look: Look): AsyncIterable<Finding> {
   if (group.scoped) {
     yield good(
       'route',
-      `${group.address} is another group on each link, and leaves by the one that is named`,
+      `${group.address} is a different group on each link, and is sent through the one that is named`,
     )
     return
   }
@@ -183,7 +179,7 @@ export async function* route(look: Look): AsyncIterable<Finding> {
     source = await sockets.sourceTo(9, group.address, undefined)
   } catch (error) {
     if (errno((error as Error).cause) === DENIED) {
-      yield bad('system', 'Node may open no socket', 'start Node with --allow-net')
+      yield bad('system', 'Node is not allowed to open sockets', 'start Node with --allow-net')
       return
     }
     yield doubtful(
@@ -206,7 +202,7 @@ export async function* route(look: Look): AsyncIterable<Finding> {
     const other = isElsewhere ? names.join(', ') : standard
     yield doubtful(
       'route',
-      `The system's route to ${group.address} leaves by ${by}, not by ${other}: a sender that names no interface sends there`,
+      `The system's route to ${group.address} leads through ${by}, not ${other}: a sender that names no interface sends there`,
       `name the interface in the sender's option interfaces, or move the route: ip route replace ${group.address} dev ${isElsewhere ? names[0] : standard}`,
     )
     return
@@ -214,7 +210,7 @@ export async function* route(look: Look): AsyncIterable<Finding> {
   const rest = names.filter((one) => one !== name)
   const more =
     rest.length > 0 ? `; ${rest.join(', ')} only if a sender names it in its option interfaces` : ''
-  yield good('route', `${group.address} leaves by ${by}${more}`)
+  yield good('route', `${group.address} leaves through ${by}${more}`)
 }
 
 /** The interface of the system's default route. */
@@ -233,10 +229,10 @@ export function* reversePath({ subject, usable, table, facts }: Look): Iterable<
   if (strict.length > 0) {
     yield doubtful(
       'rp-filter',
-      `rp_filter is strict on ${strict.join(', ')}: senders are dropped there whose address this host routes elsewhere, or nowhere`,
+      `rp_filter is strict on ${strict.join(', ')}: it drops senders whose addresses this host routes elsewhere, or nowhere`,
       `add a route back to the sender by ${strict[0]}, or sysctl -w net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.${strict[0]}.rp_filter=2`,
     )
-  } else if (names.length > 0) yield good('rp-filter', 'drops no sender for want of a route back')
+  } else if (names.length > 0) yield good('rp-filter', 'drops no senders for lack of a route back')
 }
 
 /** The larger of the two holds: 1 is strict. */

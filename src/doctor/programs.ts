@@ -50,7 +50,7 @@ export async function* port(look: Look): AsyncGenerator<Finding, Bindable> {
   // The route has told that.
   if (refusal === DENIED) return false
   if (refusal === 'EACCES') {
-    yield doubtful('port', `${at} cannot be bound without a privilege`, 'run the doctor as root')
+    yield doubtful('port', `${at} cannot be bound without privileges`, 'run the doctor as root')
     return false
   }
   if (facts.sockets === undefined || !isAsked || endpoint?.noun === 'sender') return undefined
@@ -67,7 +67,7 @@ export async function* port(look: Look): AsyncGenerator<Finding, Bindable> {
   if (joined.length > 0 && !isOfKernel(group)) {
     yield bad(
       'port',
-      `${group.address} is joined on this host, but no socket on ${at} can hear it: what comes is thrown away${held}${others}`,
+      `${group.address} is joined on this host, but no socket on ${at} can hear it: what arrives is thrown away${held}${others}`,
       `bind the program to ${at} of 0.0.0.0 or of the group, or look for the port that the sender sends to`,
     )
   } else if (deaf.length > 0) {
@@ -80,7 +80,7 @@ export async function* port(look: Look): AsyncGenerator<Finding, Bindable> {
     yield doubtful(
       'port',
       `No program holds ${at}`,
-      'start the one that is to hear, and look again',
+      'start the program that should hear, then run the doctor again',
     )
   }
   return true
@@ -122,9 +122,14 @@ export function* membership(look: Look): Iterable<Finding> {
       yield bad(
         'membership',
         `${seen}, not even the one that holds the port, bound to ${hearing.map(named).join(', ')}`,
-        'have the program join the group (IP_ADD_MEMBERSHIP), on the interface that it comes in by',
+        'have the program join the group (IP_ADD_MEMBERSHIP), on the interface where it arrives',
       )
-    } else yield doubtful('membership', seen, 'start the program that is to hear, and look again')
+    } else
+      yield doubtful(
+        'membership',
+        seen,
+        'start the program that should hear, then run the doctor again',
+      )
     return
   }
   const names = joined.map(({ name }) => name)
@@ -137,7 +142,7 @@ export function* membership(look: Look): Iterable<Finding> {
     yield good('membership', `${group.address} is joined on ${list}`)
     return
   }
-  const seen = `${group.address} is joined on ${list}, but not on ${missing.join(', ')}: what comes in there is not heard`
+  const seen = `${group.address} is joined on ${list}, but not on ${missing.join(', ')}: what arrives there is not heard`
   const remedy = 'join there too (the option interfaces)'
   const isNowhere = usable.every(({ name }) => !names.includes(name))
   // With 'all' it may come in by one of the others.
@@ -158,7 +163,7 @@ export function* source({ subject, facts }: Look): Iterable<Finding> {
     const asked = here.filter(({ users }) => users > 0).map(({ source }) => source)
     const seen =
       asked.length > 0
-        ? `On ${on} the memberships of ${group.address} name these senders: ${asked.join(', ')}. A program that has joined so hears no other`
+        ? `On ${on} the memberships of ${group.address} name these senders: ${asked.join(', ')}. A program that joined that way hears no others`
         : `On ${on} these senders to ${group.address} are blocked: ${here.map(({ source }) => source).join(', ')}`
     yield doubtful('source', seen, 'add the sender to the sources, or join without any')
   }
@@ -238,7 +243,7 @@ function* counts(endpoint: Chart): Iterable<Finding> {
     yield doubtful(
       'self-test',
       seen,
-      "await send(), whose rejection tells why, or set DEBUG='typed-multicast:*'",
+      "await send(), whose rejection says why, or set DEBUG='typed-multicast:*'",
     )
   }
 }

@@ -12,22 +12,22 @@ import { parseInterfaces, type Wanted } from '../wanted.js'
 /** The options of {@link diagnose}. `undefined` always means the default. */
 export interface DiagnoseOptions extends Carrier {
   /**
-   * The group that nothing arrives from, as senders and receivers take it. Default: 239.255.29.29, the
-   * doctor's own, on which two doctors find each other; only together with `port`.
+   * The group to examine, as senders and receivers take it. Only together with `port`. Default: 239.255.29.29,
+   * the doctor's own, on which two doctors find each other.
    */
   group?: string | undefined
-  /** The group's UDP port, 1 to 65535. Default: 29029; only together with `group`. */
+  /** The group's UDP port, 1 to 65535. Only together with `group`. Default: 29029. */
   port?: number | undefined
   /**
-   * The interfaces to look at, as senders and receivers take them. One that is not there is a finding, and
-   * no error. Default: `'all'`.
+   * The interfaces to examine, as senders and receivers take them. One that does not exist is a finding, not an
+   * error. Default: `'all'`.
    */
   interfaces?: 'all' | 'default' | (string & {}) | readonly string[] | undefined
   /** IP_MULTICAST_TTL of what the doctor sends, 0 to 255. Default: 1, which stays on the local network. */
   ttl?: number | undefined
-  /** The milliseconds to watch what arrives, above 0 and up to 2147483647. Default: it does not watch. */
+  /** How many ms to watch what arrives: above 0, at most 2147483647. Default: it does not watch. */
   watch?: number | undefined
-  /** Whether to send nothing: no self-test, and nothing for other doctors. Default: false. */
+  /** Whether to send nothing: neither a self-test nor anything for other doctors. Default: false. */
   quiet?: boolean | undefined
 }
 
@@ -86,7 +86,7 @@ export function subjectOf(given: DiagnoseOptions | Examinable): Subject {
   if ((group === undefined) !== (port === undefined)) {
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
-      'group and port belong together: give both, or neither for those of the doctor',
+      "group and port go together: give both, or neither for the doctor's own",
     )
   }
   return {

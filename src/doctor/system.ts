@@ -7,7 +7,10 @@ export function* system({ subject, facts }: Look): Iterable<Finding> {
   const { platform, version } = process
   const { isOfSystem, group } = subject
   if (!isOfSystem) {
-    yield good('system', 'Another carrier than the system: only what it tells can be checked')
+    yield good(
+      'system',
+      "This is not the system's own network: only what its carrier reports can be checked",
+    )
     return
   }
   const kernel = textOf('/proc/version') ?? ''
@@ -42,7 +45,7 @@ export function* system({ subject, facts }: Look): Iterable<Finding> {
     isPlain = false
     yield doubtful(
       'system',
-      `/proc/net cannot be read here, so that it is not checked: ${unread.join(', ')}`,
+      `/proc/net cannot be read here, so these are not checked: ${unread.join(', ')}`,
       'permission' in process && process.permission
         ? 'start Node with --allow-fs-read=/proc'
         : 'run the doctor where /proc is mounted',

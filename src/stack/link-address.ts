@@ -5,19 +5,19 @@ import { isString, optional, type Rules, resolve, rule, wrongValue } from '../ru
 import { inetNtop, inetPton } from '../struct/inet.js'
 import { type Family, familyOf, isLinkLocal } from './scope.js'
 
-/** An IPv4 address of a mock interface, with what a string alone does not say of it. */
+/** An IPv4 address of a mock interface, with details that a string cannot give. */
 export interface MockAddress {
-  /** `'10.0.0.1/24'`: with its prefix length, or without (24 bits). */
+  /** The address, with or without a prefix length (`'10.0.0.1/24'`). Without, it is 24 bits. */
   address: string
   /**
-   * What `networkInterfaces()` lists it under, as Linux does with an address that was added with a label,
-   * such as `'eth0:1'`. Default: the name of the interface.
+   * The name that `networkInterfaces()` lists it under, as Linux does for an address that was added with a
+   * label such as `'eth0:1'`. Default: the name of the interface.
    */
   label?: string | undefined
   /**
-   * Its scope, as Linux has it. An address of link scope is listed before the global ones, and is a source
-   * only where it is named. Default: `'link'` for 169.254.0.0/16, as what gives such an address adds
-   * it, else `'global'`.
+   * Its scope, as on Linux. An address of link scope is listed before the global ones, and is a source only
+   * if it is named. Default: `'link'` for 169.254.0.0/16, as the programs that assign such addresses add
+   * them, otherwise `'global'`.
    */
   scope?: 'global' | 'link' | undefined
 }

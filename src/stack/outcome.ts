@@ -6,17 +6,17 @@ export type SocketOutcome =
   | 'delivered'
   /** The socket is bound to another port. */
   | 'port'
-  /** The socket is bound to another address or group, or another socket of the port has it. */
+  /** The socket is bound to another address or group, or another socket on the port got it. */
   | 'address'
-  /** The socket is connected to another address or port than the sender's. */
+  /** The socket is connected to an address or port other than the sender's. */
   | 'connected'
   /** The socket is bound to another interface (the zone of an IPv6 address). */
   | 'interface'
-  /** No socket of the host has joined the group on the interface, or, not on Linux, this one has not. */
+  /** No socket of the host (except on Linux: not this socket) has joined the group on the interface. */
   | 'not-joined'
   /** The socket has joined for other sources. */
   | 'source'
-  /** The sender, on Windows the receiver, does not want its own host to hear it. */
+  /** `loopback` is off at the sender, or, on Windows, at the receiver. */
   | 'loopback-off'
   /** The socket's receive buffer had no room. */
   | 'queue-full'

@@ -36,7 +36,24 @@ export type MessageListener = NonNullable<Parameters<typeof createSocket>[1]>
  */
 const Base: new () => Socket = EventEmitter as unknown as new () => Socket
 
-/** A socket of a host in memory: a `dgram.Socket` in what it does and refuses, with its stack behind it. */
+/**
+ * A socket of a host in memory. It does and refuses what a `dgram.Socket` does, without the system.
+ *
+ * @example
+ * ```ts
+ * import { MockNetwork } from 'typed-multicast/testing'
+ *
+ * const network = new MockNetwork()
+ * const socket = network.host().createSocket({ type: 'udp4' })
+ * socket.on('message', (data) => console.log(`${data}`)) // hello
+ * socket.bind(10000, () => {
+ *   socket.addMembership('239.1.2.3')
+ *   socket.send('hello', 10000, '239.1.2.3')
+ * })
+ * await network.settled()
+ * await network.close()
+ * ```
+ */
 export class StackSocket extends Base implements DatagramSocket {
   /** The type that it was made of. */
   readonly type: 'udp4' | 'udp6'
@@ -154,7 +171,7 @@ export class StackSocket extends Base implements DatagramSocket {
     tick(() => this.#handle !== null && this.emit('connect'))
   }
 
-  /** Ends what {@link connect} began; gives up a port that the system has picked. */
+  /** Undoes {@link connect}, and gives up a port that the system has picked. */
   override disconnect(): void {
     if (this.#connection !== 'connected') throw notConnected()
     this.#open.disconnect()
@@ -307,14 +324,14 @@ export class StackSocket extends Base implements DatagramSocket {
     return ttl
   }
 
-  /** IP_TTL, IPV6_UNICAST_HOPS, 1 to 255: of what is sent to one host. Default: 64. */
+  /** IP_TTL, IPV6_UNICAST_HOPS, 1 to 255: the TTL of unicast. Default: 64. */
   override setTTL(ttl: number): number {
     checkNumber(ttl, 'ttl')
     check('setTTL', this.#open.setTTL(ttl))
     return ttl
   }
 
-  /** SO_RCVBUF in bytes: what has not been read beyond it is dropped. Default: 212,992. */
+  /** SO_RCVBUF in bytes: what does not fit while it waits to be read is dropped. Default: 212,992. */
   override setRecvBufferSize(size: number): void {
     this.#bufferSize(checkBufferSize(size), true)
   }
@@ -324,12 +341,12 @@ export class StackSocket extends Base implements DatagramSocket {
     this.#bufferSize(checkBufferSize(size), false)
   }
 
-  /** SO_RCVBUF as Linux tells it, twice what was set. */
+  /** SO_RCVBUF as Linux reports it: twice what was set. */
   override getRecvBufferSize(): number {
     return this.#bufferSize(0, true)
   }
 
-  /** SO_SNDBUF as Linux tells it, twice what was set. */
+  /** SO_SNDBUF as Linux reports it: twice what was set. */
   override getSendBufferSize(): number {
     return this.#bufferSize(0, false)
   }

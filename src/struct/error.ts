@@ -8,41 +8,53 @@ export type StructErrorCode =
   | 'ERR_STRUCT_COUNT'
   /** A value is of the wrong type, or out of the range of its code. */
   | 'ERR_STRUCT_VALUE'
-  /** What should be bytes is something else, or of the wrong length. */
+  /** Something other than bytes, or bytes of the wrong length. */
   | 'ERR_STRUCT_BUFFER'
-  /** The offset is no integer, or leaves too few bytes. */
+  /** The offset is not an integer, or leaves too few bytes. */
   | 'ERR_STRUCT_OFFSET'
-  /** Not an IP address, or not the bytes of one. */
+  /** Something other than an IP address, or than the bytes of one. */
   | 'ERR_STRUCT_ADDRESS'
 
-/** What a {@link StructError} can tell beside its message. */
+/** What a {@link StructError} can say besides its message. */
 export interface StructErrorDetails {
   /** The format that was used. */
   readonly format?: string
-  /** Which of the values was refused, from 0. */
+  /** Which value was refused, counted from 0. */
   readonly index?: number
-  /** What was refused. */
+  /** The value that was refused. */
   readonly value?: unknown
 }
 
 /**
- * The one error of packing, as `struct.error` is in Python. `message` is CPython's, word for word,
- * also where CPython raises an OverflowError, a TypeError or a ValueError. CPython does not say which
- * value it refused: `format`, `index` and `value` do, and are shown when the error is printed.
+ * The only error of packing, as `struct.error` is in Python. `message` is CPython's, word for word, even where
+ * CPython raises an OverflowError, a TypeError or a ValueError. CPython does not say which value it refused;
+ * `format`, `index` and `value` do, and are shown when the error is printed.
+ *
+ * @example
+ * ```ts
+ * import { pack, StructError } from 'typed-multicast/struct'
+ *
+ * try {
+ *   pack('B', 256)
+ * } catch (error) {
+ *   if (error instanceof StructError) console.log(error.code) // ERR_STRUCT_VALUE
+ * }
+ * ```
  */
 export class StructError extends Error implements StructErrorDetails {
+  /** `'StructError'`. */
   override readonly name = 'StructError'
-  /** Stable: what to branch on. */
+  /** What went wrong. It is stable: branch on it. */
   readonly code: StructErrorCode
   // Declared only: a detail that is missing must not be printed as undefined.
   /** The format that was used. */
   declare readonly format?: string
-  /** Which of the values was refused, from 0. */
+  /** Which value was refused, counted from 0. */
   declare readonly index?: number
-  /** What was refused. */
+  /** The value that was refused. */
   declare readonly value?: unknown
 
-  /** What the library itself does: nothing else has to make one. */
+  /** The library makes these; you need not. */
   constructor(code: StructErrorCode, message: string, details?: StructErrorDetails) {
     super(message)
     this.code = code

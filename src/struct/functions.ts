@@ -43,10 +43,17 @@ function copied(format: string): string {
 }
 
 /**
- * The values as bytes, by the format: Python's `struct.pack`. {@link Struct.pack} says what it throws.
+ * Packs the values into bytes, by the format: Python's `struct.pack`. {@link Struct.pack} says what it throws.
  *
- * The formats used of late are kept parsed, so a program may call it with the same few again and
- * again. With a format that is long, or one of hundreds, make a {@link Struct}.
+ * Recently used formats stay parsed, so a program may call it again and again with the same few. For a long
+ * format, or hundreds of them, make a {@link Struct}.
+ *
+ * @example
+ * ```ts
+ * import { pack } from 'typed-multicast/struct'
+ *
+ * console.log(pack('>HB', 1, 2)) // <Buffer 00 01 02>
+ * ```
  */
 export function pack<const Format extends string>(
   format: Checked<Format>,
@@ -59,8 +66,17 @@ export function pack<const Format extends string>(
 }
 
 /**
- * Packs the values into `buffer` from `offset` on, where it may count from the end: Python's
- * `struct.pack_into`. {@link Struct.packInto} says what it throws.
+ * Packs the values into `buffer` from `offset` on: Python's `struct.pack_into`. A negative offset counts from the
+ * end. {@link Struct.packInto} says what it throws.
+ *
+ * @example
+ * ```ts
+ * import { packInto } from 'typed-multicast/struct'
+ *
+ * const buffer = Buffer.alloc(4)
+ * packInto('>H', buffer, 1, 258)
+ * console.log(buffer) // <Buffer 00 01 02 00>
+ * ```
  */
 export function packInto<const Format extends string>(
   format: Checked<Format>,
@@ -76,8 +92,16 @@ export function packInto(format: string, ...given: [Uint8Array, number, ...unkno
 }
 
 /**
- * The values in `data`, which must be exactly as long as the format says: Python's `struct.unpack`.
+ * Unpacks the values in `data`, which must be exactly as long as the format says: Python's `struct.unpack`.
  * {@link Struct.unpack} says what it throws.
+ *
+ * @example
+ * ```ts
+ * import { unpack } from 'typed-multicast/struct'
+ *
+ * const [id, size] = unpack('>HB', Buffer.of(0, 1, 2))
+ * console.log(id, size) // 1 2
+ * ```
  */
 export function unpack<const Format extends string>(
   format: Checked<Format>,
@@ -87,8 +111,15 @@ export function unpack<const Format extends string>(
 }
 
 /**
- * The values in `data` from `offset` on, by default from its beginning: Python's `struct.unpack_from`.
+ * Unpacks the values in `data` from `offset` on, by default from its beginning: Python's `struct.unpack_from`.
  * {@link Struct.unpackFrom} says what it throws.
+ *
+ * @example
+ * ```ts
+ * import { unpackFrom } from 'typed-multicast/struct'
+ *
+ * console.log(unpackFrom('>H', Buffer.of(9, 1, 2, 9), 1)) // [ 258 ]
+ * ```
  */
 export function unpackFrom<const Format extends string>(
   format: Checked<Format>,
@@ -99,8 +130,14 @@ export function unpackFrom<const Format extends string>(
 }
 
 /**
- * The values of one struct after the other: Python's `struct.iter_unpack`. {@link Struct.iterUnpack}
- * says what it throws.
+ * Unpacks one struct after the other: Python's `struct.iter_unpack`. {@link Struct.iterUnpack} says what it throws.
+ *
+ * @example
+ * ```ts
+ * import { iterUnpack } from 'typed-multicast/struct'
+ *
+ * console.log([...iterUnpack('<H', Buffer.of(1, 0, 2, 0))]) // [ [ 1 ], [ 2 ] ]
+ * ```
  */
 export function iterUnpack<const Format extends string>(
   format: Checked<Format>,
@@ -110,8 +147,14 @@ export function iterUnpack<const Format extends string>(
 }
 
 /**
- * How many bytes the format's values have when packed: Python's `struct.calcsize`.
+ * The number of bytes that the format's values take when packed: Python's `struct.calcsize`.
  *
+ * @example
+ * ```ts
+ * import { calcsize } from 'typed-multicast/struct'
+ *
+ * console.log(calcsize('<IHf')) // 10
+ * ```
  * @throws StructError `ERR_STRUCT_FORMAT`.
  */
 export function calcsize<const Format extends string>(format: Checked<Format>): number {

@@ -11,11 +11,16 @@ export type AddressFamily = 'IPv4' | 'IPv6' | 4 | 6
  * Packs an IPv4 address into its 4 bytes in network order: Python's `socket.inet_aton`, which is
  * glibc's `inet_aton`, here on every system.
  *
- * It reads what C programs have always taken: decimal, octal (`0177`) and hexadecimal (`0x7f`)
- * numbers, one to four of them, the last of which fills the bytes that are left (`127.1` is
- * 127.0.0.1). Whatever follows a space, a tab or a line break is not looked at. For input that you
- * do not trust, {@link inetPton} is strict.
+ * It takes what C programs have always taken: one to four decimal, octal (`0177`) or hexadecimal (`0x7f`)
+ * numbers, the last of which fills the remaining bytes (`127.1` is 127.0.0.1). Whatever follows a space, a tab
+ * or a line break is ignored. For input that you do not trust, {@link inetPton} is strict.
  *
+ * @example
+ * ```ts
+ * import { inetAton } from 'typed-multicast/struct'
+ *
+ * console.log(inetAton('192.0.2.7')) // <Buffer c0 00 02 07>
+ * ```
  * @throws StructError `ERR_STRUCT_ADDRESS`, with Python's message.
  */
 export function inetAton(address: string): Buffer {
@@ -35,8 +40,14 @@ export function inetAton(address: string): Buffer {
 }
 
 /**
- * The dotted address of 4 packed bytes, `192.0.2.7`: Python's `socket.inet_ntoa`.
+ * The dotted address of 4 packed bytes: Python's `socket.inet_ntoa`.
  *
+ * @example
+ * ```ts
+ * import { inetNtoa } from 'typed-multicast/struct'
+ *
+ * console.log(inetNtoa(Buffer.of(192, 0, 2, 7))) // 192.0.2.7
+ * ```
  * @throws StructError `ERR_STRUCT_ADDRESS` for any other length, with Python's message.
  */
 export function inetNtoa(packed: Uint8Array): string {
@@ -49,10 +60,15 @@ export function inetNtoa(packed: Uint8Array): string {
  * Packs an address into bytes in network order, 4 for IPv4 and 16 for IPv6: Python's
  * `socket.inet_pton(AF_INET or AF_INET6, address)`, here on every system as glibc has it.
  *
- * IPv4 is four decimal numbers without leading zeros. IPv6 may have a `::` for one zero group or
- * more, and may end in a dotted IPv4 address (`::ffff:192.0.2.7`); a zone (`%eth0`) is not part of
- * the bytes and is refused.
+ * IPv4 is four decimal numbers without leading zeros. IPv6 may have a `::` for one or more zero groups, and
+ * may end in a dotted IPv4 address (`::ffff:192.0.2.7`). A zone (`%eth0`) is not part of the bytes and is refused.
  *
+ * @example
+ * ```ts
+ * import { inetPton } from 'typed-multicast/struct'
+ *
+ * console.log(inetPton('IPv6', 'ff02::fb').length) // 16
+ * ```
  * @throws StructError `ERR_STRUCT_ADDRESS`, with Python's message.
  */
 export function inetPton(family: AddressFamily, address: string): Buffer {
@@ -67,9 +83,15 @@ export function inetPton(family: AddressFamily, address: string): Buffer {
  * The text of an address that is packed in 4 bytes for IPv4 or 16 for IPv6: Python's
  * `socket.inet_ntop(AF_INET or AF_INET6, packed)`, here on every system as glibc writes it.
  *
- * The leftmost of the longest runs of two zero groups or more becomes `::`. After six zero groups,
- * or five and `ffff`, the last four bytes are dotted: `::192.0.2.7`, `::ffff:192.0.2.7`.
+ * The longest run of two or more zero groups, the leftmost if there are several, becomes `::`. After six zero
+ * groups, or five and `ffff`, the last four bytes are dotted: `::192.0.2.7`, `::ffff:192.0.2.7`.
  *
+ * @example
+ * ```ts
+ * import { inetNtop } from 'typed-multicast/struct'
+ *
+ * console.log(inetNtop('IPv4', Buffer.of(192, 0, 2, 7))) // 192.0.2.7
+ * ```
  * @throws StructError `ERR_STRUCT_ADDRESS` for any other length, with Python's message.
  */
 export function inetNtop(family: AddressFamily, packed: Uint8Array): string {

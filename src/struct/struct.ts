@@ -22,17 +22,27 @@ export let lists: {
 /**
  * A format of Python's `struct`, parsed once: Python's `struct.Struct`.
  *
- * The types of the values come from the format where it is a literal: `new Struct('>I4s?')` packs a
- * number, bytes and anything for the boolean, and unpacks `[number, Buffer, boolean]`. It can be the
- * `codec` of a sender or a receiver, whose messages are then lists of values.
+ * If the format is a literal, the values get their types from it: `new Struct('>I4s?')` packs a number, bytes
+ * and any value for the boolean, and unpacks `[number, Buffer, boolean]`. It can be the `codec` of a sender or
+ * receiver, whose messages are then lists of values.
  *
- * After some hundred calls a program is written for the format. Where that is not allowed (a Content
- * Security Policy, `--disallow-code-generation-from-strings`) everything works as before, more slowly.
+ * After a few hundred calls it generates code for the format. Where that is not allowed (by a Content Security
+ * Policy or `--disallow-code-generation-from-strings`) everything still works, more slowly.
+ *
+ * @example
+ * ```ts
+ * import { Struct } from 'typed-multicast/struct'
+ *
+ * const fix = new Struct('<IHf')
+ * const data = fix.pack(7, 11, 0.5)
+ * console.log(data.toString('hex')) // 070000000b000000003f
+ * console.log(fix.unpack(data)) // [ 7, 11, 0.5 ]
+ * ```
  */
 export class Struct<const Format extends string = string> {
-  /** The format, as it was given. */
+  /** The format, as you gave it. */
   readonly format: Format
-  /** How many bytes the packed values have: Python's `Struct.size`. */
+  /** The number of bytes that the packed values take: Python's `Struct.size`. */
   readonly size: number
   readonly #layout: Layout
   readonly #interpreter: Operations
@@ -42,10 +52,16 @@ export class Struct<const Format extends string = string> {
   /**
    * Parses the format.
    *
-   * @param format A prefix (`@`, `=`, `<`, `>` or `!`; none is `@`, this machine's own sizes, order and
-   * alignment), and then codes with counts before them. docs/struct.md lists them.
-   * @throws StructError `ERR_STRUCT_FORMAT`. A literal that would throw does not
-   * compile, unless it is its size that is refused.
+   * @param format A prefix for the byte order (`<` little-endian, `>` or `!` big-endian; `=` or `@` or none is this
+   * machine's own, the last two with its sizes and alignment), then codes, each with a count before it if you like:
+   * `B` `H` `I` `Q` unsigned of 1, 2, 4 and 8 bytes, `b` `h` `i` `q` signed, `f` `d` floating point, `?` boolean,
+   * `4s` bytes, `x` padding. docs/struct.md lists all.
+   * @example
+   * ```ts
+   * new Struct('>HB4s')
+   * ```
+   * @throws StructError `ERR_STRUCT_FORMAT`. A literal that would throw does not compile, unless it is its size
+   * that is refused.
    */
   constructor(format: Checked<Format>) {
     this.#layout = parse(format)
@@ -55,22 +71,22 @@ export class Struct<const Format extends string = string> {
   }
 
   /**
-   * The values as {@link size} bytes: Python's `Struct.pack`.
+   * Packs the values into {@link size} bytes: Python's `Struct.pack`.
    *
-   * @throws StructError `ERR_STRUCT_COUNT` for too few or too many values, `ERR_STRUCT_VALUE`
-   * for one of the wrong type or out of its code's range.
+   * @throws StructError `ERR_STRUCT_COUNT` for too few or too many values, `ERR_STRUCT_VALUE` for one of the
+   * wrong type or out of its code's range.
    */
   pack(...values: Packable<Format>): ReturnType<typeof Buffer.alloc> {
     return this.#pack(values)
   }
 
   /**
-   * Packs the values into `buffer`, {@link size} bytes from `offset` on: Python's `Struct.pack_into`.
-   * Where a value is refused, those before it have been written, and the rest is zeros.
+   * Packs the values into `buffer`, as {@link size} bytes from `offset` on: Python's `Struct.pack_into`.
+   * If a value is refused, those before it have been written, and the rest is zeros.
    *
    * @param offset In bytes. A negative one counts from the end of `buffer`.
-   * @throws StructError as {@link pack}, and `ERR_STRUCT_BUFFER` if `buffer` is no bytes,
-   * `ERR_STRUCT_OFFSET` if the offset leaves too few of them or is no integer.
+   * @throws StructError as {@link pack}, `ERR_STRUCT_BUFFER` if `buffer` is not a `Uint8Array`,
+   * `ERR_STRUCT_OFFSET` if the offset leaves too few bytes or is not an integer.
    */
   packInto(buffer: Uint8Array, offset: number, ...values: Packable<Format>): void
   packInto(...given: [Uint8Array, number, ...unknown[]]): void {
@@ -78,10 +94,10 @@ export class Struct<const Format extends string = string> {
   }
 
   /**
-   * The values that are packed in `data`, which must have exactly {@link size} bytes: Python's
-   * `Struct.unpack`. Bytes among the values are copies.
+   * Unpacks the values in `data`, which must have exactly {@link size} bytes: Python's `Struct.unpack`. Bytes
+   * among the values are copies.
    *
-   * @throws StructError `ERR_STRUCT_BUFFER` for another length, or if `data` is no bytes.
+   * @throws StructError `ERR_STRUCT_BUFFER` for another length, or if `data` is not a `Uint8Array`.
    */
   unpack(data: Uint8Array): Unpacked<Format> {
     const { unpack } = this.#count() ?? this.#interpreter
@@ -89,12 +105,11 @@ export class Struct<const Format extends string = string> {
   }
 
   /**
-   * The values that are packed in `data` from `offset` on; what follows them does not matter: Python's
-   * `Struct.unpack_from`.
+   * Unpacks the values in `data` from `offset` on, whatever follows them: Python's `Struct.unpack_from`.
    *
    * @param offset In bytes. Default: 0. A negative one counts from the end of `data`.
-   * @throws StructError `ERR_STRUCT_OFFSET` if the offset leaves fewer than {@link size} bytes
-   * or is no integer, `ERR_STRUCT_BUFFER` if `data` is no bytes.
+   * @throws StructError `ERR_STRUCT_OFFSET` if the offset leaves fewer than {@link size} bytes or is not an
+   * integer, `ERR_STRUCT_BUFFER` if `data` is not a `Uint8Array`.
    */
   unpackFrom(data: Uint8Array, offset = 0): Unpacked<Format> {
     const { unpackFrom } = this.#count() ?? this.#interpreter
@@ -102,11 +117,11 @@ export class Struct<const Format extends string = string> {
   }
 
   /**
-   * The values of one struct after the other: Python's `Struct.iter_unpack`. The check is made at once,
-   * and each struct read when the iterator comes to it.
+   * Unpacks one struct after the other: Python's `Struct.iter_unpack`. The length is checked at once, and each
+   * struct is read when the iterator comes to it.
    *
-   * @throws StructError `ERR_STRUCT_BUFFER` if the length of `data` is no multiple of
-   * {@link size}, or if that is 0.
+   * @throws StructError `ERR_STRUCT_BUFFER` if the length of `data` is not a multiple of {@link size}, or if that
+   * is 0.
    */
   iterUnpack(data: Uint8Array): IterableIterator<Unpacked<Format>> {
     const { format, size } = this.#layout
@@ -125,10 +140,10 @@ export class Struct<const Format extends string = string> {
   }
 
   /**
-   * {@link pack} with a list of values, as a codec does it; of any length, where arguments have to fit
-   * onto the stack.
+   * {@link pack} for a list of values, as a codec needs it. The list may have any length, whereas arguments have
+   * to fit onto the stack.
    *
-   * @throws StructError as {@link pack}, and `ERR_STRUCT_VALUE` if it is no list.
+   * @throws StructError as {@link pack}, and `ERR_STRUCT_VALUE` if it is not a list.
    */
   encode(values: Readonly<Packable<Format>>): Buffer {
     if (Array.isArray(values)) {
@@ -142,7 +157,7 @@ export class Struct<const Format extends string = string> {
   }
 
   /**
-   * {@link unpack}, as a codec does it.
+   * {@link unpack}, as a codec needs it.
    *
    * @throws StructError as {@link unpack}.
    */

@@ -1,15 +1,17 @@
-/** A complex number: what `F` and `D` give, and one of the things they take. */
+/** A complex number: what `F` and `D` unpack to, and one of the things they pack. */
 export interface Complex {
+  /** The real part. */
   readonly re: number
+  /** The imaginary part. */
   readonly im: number
 }
 
 /**
- * The values that `unpack()` gives for `Format`: `Unpacked<'>I4s?'>` is `[number, Buffer, boolean]`.
+ * The values that `unpack()` returns for `Format`: `Unpacked<'>I4s?'>` is `[number, Buffer, boolean]`.
  *
  * `q` and `Q` are `bigint`, and so are `l`, `L`, `n`, `N` and `P` in native mode, on any machine. A
- * count above 999 gives an array: `Unpacked<'5000H'>` is `number[]`. Where the format is no literal, or
- * is invalid, the values are `unknown[]`.
+ * count above 999 makes an array: `Unpacked<'5000H'>` is `number[]`. If the format is not a literal, or
+ * invalid, the values are `unknown[]`.
  *
  * The compiler gives up on more than 998 codes or 9,999 values: write `format as string` there.
  */
@@ -19,16 +21,16 @@ export type Unpacked<Format extends string> = Parsed<Format>['unpack']
  * The values that `pack()` takes for `Format`: `Packable<'>I4s?'>` is
  * `[number | bigint | boolean, Uint8Array, unknown]`.
  *
- * Whatever `unpack()` gives can be packed again. `?` packs the truthiness of any value. Counts above
- * 999, and formats that are no literal or are invalid, are as with `Unpacked`.
+ * Whatever `unpack()` returns can be packed again. `?` packs the truthiness of any value. Counts above
+ * 999, and formats that are not a literal or invalid, are as for `Unpacked`.
  */
 export type Packable<Format extends string> = Parsed<Format>['pack']
 
 /**
- * `Format` where it is valid or no literal, and otherwise a text that says what is wrong with it, in
- * Python's words: `Checked<'<Iz'>` is `"bad char in struct format: 'z'"`.
+ * `Format` if it is valid or not a literal, otherwise a text that says what is wrong with it, in Python's words:
+ * `Checked<'<Iz'>` is `"bad char in struct format: 'z'"`.
  *
- * As the type of a parameter it infers `Format` from the argument, and refuses an invalid format:
+ * As the type of a parameter it infers `Format` from the argument and refuses an invalid format:
  *
  *     function sizes<const Format extends string>(format: Checked<Format>): Unpacked<Format>
  */

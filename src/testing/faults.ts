@@ -10,31 +10,31 @@ import {
   wrongValue,
 } from '../rules.js'
 
-/** A datagram that has come to a host, before that host hears it. */
+/** A datagram that has reached a host, before the host hears it. */
 export interface Transit {
-  /** Its bytes: a copy that can be looked at, not changed. */
+  /** Its bytes. They are a copy: changing them changes nothing. */
   readonly data: Buffer
   /** The name of the host that sent it, and the address and port that it was sent from. */
   readonly from: { readonly host: string; readonly address: string; readonly port: number }
   /** The name of the host that it has reached, and the address and port that it was sent to. */
   readonly to: { readonly host: string; readonly address: string; readonly port: number }
-  /** How many networks it may still cross: what it was sent with, less one for each router. */
+  /** How many networks it may still cross: the TTL it was sent with, less one for each router. */
   readonly ttl: number
 }
 
-/** What becomes of one datagram at one host. What is left out stays to chance. */
+/** What becomes of one datagram at one host. Whatever is left out is decided by chance. */
 export interface Fate {
-  /** True: it is lost there. False: it is not, whatever `loss` says. */
+  /** True: it is lost there. False: it is not lost, whatever `loss` is. */
   lost?: boolean | undefined
-  /** Milliseconds that it takes, in place of `latency` and `jitter`. */
+  /** How many milliseconds it takes, instead of `latency` and `jitter`. */
   delay?: number | undefined
-  /** How many of it arrive, in place of what `duplication` says. */
+  /** How many copies arrive, instead of what `duplication` decides. */
   copies?: number | undefined
 }
 
 /**
- * What goes wrong on the way. Each datagram meets it once for each interface that it comes to, the
- * sender's own included.
+ * What goes wrong on the way. It is decided separately for each interface that a datagram reaches, including
+ * the sender's own.
  */
 export interface Faults {
   /** The share of datagrams that are lost, from 0 to 1. Default: 0. */
@@ -42,20 +42,20 @@ export interface Faults {
   /** The share of datagrams that arrive twice, from 0 to 1. Default: 0. */
   duplication?: number | undefined
   /**
-   * The share of datagrams that the next one to the same host overtakes, from 0 to 1; one that overtakes
-   * is not overtaken itself. One that no other follows comes a little later. Default: 0.
+   * The share of datagrams that are overtaken by the next one to the same host, from 0 to 1. One that overtakes
+   * is not overtaken itself. If no other follows, it arrives a little later. Default: 0.
    */
   reordering?: number | undefined
   /**
-   * Milliseconds that each datagram takes, by the `setTimeout` of the moment, which counts whole ones:
-   * fake timers rule it. Default: 0, the next turn of the event loop, without a timer.
+   * How many milliseconds each datagram takes, by whatever `setTimeout` is at the time, so fake timers control
+   * it; it counts whole milliseconds. Default: 0, the next turn of the event loop, without a timer.
    */
   latency?: number | undefined
-  /** Up to so many milliseconds more, by chance, so that datagrams overtake each other. Default: 0. */
+  /** Up to this many milliseconds more, at random, so that datagrams overtake each other. Default: 0. */
   jitter?: number | undefined
   /**
-   * Asked about each datagram at each interface that it comes to. What it throws is uncaught. Default:
-   * none, all is left to chance.
+   * Called for each datagram at each interface that it reaches, to decide its {@link Fate}. An error it throws is
+   * uncaught. Default: none, chance decides everything.
    */
   rule?: ((transit: Transit) => Fate | undefined) | undefined
 }

@@ -11,12 +11,12 @@ import type { Transport } from './transport.js'
 
 /** One network interface of a mock host. */
 export interface MockInterface {
-  /** The name of the segment that it is plugged into. Default: `'lan'`. */
+  /** The segment that it is plugged into. Default: `'lan'`. */
   segment?: string | undefined
   /**
-   * Its addresses, with their prefix length or without (24 bits of IPv4, 64 of IPv6). Default: one IPv4
-   * address, one global and one link-local IPv6 address, which no other interface has by default. They
-   * are listed in the order in which Linux does if it is given them in this one.
+   * Its addresses, with or without a prefix length (by default 24 bits for IPv4, 64 for IPv6). Default: an IPv4
+   * address, a global and a link-local IPv6 address, different for each interface. They are listed in the
+   * order in which Linux lists them when they are added in this order.
    */
   addresses?: readonly (string | MockAddress)[] | undefined
 }
@@ -82,19 +82,29 @@ export interface Home {
 }
 
 /**
- * A host of a {@link MockNetwork}. Spread it into the options of a sender or a receiver, which then
- * lives on it:
+ * A host of a {@link MockNetwork}. Spread it into the options of a sender, receiver or peer, which then
+ * runs on it. Only `createSocket`, `networkInterfaces` and `watchInterfaces` are its own properties, and so
+ * only these are spread.
  *
- *     new MulticastReceiver({ group, port, ...host })
+ * @example
+ * ```ts
+ * import { MulticastReceiver } from 'typed-multicast'
+ * import { MockNetwork } from 'typed-multicast/testing'
  *
- * Only `createSocket`, `networkInterfaces` and `watchInterfaces` are its own properties, and so spread.
+ * const network = new MockNetwork()
+ * const host = network.host({ name: 'laptop' })
+ * const receiver = new MulticastReceiver({ group: '239.1.2.3', port: 10000, ...host })
+ * await receiver.ready()
+ * host.down('eth0')
+ * await network.close()
+ * ```
  */
 export class MockHost {
   /** Makes a socket on this host, as node:dgram's `createSocket` does. */
   readonly createSocket: CreateStackSocket
   /** Lists the host's interfaces that are up, as node:os does. */
   readonly networkInterfaces: () => NetworkInterfaces
-  /** Tells at once of each change that {@link down}, {@link up} and the others make. */
+  /** Reports at once each change made by {@link down}, {@link up} and the methods below. */
   readonly watchInterfaces: WatchInterfaces
 
   readonly #watchers = new Set<{ readonly onChange: (lost: readonly string[]) => void }>()
@@ -132,14 +142,14 @@ export class MockHost {
     return this.#dgram
   }
 
-  /** The name by which the journal tells of it. */
+  /** Its name in the journal. */
   get name(): string {
     return this.#home.stack.name
   }
 
   /**
-   * Its first IPv4 address beside 127.0.0.1 and those of link scope, or else IPv6 address: what others see
-   * as its address. As a test needs it for `sources`.
+   * The address that other hosts see, as a test needs it for `sources`: its first IPv4 address other than
+   * 127.0.0.1 and those of link scope, or, if it has none, its first such IPv6 address.
    *
    * @throws MulticastError `ERR_MULTICAST_INTERFACE` if it has none.
    */
@@ -158,10 +168,10 @@ export class MockHost {
   }
 
   /**
-   * Takes an interface down, as `ip link set down` does: it is not listed, nothing comes or goes through
-   * it, and what was joined on it stays joined.
+   * Takes an interface down, as `ip link set down` does: it is not listed and carries nothing, but
+   * memberships on it are kept.
    *
-   * @throws MulticastError `ERR_MULTICAST_INTERFACE` if there is none of that name.
+   * @throws MulticastError `ERR_MULTICAST_INTERFACE` if there is no interface of that name.
    */
   down(name: string): void {
     this.#link(name).isUp = false
@@ -175,9 +185,9 @@ export class MockHost {
   }
 
   /**
-   * Removes an interface, as when an adapter is unplugged or a container's network goes: what was joined
-   * on it is lost, and nothing tells of it. Throws as {@link down} does, and for `lo`, which no system
-   * lets go.
+   * Removes an interface, as when an adapter is unplugged or a container's network goes away: memberships on
+   * it are lost, and the kernel does not report it. Throws as {@link down} does, and for `lo`, which no system
+   * removes.
    */
   remove(name: string): void {
     const link = this.#link(name)
@@ -192,10 +202,10 @@ export class MockHost {
   }
 
   /**
-   * Adds an interface. By default one that was removed comes back with the segment and the addresses that
-   * it had, but it is another one: nothing is joined on it.
+   * Adds an interface. One that was removed gets back its segment and addresses by default, but it is a new
+   * interface: nothing is joined on it.
    *
-   * @throws MulticastError `ERR_MULTICAST_OPTION` if there is one of that name, or an address is wrong;
+   * @throws MulticastError `ERR_MULTICAST_OPTION` if there already is one of that name, or an address is wrong;
    * `ERR_MULTICAST_UNKNOWN_OPTION`.
    */
   add(name: string, options: MockInterface = {}): void {
@@ -216,8 +226,8 @@ export class MockHost {
   }
 
   /**
-   * Gives an interface other addresses, as when DHCP renews them; it stays the same interface, and what
-   * was joined on it stays joined. Throws as {@link down} and {@link add} do.
+   * Gives an interface other addresses, as DHCP may. It stays the same interface, and memberships on it are
+   * kept. Throws as {@link down} and {@link add} do.
    */
   readdress(name: string, addresses: readonly (string | MockAddress)[]): void {
     const link = this.#link(name)
@@ -227,12 +237,12 @@ export class MockHost {
   }
 
   /**
-   * Lets the next sends of this host fail, as a firewall or a network that has just changed does.
+   * Makes the next sends from this host fail, as a firewall or a network that has just changed would.
    *
    * @param code The system's error: `'EPERM'`, `'EHOSTUNREACH'`, `'ENOBUFS'`.
-   * @param count How many sends. Default: all from now on. 0: none any more.
+   * @param count How many sends fail. Default: all from now on. 0: no more.
    * @throws MulticastError `ERR_MULTICAST_OPTION` if the system has no error of that name, or `count` is
-   * not an integer from 0 on.
+   * not an integer of 0 or more.
    */
   failSends(code: string, count = Number.POSITIVE_INFINITY): void {
     if (!isErrno(code)) {

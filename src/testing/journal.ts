@@ -10,7 +10,7 @@ import type { Outcome } from './outcome.js'
 export interface Delivery {
   /** The name of the socket's host. */
   readonly host: string
-  /** The interface by which it came, or would have. */
+  /** The interface that it arrived on, or would have. */
   readonly interface: string
   /** What the socket is bound to: `'239.1.2.3:10000'`, `'[ff02::1%eth0]:10000'`. */
   readonly socket: string
@@ -18,7 +18,23 @@ export interface Delivery {
   readonly outcome: Outcome
 }
 
-/** One datagram that was sent, and what became of it. As a string it tells all but other ports. */
+/**
+ * One datagram that was sent, and what became of it. As a string it shows everything except the sockets on
+ * other ports.
+ *
+ * @example
+ * ```ts
+ * import { MulticastSender } from 'typed-multicast'
+ * import { MockNetwork } from 'typed-multicast/testing'
+ *
+ * const network = new MockNetwork()
+ * const sender = new MulticastSender({ group: '239.1.2.3', port: 10000, ...network.host() })
+ * await sender.send('hello')
+ * const [entry] = network.journal
+ * console.log(entry?.to, entry?.text) // 239.1.2.3:10000 hello
+ * await network.close()
+ * ```
+ */
 export class JournalEntry {
   /** The name of the host that sent it. */
   readonly host: string
@@ -32,9 +48,9 @@ export class JournalEntry {
   readonly ttl: number
   /** Its payload in bytes. */
   readonly size: number
-  /** Its payload as text, where that is printable; else in hexadecimal digits. Cut off after 200. */
+  /** Its payload as text if that is printable, otherwise in hexadecimal. Cut off after 200 characters. */
   readonly text: string
-  /** For each socket that was open on the hosts it could reach. A copy of it has a line of its own. */
+  /** One for each socket that was open on the hosts it could reach, and one for each further copy. */
   readonly deliveries: readonly Delivery[] = []
   readonly #data: Buffer
 
@@ -94,7 +110,7 @@ export class JournalEntry {
   }
 }
 
-/** What a datagram is expected to be: the members of an entry that it must have, or a test of it. */
+/** An expected datagram: the properties that its entry must have, or a function that tests the entry. */
 export type Expected =
   | Partial<Pick<JournalEntry, 'host' | 'interface' | 'from' | 'to' | 'ttl' | 'size' | 'text'>>
   | ((entry: JournalEntry) => boolean)

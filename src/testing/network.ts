@@ -10,26 +10,26 @@ import { Schedule } from './schedule.js'
 import { Segments } from './segments.js'
 import { Transport } from './transport.js'
 
-/** The options of a {@link MockNetwork}: its faults, and what they follow. */
+/** The options of a {@link MockNetwork}: its faults, and what they depend on. */
 export interface MockNetworkOptions extends Faults {
   /**
-   * Where chance begins, an integer. With the same seed, the n-th datagram from a host to an interface
-   * of another has the same fate. Default: 1.
+   * The seed of its random numbers, an integer. With the same seed, the n-th datagram from a host to an
+   * interface of another meets the same fate. Default: 1.
    */
   seed?: number | undefined
-  /** How many datagrams the journal keeps, the last ones; 0 keeps none. Default: 10,000. */
+  /** How many datagrams the journal keeps: the last ones. 0 keeps none. Default: 10,000. */
   journalLimit?: number | undefined
-  /** What `host()` takes for `platform`. Default: the system that this runs on, or else Linux. */
+  /** The default of a host's `platform`. Default: the system that this runs on, or Linux if it is another one. */
   platform?: Platform | undefined
 }
 
-/** The options of a host. */
+/** The options of {@link MockNetwork.host}. */
 export interface MockHostOptions {
-  /** The name by which the journal tells of it. Default: `'host1'`, `'host2'` and so on. */
+  /** Its name in the journal. Default: `'host1'`, `'host2'` and so on. */
   name?: string | undefined
-  /** Its interfaces beside `lo`: by name, the segment, or more of it. Default: `{ eth0: 'lan' }`. */
+  /** Its interfaces besides `lo`: for each name its segment, or a {@link MockInterface}. Default: `{ eth0: 'lan' }`. */
   interfaces?: Readonly<Record<string, string | MockInterface>> | undefined
-  /** Whose rules its sockets follow. Default: the network's. */
+  /** The system whose rules its sockets follow. Default: the network's `platform`. */
   platform?: Platform | undefined
 }
 
@@ -58,11 +58,24 @@ const hostRules = {
 } satisfies Rules
 
 /**
- * A network in memory, whose hosts have sockets that follow the rules of Linux's, and whose faults
- * come when they are asked for. Networks do not see each other.
+ * A network in memory, for tests. The sockets of its hosts follow the rules of Linux's kernel, and it has the
+ * faults that you ask for. Networks do not see each other.
  *
- *     const network = new MockNetwork({ loss: 0.1 })
- *     const receiver = new MulticastReceiver({ group, port, ...network.host() })
+ * @example
+ * ```ts
+ * import { MulticastReceiver, MulticastSender, text } from 'typed-multicast'
+ * import { MockNetwork } from 'typed-multicast/testing'
+ *
+ * const network = new MockNetwork()
+ * const where = { group: '239.1.2.3', port: 10000, codec: text }
+ * const receiver = new MulticastReceiver({ ...where, ...network.host() })
+ * const sender = new MulticastSender({ ...where, ...network.host() })
+ * receiver.on('message', (message) => console.log(message)) // hello
+ * await receiver.ready()
+ * await sender.send('hello')
+ * await network.settled()
+ * await network.close()
+ * ```
  */
 export class MockNetwork {
   readonly #schedule = new Schedule()
@@ -73,16 +86,29 @@ export class MockNetwork {
   readonly #stacks = new WeakMap<MockHost, Stack>()
 
   /**
-   * Adds a host, with a loopback interface `lo` and by default one interface `eth0` on the segment `lan`.
+   * Adds a host, with a loopback interface `lo` and, by default, one interface `eth0` on the segment `lan`.
    * Its default route leads through the first of its interfaces that is up.
    *
+   * @example
+   * ```ts
+   * import { MockNetwork } from 'typed-multicast/testing'
+   *
+   * const host = new MockNetwork().host({ name: 'box', interfaces: { eth0: 'lan', eth1: 'dmz' } })
+   * console.log(Object.keys(host.networkInterfaces())) // [ 'lo', 'eth0', 'eth1' ]
+   * ```
    * @throws MulticastError `ERR_MULTICAST_OPTION`, `ERR_MULTICAST_UNKNOWN_OPTION`.
    */
   readonly host: (options?: MockHostOptions) => MockHost
 
   /**
-   * A network in memory without hosts. Without options nothing is lost.
+   * Makes a network without hosts; {@link host} adds them.
    *
+   * @param options The faults (`loss`, `latency` and others), the `seed` of their random numbers, the
+   * `journalLimit` and the `platform` of the hosts. Default: a network without faults.
+   * @example
+   * ```ts
+   * new MockNetwork({ seed: 1, loss: 0.1, latency: 5 })
+   * ```
    * @throws MulticastError `ERR_MULTICAST_OPTION`, `ERR_MULTICAST_UNKNOWN_OPTION`.
    */
   constructor(options: MockNetworkOptions = {}) {
@@ -122,8 +148,8 @@ export class MockNetwork {
   }
 
   /**
-   * Adds a router between segments. It lowers the TTL, forwards every group to each of them, but for the
-   * link-local ones, and finds the way for replies.
+   * Adds a router between segments. It lowers the TTL, forwards every group to each of them except the
+   * link-local ones, and routes replies.
    *
    * @throws MulticastError `ERR_MULTICAST_OPTION` for fewer than two segments, or the same one twice.
    */
@@ -136,8 +162,7 @@ export class MockNetwork {
   }
 
   /**
-   * Changes faults from now on: those that are named, where `undefined` is the default. Throws as the
-   * constructor does.
+   * Changes the faults that are given, from now on; `undefined` is the default. Throws as the constructor does.
    */
   setFaults(faults: Faults): void {
     resolve(faultRules, faults)
@@ -145,8 +170,8 @@ export class MockNetwork {
   }
 
   /**
-   * Parts the network: hosts of different parts do not hear each other from now on. One that is in no
-   * part hears all. It takes the place of the partition before.
+   * Splits the network: from now on hosts in different parts do not hear each other. A host that is in no part
+   * hears all of them. It replaces the previous partition.
    *
    * @throws MulticastError `ERR_MULTICAST_OPTION` if a host is not of this network, or in two parts.
    */
@@ -171,32 +196,32 @@ export class MockNetwork {
     this.#transport.parts = partOf
   }
 
-  /** Ends a partition. */
+  /** Ends the {@link partition}. */
   heal(): void {
     this.#transport.parts = new Map()
   }
 
   /**
-   * Resolves when nothing is in flight any more: sockets have opened or closed, datagrams have arrived
-   * and been heard, and so have the answers that they led to. What is delayed comes by the timers of the
-   * moment: let fake ones pass meanwhile, or see {@link idle}.
+   * Resolves when nothing is in flight any more: sockets have opened or closed, and datagrams, and the answers
+   * to them, have arrived and been heard. What is delayed waits for whatever timers were in place: move fake ones
+   * on meanwhile, or see {@link idle}.
    */
   settled(): Promise<void> {
     return this.#schedule.settled()
   }
 
   /**
-   * Resolves when nothing more happens until time passes: as {@link settled}, but what is delayed may
-   * still be in flight. For fake timers that are moved by hand.
+   * Resolves when nothing more happens until time passes. Like {@link settled}, but what is delayed may
+   * still be in flight: for fake timers that the test moves on itself.
    */
   idle(): Promise<void> {
     return this.#schedule.idle()
   }
 
   /**
-   * Closes every socket that is open on a host of this network, and so the senders and receivers above
-   * them, and gives up what is delayed. Resolves when they are gone. For the end of a test, which may
-   * have failed before it closed them.
+   * Closes every socket on the hosts of this network, and with them the senders, receivers and peers that use
+   * them, and drops what is delayed. Resolves when they are gone. For the end of a test, which may have failed
+   * before it closed them.
    */
   async close(): Promise<void> {
     this.#schedule.cancel()
@@ -222,8 +247,8 @@ export class MockNetwork {
   }
 
   /**
-   * Throws an AssertionError that shows each datagram of the journal that none of `expected` describes.
-   * With none, nothing may have been sent.
+   * Throws an AssertionError that shows each datagram of the journal that matches none of `expected`.
+   * Without arguments nothing may have been sent.
    */
   assertNothingUnexpected(...expected: readonly Expected[]): void {
     const message = this.#journal.complaint(expected)

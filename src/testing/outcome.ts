@@ -3,17 +3,17 @@ import type { SocketOutcome } from '../stack/outcome.js'
 /** What became of a datagram at one socket. */
 export type Outcome =
   | SocketOutcome
-  /** It may not cross so many networks, or TTL 0 keeps it on its host. */
+  /** Its TTL is too low to reach the host. */
   | 'ttl'
-  /** Its scope ends before: a link-local one at the router on the way, an interface-local one at its host. */
+  /** Its scope ends before the host: link-local at a router, interface-local at the sender's host. */
   | 'scope'
   /** No segment or router leads to the host. */
   | 'unreachable'
-  /** `partition` has cut the way. */
+  /** `partition` keeps the two hosts apart. */
   | 'partition'
   /** The interface of the host is down. */
   | 'interface-down'
-  /** Chance took it: `loss`. */
+  /** It was lost by chance: `loss`. */
   | 'loss'
-  /** `rule` took it. */
+  /** `rule` made it lost. */
   | 'rule'

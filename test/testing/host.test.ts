@@ -208,7 +208,7 @@ test('a sender that names an interface sends on once that is another, and says w
   host.remove('eth0')
   await assert.rejects(sender.send('x'), {
     code: 'ERR_MULTICAST_SEND',
-    message: /through eth0: .* \(eth0 is down or gone, .*: sends go out again once that is over\)$/,
+    message: /through eth0: .* \(eth0 is down or gone, .*: sends go out again once it is back\)$/,
   })
   host.add('eth0')
   assert.equal(await sender.send('x'), 1)

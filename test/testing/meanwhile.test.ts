@@ -223,7 +223,7 @@ test('a receiver opens although the interfaces cannot be listed for DEBUG', asyn
   assert.deepEqual(joinedBy(receiver), ['e0'])
 })
 
-test('a send that fails late opens no socket for what is not sent through any more', async () => {
+test('a send that fails late opens no socket for what is no longer used', async () => {
   const host = hostWith(2)
   let open = 0
   let isHeld = true

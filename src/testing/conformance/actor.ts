@@ -30,7 +30,21 @@ interface Held {
   close(): Promise<void>
 }
 
-/** Takes orders from a channel, and tells what comes of them and of the events. */
+/**
+ * Does what a {@link Peer} orders through a channel, and reports the results and events: on a host that is another
+ * process.
+ *
+ * @example
+ * ```ts
+ * import { Actor } from 'typed-multicast/testing/conformance'
+ *
+ * // In a process that was forked with `{ serialization: 'advanced' }`.
+ * new Actor({
+ *   send: (news) => process.send?.(news),
+ *   receive: (listener) => process.on('message', listener),
+ * })
+ * ```
+ */
 export class Actor {
   readonly #channel: Channel<News, Order>
   readonly #createSocket: CreateSocket
@@ -38,6 +52,7 @@ export class Actor {
   readonly #watchInterfaces: WatchInterfaces | undefined
   readonly #held = new Map<number, Held>()
 
+  /** @param carrier Makes the sockets and lists the interfaces. Default: node:dgram and node:os. */
   constructor(channel: Channel<News, Order>, carrier: Carrier = {}) {
     this.#channel = channel
     this.#createSocket = carrier.createSocket ?? createSocket

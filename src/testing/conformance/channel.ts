@@ -3,18 +3,19 @@
 import type { PeerOptions, ReceiverOptions, SenderOptions } from '../../options.js'
 import { turn } from '../../stack/turns.js'
 
-/** How a raw socket is made: what a test chooses of `dgram.SocketOptions`. */
+/** How to make a raw socket: the part of `dgram.SocketOptions` that a case chooses. */
 export interface SocketChoice {
+  /** Its family: IPv4 or IPv6. */
   readonly type: 'udp4' | 'udp6'
-  /** Default: false. */
+  /** SO_REUSEADDR. Default: false. */
   readonly reuseAddr?: boolean
-  /** Default: true, as the library itself asks for. */
+  /** IPV6_V6ONLY. Default: true, as in the library itself. */
   readonly ipv6Only?: boolean
-  /** Whether it is given a lookup that answers at once, as the library's sockets are. Default: true. */
+  /** Whether it gets a lookup that answers at once, as the library's sockets do. Default: true. */
   readonly hasLookup?: boolean
 }
 
-/** What an actor is told to do. Over a channel between processes no function can travel. */
+/** What an actor is to do, as data: no function can travel between processes. */
 export type Order = { readonly id: number } & (
   | { readonly make: 'socket'; readonly target: number; readonly options: SocketChoice }
   | { readonly make: 'sender'; readonly target: number; readonly options: SenderOptions }
@@ -35,12 +36,17 @@ export type Order = { readonly id: number } & (
 
 /** An error, in a form that can travel. */
 export interface Failure {
+  /** The error's `name`. */
   readonly name: string
+  /** The error's `message`. */
   readonly message: string
+  /** The error's `code`, if it has one. */
   readonly code: unknown
+  /** The error's `syscall`, if it has one. */
   readonly syscall: unknown
-  /** Whether the call threw, rather than told later. */
+  /** Whether the call itself threw, and not its callback that got the error. */
   readonly thrown: boolean
+  /** The error's `cause`, if it has one. */
   readonly cause: Failure | undefined
 }
 
@@ -61,6 +67,7 @@ export type News =
  * later tick, in order, and with its Buffers as Buffers.
  */
 export interface Channel<Sent, Received> {
+  /** Sends a message to the other end. */
   send(message: Sent): void
   /** Called once, before anything can come. */
   receive(listener: (message: Received) => void): void

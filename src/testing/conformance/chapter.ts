@@ -2,17 +2,17 @@
 import type { ConformanceHost, ConformanceNetwork, Need } from './network.js'
 import type { PeerSocket } from './peer.js'
 
-/** One rule of the kernel's, shown on a network. */
+/** One rule of the kernel, with a test of it that runs on any network. */
 export interface ConformanceCase {
-  /** A sentence about behaviour, unlike that of any other case. */
+  /** A sentence about behaviour, unique among the cases. */
   readonly name: string
   /** Whether it is about raw sockets, or about senders and receivers. */
   readonly level: 'socket' | 'endpoint'
   /** What the network must have for it. */
   readonly needs: readonly Need[]
   /**
-   * Rejects where the network does otherwise. Afterwards everything is closed and all interfaces are
-   * as they were, so the next case can use the same network.
+   * Rejects if the network breaks the rule. Afterwards everything is closed and all interfaces are as they
+   * were, so that the next case can use the same network.
    */
   run(network: ConformanceNetwork): Promise<void>
 }

@@ -41,7 +41,25 @@ export {
   type PeerSocket,
 } from './peer.js'
 
-/** All the cases. Run them one after another where they share a network. */
+/**
+ * All the cases. Run them one after the other on a shared network.
+ *
+ * @example
+ * ```ts
+ * import { MockNetwork } from 'typed-multicast/testing'
+ * import { conformance, Peer, topology } from 'typed-multicast/testing/conformance'
+ *
+ * const mock = new MockNetwork({ platform: 'linux' })
+ * mock.router('red', 'green')
+ * const near = { peer: Peer.over(mock.host({ interfaces: topology.near })) }
+ * const other = { peer: Peer.over(mock.host({ interfaces: topology.other })) }
+ * const far = { peer: Peer.over(mock.host({ interfaces: topology.far })) }
+ * for (const { name, needs, run } of conformance) {
+ *   if (needs.includes('interfaces')) continue
+ *   await run({ near, other, far }).catch((error) => console.error(name, error))
+ * }
+ * ```
+ */
 export const conformance: readonly ConformanceCase[] = casesOf([
   membership,
   source,

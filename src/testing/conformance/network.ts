@@ -8,8 +8,8 @@ interface Plug {
 }
 
 /**
- * The three hosts, their interfaces in their order, after `lo` with 127.0.0.1/8 and ::1/128, and the
- * three segments that these are plugged into.
+ * The three hosts with their interfaces, in order, and the segments that these are plugged into. `lo`, with
+ * 127.0.0.1/8 and ::1/128, comes before them.
  */
 export const topology: Readonly<Record<'near' | 'other' | 'far', Readonly<Record<string, Plug>>>> =
   {
@@ -33,16 +33,18 @@ export const topology: Readonly<Record<'near' | 'other' | 'far', Readonly<Record
   }
 
 /**
- * The hosts of {@link topology}. The interfaces have numbers in their order.
+ * The hosts of {@link topology}. Their interfaces are numbered in order.
  *
- * Between red and green is a router, 10.0.0.254, fd00::fe and fe80::fe on red, 10.0.2.254, fd02::fe
- * and fe80::fe on green. It forwards what is unicast both ways, and what is sent to
- * {@link routedGroups} from red to green, as far as the TTL allows. It is the default route of each
- * host, through its e0, for multicast too.
+ * Between red and green is a router: 10.0.0.254, fd00::fe and fe80::fe on red, 10.0.2.254, fd02::fe
+ * and fe80::fe on green. It forwards unicast both ways, and what is sent to {@link routedGroups} from red to
+ * green, as far as the TTL allows. It is the default route of each host, through its e0, for multicast too.
  */
 export interface ConformanceNetwork {
+  /** On red and blue. Most cases begin here. */
   readonly near: ConformanceHost
+  /** On red and blue too, with two addresses on each. */
   readonly other: ConformanceHost
+  /** On green, behind the router. */
   readonly far: ConformanceHost
 }
 
@@ -50,11 +52,11 @@ export interface ConformanceNetwork {
 export interface ConformanceHost {
   /** Has the sockets of this host. */
   readonly peer: Peer
-  /** Changes its interfaces. Left out where the carrier cannot: then it lacks `'interfaces'`. */
+  /** Changes its interfaces. Leave it out if the carrier cannot: it then lacks the need `'interfaces'`. */
   readonly interfaces?: ConformanceInterfaces
 }
 
-/** Changes the interfaces of one host. Everything resolves when it has taken effect. */
+/** Changes the interfaces of one host. Each promise resolves once the change has taken effect. */
 export interface ConformanceInterfaces {
   /** `ip link set down`: the interface is there but carries nothing. */
   down(name: string): Promise<void>
@@ -62,19 +64,21 @@ export interface ConformanceInterfaces {
   up(name: string): Promise<void>
   /** `ip link del`. */
   remove(name: string): Promise<void>
-  /** Creates it again, with the addresses and on the segment that it had; it is a new interface. */
+  /** Creates it again, with the addresses and the segment that it had, as a new interface. */
   add(name: string): Promise<void>
   /** `ip addr del`: `address` has a prefix length, `10.0.1.1/24`. */
   removeAddress(name: string, address: string): Promise<void>
-  /** `ip addr add`, as the last of its family; over IPv4 by default without a label and of global scope. */
+  /** `ip addr add`, as the last of its family. An IPv4 address has global scope and no label by default. */
   addAddress(name: string, address: string, more?: AddressDetails): Promise<void>
-  /** Puts all of the host's interfaces back as they were at first, whatever was done to them. */
+  /** Puts all interfaces of the host back as they were at first, whatever was done to them. */
   restore(): Promise<void>
 }
 
-/** What `ip addr add` can be told of an IPv4 address. */
+/** Details of an IPv4 address for `ip addr add`. */
 export interface AddressDetails {
+  /** Its label, such as `'e0:1'`. Default: none. */
   readonly label?: string
+  /** Its scope. Default: `'global'`. */
   readonly scope?: 'global' | 'link'
 }
 

@@ -33,9 +33,21 @@ type Unnumbered<O> = O extends Order ? Omit<O, 'id'> : never
 const { setTimeout, clearTimeout } = globalThis
 
 /**
- * Gives orders to an actor, which has sockets, senders and receivers beside it. Whatever fails
- * there rejects here, with an error of the same `name`, `message`, `code`, `syscall` and `cause`;
- * `thrown` says whether the call itself threw. Nothing takes longer than a bound.
+ * A host as the cases use it. It gives orders to an {@link Actor}, which makes and uses the sockets, senders
+ * and receivers. What fails there rejects here, with an error of the same `name`, `message`, `code`, `syscall`
+ * and `cause`; `thrown` says whether the call itself threw. Every order has a time limit.
+ *
+ * @example
+ * ```ts
+ * import { MockNetwork } from 'typed-multicast/testing'
+ * import { Peer } from 'typed-multicast/testing/conformance'
+ *
+ * const peer = Peer.over(new MockNetwork().host())
+ * const socket = await peer.socket({ type: 'udp4' })
+ * await socket.bind({ port: 10000 })
+ * console.log(await socket.address()) // { address: '0.0.0.0', family: 'IPv4', port: 10000 }
+ * await peer.reset()
+ * ```
  */
 export class Peer {
   readonly #channel: Channel<Order, News>
@@ -58,7 +70,7 @@ export class Peer {
     })
   }
 
-  /** A peer whose actor is in this process, over a carrier, or over Node's own sockets. */
+  /** A peer whose actor is in this process, over a carrier. Default: Node's own sockets. */
   static over(carrier: Carrier = {}): Peer {
     const [ours, theirs] = channel<Order, News>()
     new Actor(theirs, carrier)
