@@ -42,8 +42,9 @@ export interface Faults {
   /** The share of datagrams that arrive twice, from 0 to 1. Default: 0. */
   duplication?: number | undefined
   /**
-   * The share of datagrams that the next one to the same host overtakes, from 0 to 1; one that overtakes
-   * is not overtaken itself. One that no other follows comes a little later. Default: 0.
+   * The share of datagrams that the next one from the same host to the same interface overtakes, from 0
+   * to 1; one that overtakes is not overtaken itself. One that no other follows at once comes a little
+   * later. Default: 0.
    */
   reordering?: number | undefined
   /**
