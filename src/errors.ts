@@ -49,6 +49,8 @@ export type MulticastErrorCode =
   | 'ERR_MULTICAST_LEAVE'
   /** The system refused to send. */
   | 'ERR_MULTICAST_SEND'
+  /** A test has called a real socket, which `refuseRealSockets()` of typed-multicast/testing forbids. */
+  | 'ERR_MULTICAST_REAL_SOCKET'
 
 /**
  * The error of senders, receivers and peers. Branch on `code`, which is stable. `message` says what was given and

@@ -42,7 +42,8 @@ export function resolve<Of extends Rules>(
   }
   const given = options as Readonly<Record<string, unknown>>
   for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(rules, name)) throw unknownOption(name, Object.keys(rules), others)
+    if (!Object.hasOwn(rules, name))
+      throw unknownOption(name, given[name], Object.keys(rules), others)
   }
   const settings: Record<string, unknown> = {}
   for (const [option, { default: fallback, check }] of Object.entries(rules)) {
@@ -55,6 +56,7 @@ export function resolve<Of extends Rules>(
 
 function unknownOption(
   name: string,
+  value: unknown,
   known: readonly string[],
   others: Readonly<Record<string, Rules>>,
 ): MulticastError {
@@ -68,15 +70,22 @@ function unknownOption(
   const remedy =
     owner !== undefined
       ? `: it is an option of ${owner}.`
-      : other !== undefined && known.includes(other)
-        ? `: it is called '${other}'.`
-        : isClose
-          ? `; did you mean '${meant}'?`
-          : '.'
+      : isNetwork(name, value)
+        ? ': spread network.host(), not network.'
+        : other !== undefined && known.includes(other)
+          ? `: it is called '${other}'.`
+          : isClose
+            ? `; did you mean '${meant}'?`
+            : '.'
   return new MulticastError(
     'ERR_MULTICAST_UNKNOWN_OPTION',
     `There is no option ${shown(name)} here${remedy} The options are: ${known.join(', ')}`,
   )
+}
+
+/** Whether a MockNetwork was spread, or its function `host`: no other `host` is a function. */
+function isNetwork(name: string, value: unknown): boolean {
+  return name === 'host' && typeof value === 'function'
 }
 
 /** What other libraries, or the system, call an option. */

@@ -111,6 +111,7 @@ const order = [
   'testing/transport',
   'testing/host',
   'testing/network',
+  'testing/real-sockets',
   'testing/index',
   'testing/conformance/inbox',
   'testing/conformance/channel',

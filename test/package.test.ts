@@ -37,7 +37,7 @@ const exported = {
   ].sort(),
   'typed-multicast/struct': struct,
   'typed-multicast/doctor': ['diagnose'],
-  'typed-multicast/testing': ['MockNetwork'],
+  'typed-multicast/testing': ['MockNetwork', 'refuseRealSockets'],
   'typed-multicast/testing/conformance': [
     'Actor',
     'Peer',

@@ -42,8 +42,8 @@ export interface Faults {
   /** The share of datagrams that arrive twice, from 0 to 1. Default: 0. */
   duplication?: number | undefined
   /**
-   * The share of datagrams that are overtaken by the next one to the same host, from 0 to 1. One that overtakes
-   * is not overtaken itself. If no other follows, it arrives a little later. Default: 0.
+   * The share of datagrams that are overtaken by the next one from the same host to the same interface, from 0 to 1.
+   * One that overtakes is not overtaken itself. If no other follows at once, it arrives a little later. Default: 0.
    */
   reordering?: number | undefined
   /**

@@ -54,8 +54,8 @@ export class Transport {
   readonly #failures = new WeakMap<Stack, { readonly code: string; left: number }>()
   readonly #schedule: Schedule
   readonly #journal: Journal
-  /** What the next datagram to a host overtakes. */
-  readonly #overtaken = new Map<Stack, () => void>()
+  /** What the next datagram of a way overtakes. */
+  readonly #overtaken = new Map<string, () => void>()
 
   constructor(faults: FaultSettings, { segments, seed, schedule, journal }: Surroundings) {
     this.faults = faults
@@ -181,13 +181,16 @@ export class Transport {
     const { host, link, routers } = arrival
     const packet = routers === 0 ? sent : { ...sent, ttl: sent.ttl - routers }
     const shipment = { sender, packet, entry }
-    const chance = (): Chance => this.#chanceOf(`${sender.name} ${host.name} ${link.name}`)
-    const { delays, overtaken, lostBy } = this.#judge(chance, () => ({
-      data: Buffer.from(packet.data),
-      from: { host: sender.name, address: packet.source, port: packet.sourcePort },
-      to: { host: host.name, address: packet.destination, port: packet.port },
-      ttl: packet.ttl,
-    }))
+    const way = `${sender.name} ${host.name} ${link.name}`
+    const { delays, overtaken, lostBy } = this.#judge(
+      () => this.#chanceOf(way),
+      () => ({
+        data: Buffer.from(packet.data),
+        from: { host: sender.name, address: packet.source, port: packet.sourcePort },
+        to: { host: host.name, address: packet.destination, port: packet.port },
+        ttl: packet.ttl,
+      }),
+    )
     if (delays.length === 0) miss(shipment, host, link, lostBy)
     for (const delay of delays) {
       const isLate = delay > 0 || overtaken
@@ -196,8 +199,8 @@ export class Transport {
         entry?.withdraw(expected)
         arriveAt(shipment, arrival)
       }
-      if (delay === 0) this.#hand(host, arrive, overtaken)
-      else this.#schedule.after(delay, () => this.#hand(host, arrive, overtaken))
+      if (delay === 0) this.#hand(way, arrive, overtaken)
+      else this.#schedule.after(delay, () => this.#hand(way, arrive, overtaken))
     }
   }
 
@@ -218,20 +221,20 @@ export class Transport {
   }
 
   /** Lets it arrive, before what it overtakes or after what overtakes it. */
-  #hand(host: Stack, arrive: () => void, isOvertaken: boolean): void {
-    const late = this.#overtaken.get(host)
+  #hand(way: string, arrive: () => void, isOvertaken: boolean): void {
+    const late = this.#overtaken.get(way)
     // What overtakes is not overtaken: else all would wait for each other, and keep their order.
     if (!isOvertaken || late !== undefined) {
-      this.#overtaken.delete(host)
+      this.#overtaken.delete(way)
       arrive()
       late?.()
       return
     }
-    this.#overtaken.set(host, arrive)
+    this.#overtaken.set(way, arrive)
     // Its sender learns in the turn before that it has gone, and may then send what overtakes it.
     this.#schedule.soon(() => {
-      if (this.#overtaken.get(host) !== arrive) return
-      this.#overtaken.delete(host)
+      if (this.#overtaken.get(way) !== arrive) return
+      this.#overtaken.delete(way)
       arrive()
     })
   }

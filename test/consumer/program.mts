@@ -55,7 +55,13 @@ export type {
   Unpacked,
 } from 'typed-multicast/struct'
 
-import { type Delivery, type MockHost, MockNetwork, type Outcome } from 'typed-multicast/testing'
+import {
+  type Delivery,
+  type MockHost,
+  MockNetwork,
+  type Outcome,
+  refuseRealSockets,
+} from 'typed-multicast/testing'
 
 export type {
   Expected,
@@ -338,6 +344,8 @@ async function main() {
   for await (const { message } of sender.request('heard', { limit: 1, timeout: 10_000 })) {
     console.log(message)
   }
+  using refusal = refuseRealSockets()
+  holds<Same<typeof refusal, Disposable>>()
   const network = new MockNetwork()
   await using mocked = new MulticastSender({ ...address, codec: text, ...network.host() })
   await mocked.send('unheard')

@@ -3,16 +3,15 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
-import { calcsize, pack, unpack } from '../../src/struct/index.js'
+import { calcsize, pack, packInto, unpack } from '../../src/struct/index.js'
 import { isCI, root } from '../tree.js'
 import { cases, except, seed } from './formats.js'
 import { outcome } from './outcome.js'
 
-/** What Python answers to each line. Where there is none the test is skipped. */
-function asked(t: TestContext, lines: readonly string[]): string[] | undefined {
-  const program = join(root, 'test/struct/oracle.py')
-  const { stdout, stderr, status, error } = spawnSync('python3', [program], {
-    input: lines.join('\n'),
+/** What Python prints that is run so. Where there is none the test is skipped. */
+function printed(t: TestContext, args: readonly string[], input: string): string[] | undefined {
+  const { stdout, stderr, status, error } = spawnSync('python3', args, {
+    input,
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
   })
@@ -22,8 +21,13 @@ function asked(t: TestContext, lines: readonly string[]): string[] | undefined {
     return undefined
   }
   assert.equal(status, 0, stderr)
-  const answers = stdout.trimEnd().split('\n')
-  assert.equal(answers.length, lines.length)
+  return stdout.trimEnd().split('\n')
+}
+
+/** What Python answers to each line. */
+function asked(t: TestContext, lines: readonly string[]): string[] | undefined {
+  const answers = printed(t, [join(root, 'test/struct/oracle.py')], lines.join('\n'))
+  assert.equal(answers?.length ?? lines.length, lines.length)
   return answers
 }
 
@@ -92,4 +96,51 @@ test('what is a format to Python is one here, of the same size', (t) => {
   })
   assert.deepEqual(mine, answers, `seed ${seed}`)
   assert.ok(answers.filter((answer) => !answer.startsWith('"')).length > 300)
+})
+
+/** Prints the version, and what comes of each format: packed, packed into more bytes, and unpacked. */
+const zeroPascal = `
+import struct, sys
+print("%d.%d" % sys.version_info[:2])
+for line in sys.stdin:
+    format = line.rstrip()
+    values = [b"x" if code == "p" else 1 for code in format if code in "pBI"]
+    packed = struct.pack(format, *values)
+    buffer = bytearray(b"\\xaa" * (len(packed) + 2))
+    struct.pack_into(format, buffer, 1, *values)
+    try:
+        unpacked = str(len(struct.unpack(format, packed)))
+    except SystemError:
+        unpacked = "SystemError"
+    print(packed.hex(), buffer.hex(), unpacked)
+`
+
+/** A format with a 0p: what is packed and packed into more bytes here, by CPython up to 3.12, and from 3.13 on. */
+const zeroPascals = [
+  ['=0p  xB', '0001 aa0001aa', 'ff01 aaff01aa'],
+  ['@B0pI', '0100000001000000 aa0100000001000000aa', '01ff000001000000 aa01ff000001000000aa'],
+  ['=0pB', '01 aa01aa', '01 aa01aa'],
+  ['=B0p', '01 aa01aa', '01 aa01ff', '01 aa0100'],
+] as const
+
+test("CPython's faults with a 0p are those that docs/struct.md tells, and not made here", (t) => {
+  const formats = zeroPascals.map(([format]) => format)
+  const [version, ...told] = printed(t, ['-c', zeroPascal], formats.join('\n')) ?? []
+  const minor = Number(version?.split('.')[1])
+  for (const [at, [format, right, before, since = right]] of zeroPascals.entries()) {
+    const values = [...format]
+      .filter((code) => 'pBI'.includes(code))
+      .map((code) => (code === 'p' ? Buffer.from('x') : 1))
+    const packed = pack(format as string, ...values)
+    const buffer = Buffer.alloc(packed.length + 2, 0xaa)
+    packInto(format as string, buffer, 1, ...values)
+    assert.equal(`${packed.toString('hex')} ${buffer.toString('hex')}`, right, format)
+    assert.equal(unpack(format, packed).length, values.length)
+    if (version === undefined) continue
+    const outcomes =
+      minor < 13
+        ? [`${before} SystemError`]
+        : [since, right].map((came) => `${came} ${values.length}`)
+    assert.ok(outcomes.includes(told[at] ?? ''), `${format} on Python ${version}: ${told[at]}`)
+  }
 })

@@ -78,6 +78,26 @@ test('each way has a chance of its own, whatever is sent on others meanwhile', a
   assert.deepEqual(await lost(true), await lost(false))
 })
 
+test('reordering is of one way, whatever comes to the same host on others meanwhile', async () => {
+  const order = async (isDisturbed: boolean): Promise<string[]> => {
+    const network = new MockNetwork({ reordering: 0.4 })
+    const [a, b, c] = [network.host(), network.host(), network.host()]
+    const { heard } = await listen(b)
+    const [sender, other] = [speak(a), speak(c)]
+    await Promise.all([sender.ready(), other.ready()])
+    for (let at = 0; at < 100; at += 1) {
+      // Not awaited, which would give what is held back the time to come.
+      if (isDisturbed) void other.send('disturbance')
+      await sender.send(`${at}`)
+    }
+    await network.settled()
+    return heard.filter((text) => text !== 'disturbance')
+  }
+  const undisturbed = await order(false)
+  assert.ok(!isOrdered(undisturbed.map(Number)))
+  assert.deepEqual(await order(true), undisturbed)
+})
+
 test('all faults together give the same run for the same seed', async () => {
   const all = { loss: 0.2, duplication: 0.2, reordering: 0.2, seed: 42 }
   const heard = await run(all)

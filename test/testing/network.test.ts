@@ -278,7 +278,8 @@ test('spread in place of a host, a network is refused', () => {
   for (const carrier of [network, network.host]) {
     assert.throws(() => new MulticastSender({ ...where, ...carrier }), {
       code: 'ERR_MULTICAST_UNKNOWN_OPTION',
-      message: /'host'/,
+      message:
+        /^There is no option 'host' here: spread network\.host\(\), not network\. The options/,
     })
   }
 })
