@@ -7,6 +7,8 @@ export interface Chart {
   readonly description: string
   /** What the scale is of. */
   readonly scale: string
+  /** Who is at 1. */
+  readonly one: string
   readonly isLogarithmic: boolean
   /** Those that are compared, at most five. The first is the library. */
   readonly series: readonly string[]
@@ -80,6 +82,7 @@ export function drawn(chart: Chart): string {
   }
   for (const { title, rows } of chart.panels) {
     parts.push(`<text class="start strong" x="${margin}" y="${y + 20}">${escaped(title)}</text>`)
+    parts.push(`<text class="quiet small" x="${at(1)}" y="${y + 25}">${escaped(chart.one)}</text>`)
     y += titleHeight
     const bottom = y + rows.length * rowHeight
     const area = `x="${left - 10}" y="${y}" width="${right - left + 20}" height="${bottom - y}"`
@@ -95,8 +98,7 @@ export function drawn(chart: Chart): string {
       const middle = y + rowHeight / 2
       parts.push(
         `<text class="end" x="${left - 20}" y="${middle + 5}">${escaped(label)}</text>`,
-        // The library last, so that nothing hides it.
-        ...ratios.map((one, index) => (one === undefined ? '' : dot(one, index, middle))).reverse(),
+        ...drawnOn(middle, ratios),
       )
       y += rowHeight
     }
@@ -115,9 +117,17 @@ export function drawn(chart: Chart): string {
 ${body.join('')}</svg>
 `
 
-  function dot({ lower, median, upper }: Quartiles, index: number, y: number): string {
-    const half = `<path class="mark${index}" stroke-width="3" d="M${at(lower)} ${y}H${at(upper)}"/>`
-    return `${half}${mark(index, at(median), y)}`
+  /** First all middle halves, then all dots, the library's last, so that nothing hides it. */
+  function drawnOn(y: number, ratios: readonly (Quartiles | undefined)[]): string[] {
+    const halves: string[] = []
+    const dots: string[] = []
+    for (const [index, ratio] of ratios.entries()) {
+      if (ratio === undefined) continue
+      const [from, to] = [at(ratio.lower), at(ratio.upper)]
+      halves.unshift(`<path class="mark${index}" stroke-width="3" d="M${from} ${y}H${to}"/>`)
+      dots.unshift(mark(index, at(ratio.median), y))
+    }
+    return [...halves, ...dots]
   }
 }
 

@@ -5,10 +5,12 @@ import { root } from '../build.js'
 import { isBrief } from '../effort.js'
 import { machine } from '../machine.js'
 
-/** Under which a run is made: the versions of all that is measured, and nothing that names the machine. */
+/** What a run depends on: nothing that names the machine. */
 export interface Conditions {
   readonly isBrief: boolean
-  readonly told: Readonly<Record<string, string>>
+  readonly date: string
+  /** The processor, and the version of all that is measured, by name. */
+  readonly versions: Readonly<Record<string, string>>
 }
 
 /** The packages that `Struct` is compared with. */
@@ -16,17 +18,15 @@ const packages = ['python-struct', 'jspack', 'binary-parser']
 
 export function conditions(): Conditions {
   const { node, processor, cores, kernel } = machine
-  const told: Record<string, string> = {
-    on: new Date().toISOString().slice(0, 'YYYY-MM-DD'.length),
+  const python = execFileSync('python3', ['--version'], { encoding: 'utf8' })
+  const versions = {
     processor: `${processor}, ${cores} ${cores === 1 ? 'core' : 'cores'}`,
     Linux: kernel,
     'Node.js': node,
-    CPython: execFileSync('python3', ['--version'], { encoding: 'utf8' })
-      .replace('Python', '')
-      .trim(),
+    CPython: python.replace('Python', '').trim(),
+    ...Object.fromEntries(packages.map((name) => [name, versionOf(name)])),
   }
-  for (const name of packages) told[name] = versionOf(name)
-  return { isBrief, told }
+  return { isBrief, date: new Date().toISOString().slice(0, 'YYYY-MM-DD'.length), versions }
 }
 
 function versionOf(name: string): string {

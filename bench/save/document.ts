@@ -15,14 +15,14 @@ export function written(found: Found, conditions: Conditions): string {
   return [
     '# Benchmarks',
     `What typed-multicast costs, beside the same work done by hand or by other libraries. Every figure is a ratio of two
-measurements that follow each other, or run side by side, in one run: the median of all rounds, and in brackets the
-lower and the upper quartile, between which half of them lie. The order alternates, and where it says so, several
-processes take part, since the compiler's choices differ from one to the next. "Ours" is typed-multicast.`,
+measurements of one run, which follow each other or run side by side: the median of all rounds, and in brackets the
+lower and the upper quartile, between which half of them lie. The order alternates from round to round. Speed is
+measured in several processes, since the compiler's choices differ from one to the next. "Ours" is typed-multicast.`,
     `Another machine gives other ratios. Each chapter names the command that shows yours, with absolute numbers as well.
-\`npm run bench -- --save\` runs all of them in about ${minutes} minutes and writes this page and its charts. The words are
+\`npm run bench -- --save\` runs them all, in about ${minutes} minutes, and writes this page and its charts. Its words are
 in \`bench/chapters.ts\`.`,
     conditions.isBrief ? brief : '',
-    markdown(['measured', ''], Object.entries(conditions.told)),
+    markdown(['measured on', conditions.date], Object.entries(conditions.versions)),
     ...names.flatMap((name) => chapter(chapters[name], found[name])),
   ]
     .filter(Boolean)
