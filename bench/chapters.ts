@@ -25,8 +25,8 @@ export const chapters = {
     text: `A sender and a receiver beside plain sockets of \`node:dgram\` that do the same, written by hand, on the loopback
 interface. A \`timeout\` is restarted by each datagram; \`node:dgram\` has none.`,
     note: `Opening takes longer than with bare sockets, because those look nothing up and check nothing. Memory is
-compared with what the same process held at the start, after each quarter of a million messages out and as many
-replies back, each time after a garbage collection: 1 is flat.`,
+measured after each quarter of a million messages out and as many replies back, and a garbage collection. It is divided
+by what the same process held at the start: 1.00 is flat.`,
     drawing: {
       name: 'sends.svg',
       words:
@@ -68,7 +68,7 @@ that sends and is connected to the group.`,
     title: 'Following the interfaces',
     text: `What looking at the interfaces costs while nothing changes: receivers that follow them beside the same number
 of receivers that do not, at the same time. Each joins one of twenty groups, on all interfaces. Then an interface is
-added, and a message is sent by it until it is heard.`,
+added, and messages are sent through it until one is heard.`,
     note: `A percentage is of one core: the processor time of a process, divided by the time that went by. The difference
 is of two processes in the same window, and can be below zero where other work disturbs them.`,
   },
@@ -97,7 +97,7 @@ others give a copy of the bytes.`,
     title: 'The network in memory, beside real sockets',
     text: `The network for tests, \`MockNetwork\`, beside the same senders and receivers over real sockets on the loopback
 interface.`,
-    note: `Memory is compared with what the same process held before: 1 is flat.`,
+    note: `Memory is divided by what the same process held before: 1.00 is flat.`,
   },
 } as const satisfies Record<string, Chapter>
 

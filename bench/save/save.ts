@@ -17,10 +17,13 @@ export async function save(): Promise<void> {
   const found: Partial<Record<Name, Findings>> = {}
   let left = minutes
   for (const [at, name] of names.entries()) {
+    const { command, minutes } = chapters[name]
     const time = isBrief ? '' : `, about ${left} minutes left`
-    console.error(`${chapters[name].command}: ${at + 1} of ${names.length}${time}`)
+    console.error(`${command}: ${at + 1} of ${names.length}${time}`)
+    const start = performance.now()
     found[name] = await run(name)
-    left -= chapters[name].minutes
+    console.error(`${command} took ${((performance.now() - start) / 60_000).toFixed(1)} minutes`)
+    left -= minutes
   }
   const all = found as Found
   const docs = join(root, 'docs')
@@ -39,12 +42,14 @@ async function run(name: Name): Promise<Findings> {
   const timeout = (chapters[name].limit + 1) * 60_000
   const child = spawn(process.execPath, args, { timeout, stdio: ['ignore', 'pipe', 'inherit'] })
   const [said, [status]] = await Promise.all([text(child.stdout), once(child, 'close')])
-  if (status !== 0) throw new Error(`${chapters[name].command} has failed: nothing is saved`)
+  if (status !== 0) giveUp(name)
   const findings: Findings = JSON.parse(said)
-  const isMissing = findings.tables.some(({ rows }) =>
-    rows.some(({ figures }) => figures.includes('not measured')),
-  )
-  if (isMissing)
-    throw new Error(`${chapters[name].command} could not measure all: nothing is saved`)
+  const figures = findings.tables.flatMap(({ rows }) => rows.flatMap((row) => row.figures))
+  if (figures.includes('not measured')) giveUp(name)
   return findings
+}
+
+function giveUp(name: Name): never {
+  console.error(`${chapters[name].command} could not measure all: nothing is saved.`)
+  process.exit(1)
 }
