@@ -23,7 +23,8 @@ export const chapters = {
     limit: 10,
     title: 'Sending and receiving, beside node:dgram',
     text: `A sender and a receiver beside plain sockets of \`node:dgram\` that do the same, written by hand, on the loopback
-interface. A \`timeout\` is restarted by each datagram; \`node:dgram\` has none.`,
+interface. A \`timeout\` is restarted by each datagram; \`node:dgram\` has none. The chart also shows senders on several
+interfaces and without replies, from the chapters below.`,
     note: `Opening takes longer than with bare sockets, because those look nothing up and check nothing. Memory is
 measured after each quarter of a million messages out and as many replies back, and a garbage collection. It is divided
 by what the same process held at the start: 1.00 is flat.`,

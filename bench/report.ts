@@ -24,6 +24,7 @@ export class Report {
     }, limit * 60_000).unref()
   }
 
+  /** Its rows may come later: who runs out of time shows those that have come. */
   add(table: Table): void {
     this.#tables.push(table)
   }

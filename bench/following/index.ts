@@ -36,16 +36,16 @@ if (!isInside()) {
 const report = new Report(chapters.following)
 const cables = new Cables()
 const rows: Row[] = []
-for (const count of interfaces) {
-  cables.plug(count)
-  for (const each of receivers) rows.push(await cost(count, each))
-}
 report.add({
   what: 'processor time while nothing changes (less is better)',
   ratios: ['following', 'not following', 'the difference'],
   unit: '%',
   rows,
 })
+for (const count of interfaces) {
+  cables.plug(count)
+  for (const each of receivers) rows.push(await cost(count, each))
+}
 const took: number[] = []
 for (let change = 1; change <= changes; change += 1) {
   progress('how soon a change is heard', `${change} of ${changes}`)

@@ -2,6 +2,7 @@
 // prints, and judges nothing.
 import { build } from '../build.js'
 import { type Comparison, compare, ratio } from '../compare.js'
+import { effort } from '../effort.js'
 import type { Row } from '../findings.js'
 import { batch, costOfReceiving, openSource } from '../flood.js'
 import type { Opening } from '../opening.js'
@@ -15,13 +16,13 @@ type Name = (typeof names)[number]
 const names = ['now', 'before', 'raw'] as const
 
 /** Processes of each for each case, since the compiler's choices differ from one process to the next. */
-const processes = 3
+const processes = effort(3, 1)
 
-const sends = { rounds: 30, perRound: 5_000, warmUp: 30_000, seconds: 15 }
-const receives = { rounds: 10, perRound: 40_000, warmUp: 40_000, seconds: 20 }
-const openings = { rounds: 10, perRound: 500, warmUp: 500, seconds: 20 }
+const sends = { rounds: effort(30, 3), perRound: 5_000, warmUp: 30_000, seconds: 15 }
+const receives = { rounds: effort(10, 2), perRound: 40_000, warmUp: 40_000, seconds: 20 }
+const openings = { rounds: effort(10, 2), perRound: 500, warmUp: 500, seconds: 20 }
 
-const [revision] = process.argv.slice(2)
+const revision = process.argv.slice(2).find((arg) => !arg.startsWith('--'))
 if (revision === undefined) {
   console.error('Which revision? npm run bench:since -- REV')
   process.exit(2)
@@ -31,20 +32,20 @@ const report = new Report({
   note: `A ratio is of two measurements of one round, in which all three take turns, in alternating order: the median,
 and in brackets the lower and the upper quartile.`,
 })
-const rows: Row[] = []
 const commit = commitOf(revision)
-build()
-const earlier = buildAt(commit)
-for (const window of [1, 64]) await sending(window)
-for (const timeout of ['', '60000']) await receiving(timeout)
-for (const what of ['receivers', 'senders'] as const) await opening(what)
 const before = commit.slice(0, 7)
+const rows: Row[] = []
 report.add({
   what: 'case',
   ratios: [`this tree / ${before}`, 'this tree / node:dgram', `${before} / node:dgram`],
   asides: [''],
   rows,
 })
+build()
+const earlier = buildAt(commit)
+for (const window of [1, 64]) await sending(window)
+for (const timeout of ['', '60000']) await receiving(timeout)
+for (const what of ['receivers', 'senders'] as const) await opening(what)
 report.end()
 
 async function sending(window: number): Promise<void> {

@@ -26,13 +26,13 @@ const runs = effort(5, 2)
 const report = new Report(chapters.testing)
 build()
 const rows: Row[] = []
-for (const each of cases) rows.push(await againstSockets(each))
 report.add({
   what: 'time (less is better)',
   ratios: ['in memory / real sockets'],
   asides: ['in memory', 'real sockets'],
   rows,
 })
+for (const each of cases) rows.push(await againstSockets(each))
 report.add({
   what: `memory after ${messages.toLocaleString('en-US')} messages to 10 receivers / before`,
   ratios: ['heap and external', 'resident'],
