@@ -1,3 +1,5 @@
+import type { Figure, Quartiles } from './findings.js'
+
 /** What each round measured of each; rounds in which one could not be measured are missing. */
 export type Comparison<Name extends string> = Readonly<Record<Name, number>>[]
 
@@ -24,28 +26,18 @@ export async function compare<Name extends string>(
   return results
 }
 
-/** The quartiles of the ratios of one to another, each of two measurements of one round. */
-export function ratios<Name extends string>(
-  rounds: Comparison<Name>,
-  of: Name,
-  to: Name,
-): ReturnType<typeof quartiles> {
-  return quartiles(rounds.map((round) => round[of] / round[to]))
+/** The ratios of one to another, each of two measurements of one round. */
+export function ratio<Name extends string>(rounds: Comparison<Name>, of: Name, to: Name): Figure {
+  return figure(rounds.map((round) => round[of] / round[to]))
 }
 
-/** Such a ratio in a cell of a table: the median, and in brackets the lower and the upper quartile. */
-export function ratioCell<Name extends string>(
-  rounds: Comparison<Name>,
-  of: Name,
-  to: Name,
-): string {
-  if (rounds.length === 0) return '–'
-  const { lower, median, upper } = ratios(rounds, of, to)
-  return `${median.toFixed(2)} (${lower.toFixed(2)} to ${upper.toFixed(2)})`
+/** What the ratios of all rounds come to. */
+export function figure(ratios: readonly number[]): Figure {
+  return ratios.length === 0 ? 'not measured' : quartiles(ratios)
 }
 
 /** The values that a quarter, half and three quarters of `values` lie below. */
-export function quartiles(values: readonly number[]): Record<'lower' | 'median' | 'upper', number> {
+export function quartiles(values: readonly number[]): Quartiles {
   const sorted = values.toSorted((a, b) => a - b)
   const at = (part: number): number => {
     const position = (sorted.length - 1) * part

@@ -19,10 +19,16 @@ function styles(svg: string): { light: string; dark: string } {
   return { light, dark }
 }
 
-/** The colour that a property of a class, or of all text, has in a style. */
-function colour(style: string, selector: string, property: string): string | undefined {
-  const rules = style.match(new RegExp(`(?<=\\s)${selector.replace('.', '\\.')} \\{[^}]*\\}`))?.[0]
-  return new RegExp(`[{ ;]${property}: (#[0-9a-f]{6})`).exec(rules ?? '')?.[1]
+/** The colours in a style, by what they are for: `.line stroke`. */
+function colours(style: string): Map<string, string> {
+  const rules = [...style.matchAll(/([.\w]+) \{([^}]*)\}/g)]
+  return new Map(
+    rules.flatMap(([, selector = '', rule = '']) =>
+      [...rule.matchAll(/\b(fill|stroke): (#[0-9a-f]{6})/g)].map(
+        ([, property, colour = '']): [string, string] => [`${selector} ${property}`, colour],
+      ),
+    ),
+  )
 }
 
 /** The contrast of two colours, from 1 to 21, as WCAG 2 defines it. */
@@ -53,17 +59,21 @@ test('the drawings load and run nothing', () => {
   }
 })
 
-test('text and lines stand out from what is behind them, in light and in dark', () => {
+test('text, lines and marks stand out from what is behind them, in light and in dark', () => {
+  const grounds = ['.paper fill', '.box fill', '.area fill']
+  const text = ['text fill', '.quiet fill']
   for (const { name, svg } of drawings) {
     const { light, dark } = styles(svg)
-    for (const scheme of [light, dark]) {
-      const behind = ['.paper', '.box', '.area'].map((one) => colour(scheme, one, 'fill'))
-      const text = ['text', '.quiet'].map((one) => colour(scheme, one, 'fill'))
-      const lines = ['.line', '.way'].map((one) => colour(scheme, one, 'stroke'))
-      for (const ground of behind) {
-        assert.ok(ground, name)
-        for (const ink of text) assert.ok(ink && contrast(ink, ground) >= 4.5, `${name}: ${ink}`)
-        for (const ink of lines) assert.ok(ink && contrast(ink, ground) >= 3, `${name}: ${ink}`)
+    assert.deepEqual([...colours(dark).keys()], [...colours(light).keys()], name)
+    for (const scheme of [colours(light), colours(dark)]) {
+      for (const needed of ['.paper fill', ...text]) assert.ok(scheme.has(needed), name)
+      const behind = grounds.flatMap((one) => scheme.get(one) ?? [])
+      for (const [use, colour] of scheme) {
+        if (grounds.includes(use)) continue
+        const least = text.includes(use) ? 4.5 : 3
+        for (const ground of behind) {
+          assert.ok(contrast(colour, ground) >= least, `${name}: ${use} on ${ground}`)
+        }
       }
     }
   }

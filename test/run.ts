@@ -23,6 +23,7 @@ const long = [
 
 /** Prove the same whatever version of Node runs them, and random programs, of which one run is enough. */
 const single = [
+  'test/benchmarks.test',
   'test/package.test',
   'test/compilers.test',
   'test/docs.test',

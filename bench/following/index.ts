@@ -6,52 +6,67 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MulticastReceiver } from 'typed-multicast'
 import { build } from '../build.js'
-import { quartiles } from '../compare.js'
+import { chapters } from '../chapters.js'
+import { figure } from '../compare.js'
+import { effort } from '../effort.js'
+import type { Row } from '../findings.js'
 import { enter, isInside } from '../interfaces/namespace.js'
 import { Program } from '../program.js'
 import { progress } from '../progress.js'
-import { alignedTable } from '../table.js'
+import { Report } from '../report.js'
 import { Cables } from './cables.js'
 import type { Question } from './program.js'
 
 const interfaces = [2, 40, 80] as const
 const receivers = [1, 100, 500] as const
 
-/** Measurements of each case, and how long one is in ms: two looks. */
-const windows = 5
-const idle: Question = { idle: 4000 }
+/** Milliseconds between two looks at the interfaces. */
+const period = 2000
+/** Measurements of each case, and how long one is: two looks. */
+const windows = effort(5, 2)
+const idle: Question = { idle: 2 * period }
 /** Changes of which it is told how soon they are heard. */
-const changes = 10
-
-/** After so many minutes it shows what it has by then. */
-const limit = 8
+const changes = effort(10, 2)
 
 if (!isInside()) {
   build()
   enter()
 }
 
-const rows: string[][] = []
-const seconds: number[] = []
-setTimeout(() => {
-  report()
-  console.log(`\nNot all was measured within ${limit} minutes.`)
-  process.exit()
-}, limit * 60_000).unref()
-
+const report = new Report(chapters.following)
 const cables = new Cables()
+const rows: Row[] = []
+report.add({
+  what: 'processor time while nothing changes (less is better)',
+  ratios: ['following', 'not following', 'the difference'],
+  unit: '%',
+  rows,
+})
 for (const count of interfaces) {
   cables.plug(count)
-  for (const each of receivers) await cost(count, each)
+  for (const each of receivers) rows.push(await cost(count, each))
 }
+const took: number[] = []
 for (let change = 1; change <= changes; change += 1) {
   progress('how soon a change is heard', `${change} of ${changes}`)
-  seconds.push(await untilHeard(change))
+  took.push(await untilHeard(change))
 }
-report()
+report.add({
+  what: 'time until a new interface is heard by (less is better)',
+  ratios: ['that time / the time between two looks'],
+  asides: ['least', 'most'],
+  rows: [
+    {
+      label: 'a receiver on all interfaces',
+      figures: [figure(took.map((each) => each / period))],
+      asides: [Math.min(...took), Math.max(...took)].map((each) => `${(each / 1000).toFixed(1)} s`),
+    },
+  ],
+})
+report.end()
 
 /** Measures those that follow and those that do not at the same time, so that both see the same machine. */
-async function cost(count: number, each: number): Promise<void> {
+async function cost(count: number, each: number): Promise<Row> {
   const name = `${count} interfaces, ${each === 1 ? '1 receiver' : `${each} receivers`}`
   const programs = [true, false].map(
     (following) => new Program('following/program', [String(each), String(following)]),
@@ -68,10 +83,10 @@ async function cost(count: number, each: number): Promise<void> {
   }
   for (const program of programs) await program.stop()
   const difference = following.map((share, index) => share - (still[index] ?? Number.NaN))
-  rows.push([name, ...[following, still, difference].map(cell)])
+  return { label: name, figures: [following, still, difference].map(figure) }
 }
 
-/** Seconds from a new interface until a message is heard by it. */
+/** Milliseconds from a new interface until a message is heard by it. */
 async function untilHeard(change: number): Promise<number> {
   const where = { group: '239.72.0.1', port: 10_000 }
   const receiver = await new MulticastReceiver(where).ready()
@@ -88,25 +103,5 @@ async function untilHeard(change: number): Promise<number> {
   clearInterval(timer)
   socket.close()
   await receiver.close()
-  return took / 1000
-}
-
-function cell(shares: readonly number[]): string {
-  const { lower, median, upper } = quartiles(shares)
-  return `${median.toFixed(3)} (${lower.toFixed(3)} to ${upper.toFixed(3)})`
-}
-
-function report(): void {
-  progress('')
-  console.log(`Node ${process.version} on ${process.platform}\n`)
-  console.log(alignedTable(['% of a core', 'following', 'not following', 'the difference'], rows))
-  const { median } = quartiles(seconds)
-  const [least, most] = [Math.min(...seconds), Math.max(...seconds)]
-  const range = `${least.toFixed(1)} to ${most.toFixed(1)}`
-  console.log(`
-A new interface is heard by after ${median.toFixed(1)} s, the median of ${seconds.length} (${range} s).
-
-The receivers join one of twenty groups each, on all interfaces, and nothing comes. A share of a core is that of
-a process, in windows of ${idle.idle / 1000} s: the median, and in brackets the lower and the upper quartile. The difference
-is of two processes in one window.`)
+  return took
 }

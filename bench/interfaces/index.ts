@@ -1,11 +1,13 @@
 // What further interfaces cost a send, beside node:dgram with a socket for each, as ratios within one run: it
 // prints, and judges nothing. The interfaces are virtual, in a network namespace of their own.
 import { build } from '../build.js'
-import { type Comparison, compare, ratioCell } from '../compare.js'
+import { chapters } from '../chapters.js'
+import { type Comparison, compare, ratio } from '../compare.js'
+import { effort } from '../effort.js'
 import { Program } from '../program.js'
 import { progress } from '../progress.js'
+import { Report } from '../report.js'
 import { type Side, senderOn, sides } from '../sides.js'
-import { alignedTable } from '../table.js'
 import { enter, isInside, makeInterfaces } from './namespace.js'
 
 const counts = [1, 2, 4] as const
@@ -13,12 +15,9 @@ type Name = `${Side} ${(typeof counts)[number]}`
 const names = sides.flatMap((side) => counts.map((count): Name => `${side} ${count}`))
 
 /** Processes for each case, since the compiler's choices differ from one process to the next. */
-const processes = 3
+const processes = effort(3, 1)
 
-const sends = { rounds: 20, perRound: 2_000, warmUp: 20_000, seconds: 15 }
-
-/** After so many minutes it shows what it has by then. */
-const limit = 4
+const sends = { rounds: effort(20, 3), perRound: 2_000, warmUp: 20_000, seconds: 15 }
 
 if (!isInside()) {
   build()
@@ -27,14 +26,9 @@ if (!isInside()) {
 
 const interfaces = makeInterfaces(Math.max(...counts))
 await tryOut()
-const rows: string[][] = []
-setTimeout(() => {
-  report()
-  console.log(`\nNot all was measured within ${limit} minutes.`)
-  process.exit()
-}, limit * 60_000).unref()
+const report = new Report(chapters.interfaces)
 for (const window of [1, 64]) await sending(window)
-report()
+report.end()
 
 async function tryOut(): Promise<void> {
   try {
@@ -65,29 +59,20 @@ async function sending(window: number): Promise<void> {
     )
     for (const program of programs.values()) await program.stop()
   }
-  for (const count of counts) {
-    const [ours, raw]: [Name, Name] = [`ours ${count}`, `raw ${count}`]
-    rows.push([
-      `awaited sends, ${name}, ${count === 1 ? '1 interface' : `${count} interfaces`}`,
-      ratioCell(rounds, ours, raw),
-      count === 1 ? '1' : ratioCell(rounds, ours, 'ours 1'),
-      count === 1 ? '1' : ratioCell(rounds, raw, 'raw 1'),
-    ])
-  }
-}
-
-function report(): void {
-  progress('')
-  console.log(`Node ${process.version} on ${process.platform}\n`)
-  const header = [
-    'case',
-    'ours / node:dgram',
-    'ours / ours with 1',
-    'node:dgram / node:dgram with 1',
-  ]
-  console.log(alignedTable(header, rows))
-  console.log(`
-A ratio is of the time that a send takes, of two measurements of one round, in which all take turns, in
-alternating order: the median, and in brackets the lower and the upper quartile. A send puts one datagram on
-each interface; node:dgram has a socket for each.`)
+  report.add({
+    what: `time of a send, ${name} (less is better)`,
+    ratios: ['ours / node:dgram', 'ours / ours with 1', 'node:dgram / node:dgram with 1'],
+    rows: counts.map((count) => {
+      const [ours, raw]: [Name, Name] = [`ours ${count}`, `raw ${count}`]
+      const isFirst = count === 1
+      return {
+        label: isFirst ? '1 interface' : `${count} interfaces`,
+        figures: [
+          ratio(rounds, ours, raw),
+          isFirst ? '1' : ratio(rounds, ours, 'ours 1'),
+          isFirst ? '1' : ratio(rounds, raw, 'raw 1'),
+        ],
+      }
+    }),
+  })
 }

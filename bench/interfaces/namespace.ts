@@ -18,7 +18,7 @@ export function isInside(): boolean {
 /** Runs this program again in a network namespace of its own, which vanishes with it, and ends. */
 export function enter(): never {
   const flags = process.getuid?.() === 0 ? ['-n'] : ['-r', '-n']
-  const again = [process.execPath, ...process.execArgv, `${process.argv[1]}`]
+  const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
   const mortal = ['setpriv', '--pdeathsig', 'KILL', ...again]
   const { error, status } = spawnSync('unshare', [...flags, ...mortal], {
     stdio: 'inherit',

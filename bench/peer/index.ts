@@ -2,25 +2,25 @@
 // judges nothing. The interfaces are virtual, in a network namespace of their own.
 import { execFileSync } from 'node:child_process'
 import { build } from '../build.js'
-import { type Comparison, compare, ratioCell } from '../compare.js'
+import { chapters } from '../chapters.js'
+import { type Comparison, compare, ratio } from '../compare.js'
+import { effort } from '../effort.js'
+import type { Row } from '../findings.js'
 import { batch, costOfReceiving, openSource } from '../flood.js'
 import { enter, isInside, makeInterfaces } from '../interfaces/namespace.js'
 import { Program } from '../program.js'
 import { progress } from '../progress.js'
+import { Report } from '../report.js'
 import { group, host, type Side, sides } from '../sides.js'
-import { alignedTable } from '../table.js'
 import { type Kind, kinds, type On } from './peering.js'
 
 /** Processes for each case, since the compiler's choices differ from one process to the next. */
-const processes = 3
+const processes = effort(3, 1)
 
 const counts = [1, 2, 4] as const
-const sends = { rounds: 15, perRound: 4_000, warmUp: 20_000, seconds: 10 }
-const receives = { rounds: 8, perRound: 20_000, warmUp: 20_000, seconds: 15 }
+const sends = { rounds: effort(15, 3), perRound: 4_000, warmUp: 20_000, seconds: 10 }
+const receives = { rounds: effort(8, 2), perRound: 20_000, warmUp: 20_000, seconds: 15 }
 const linkLocal = 'ff02::7129'
-
-/** After so many minutes it shows what it has by then. */
-const limit = 5
 
 if (!isInside()) {
   build()
@@ -35,26 +35,31 @@ for (const { name } of near) {
 const zones = near.map(({ name }): On => ({ name, handle: `::%${name}` }))
 const lo: On = { name: 'lo', handle: host }
 
-const sending: string[][] = []
-const receiving: string[][] = []
-setTimeout(() => {
-  report()
-  console.log(`\nNot all was measured within ${limit} minutes.`)
-  process.exit()
-}, limit * 60_000).unref()
+const own = 'ours / node:dgram'
+const report = new Report(chapters.peer)
+const sending: Row[] = []
+report.add({
+  what: 'processor time of a send (less is better)',
+  ratios: [own, 'unconnected / connected', 'ours / ours with 1', 'node:dgram / node:dgram with 1'],
+  rows: sending,
+})
 for (const window of [1, 64]) {
-  await measureSends('IPv4', group, near, window)
-  await measureSends('link-local IPv6', linkLocal, zones, window)
+  sending.push(...(await measureSends('IPv4', group, near, window)))
+  sending.push(...(await measureSends('link-local IPv6', linkLocal, zones, window)))
 }
-await measureReceiving()
-report()
+report.add({
+  what: 'processor time of a received datagram (less is better)',
+  ratios: [own, 'ours / our receiver', 'node:dgram / one socket'],
+  rows: await measureReceiving(),
+})
+report.end()
 
 async function measureSends(
   family: string,
   to: string,
   on: readonly On[],
   window: number,
-): Promise<void> {
+): Promise<Row[]> {
   const how = window === 1 ? 'one by one' : `${window} in flight`
   // One socket can send through one interface alone, but where each zone has its own.
   const names = counts.flatMap((count) =>
@@ -83,18 +88,21 @@ async function measureSends(
     )
     for (const program of programs.values()) await program.stop()
   }
-  for (const count of counts) {
-    sending.push([
-      `${family}, ${how}, ${several(count)}`,
-      ratioCell(rounds, `ours ${count}`, `connected ${count}`),
-      count === 1 ? ratioCell(rounds, 'unconnected 1', 'connected 1') : '–',
-      count === 1 ? '1' : ratioCell(rounds, `ours ${count}`, 'ours 1'),
-      count === 1 ? '1' : ratioCell(rounds, `connected ${count}`, 'connected 1'),
-    ])
-  }
+  return counts.map((count) => {
+    const isFirst = count === 1
+    return {
+      label: `${family}, ${how}, ${several(count)}`,
+      figures: [
+        ratio(rounds, `ours ${count}`, `connected ${count}`),
+        isFirst ? ratio(rounds, 'unconnected 1', 'connected 1') : '–',
+        isFirst ? '1' : ratio(rounds, `ours ${count}`, 'ours 1'),
+        isFirst ? '1' : ratio(rounds, `connected ${count}`, 'connected 1'),
+      ],
+    }
+  })
 }
 
-async function measureReceiving(): Promise<void> {
+async function measureReceiving(): Promise<Row[]> {
   type Name = `receiver ${Side}` | `${Exclude<Kind, 'unconnected'>} ${(typeof counts)[number]}`
   const names = [
     ...sides.map((side): Name => `receiver ${side}`),
@@ -127,37 +135,20 @@ async function measureReceiving(): Promise<void> {
     for (const program of programs.values()) await program.stop()
   }
   source.close()
-  receiving.push(['a receiver', ratioCell(rounds, 'receiver ours', 'receiver raw'), '1', '1'])
-  for (const count of counts) {
-    receiving.push([
-      `a peer on ${several(count)}`,
-      ratioCell(rounds, `ours ${count}`, `connected ${count}`),
-      ratioCell(rounds, `ours ${count}`, 'receiver ours'),
-      ratioCell(rounds, `connected ${count}`, 'receiver raw'),
-    ])
-  }
+  const ofPeer = (count: (typeof counts)[number]): Row => ({
+    label: `a peer on ${several(count)}`,
+    figures: [
+      ratio(rounds, `ours ${count}`, `connected ${count}`),
+      ratio(rounds, `ours ${count}`, 'receiver ours'),
+      ratio(rounds, `connected ${count}`, 'receiver raw'),
+    ],
+  })
+  return [
+    { label: 'a receiver', figures: [ratio(rounds, 'receiver ours', 'receiver raw'), '1', '1'] },
+    ...counts.map(ofPeer),
+  ]
 }
 
 function several(count: number): string {
   return count === 1 ? '1 interface' : `${count} interfaces`
-}
-
-function report(): void {
-  progress('')
-  console.log(`Node ${process.version} on ${process.platform}\n`)
-  const own = 'ours / node:dgram'
-  console.log(
-    alignedTable(
-      ['CPU of a send', own, 'unconnected / connected', 'ours / 1', 'node:dgram / 1'],
-      sending,
-    ),
-  )
-  console.log()
-  const beside = ['ours / our receiver', 'node:dgram / one socket']
-  console.log(alignedTable(['CPU of a received datagram', own, ...beside], receiving))
-  console.log(`
-A ratio is of the processor time that a send or a datagram takes, of two measurements of one round, in which
-all take turns, in alternating order: the median, and in brackets the lower and the upper quartile. node:dgram
-has a socket that hears, and for each interface one connected to the group that sends; "unconnected" is the
-socket that hears sending by itself, which can be done with one interface alone, or one in each zone.`)
 }

@@ -1,16 +1,19 @@
 // What a sender gains that hears no replies, as ratios within one run: it prints, and judges nothing.
 import { build } from '../build.js'
-import { type Comparison, compare, ratioCell } from '../compare.js'
+import { chapters } from '../chapters.js'
+import { type Comparison, compare, ratio } from '../compare.js'
+import { effort } from '../effort.js'
 import { Program } from '../program.js'
 import { progress } from '../progress.js'
-import { alignedTable } from '../table.js'
+import { Report } from '../report.js'
 
 /** Processes, since the compiler's choices differ from one process to the next. */
-const processes = 5
+const processes = effort(5, 1)
 
-const sends = { rounds: 30, perRound: 5_000, warmUp: 30_000, seconds: 15 }
+const sends = { rounds: effort(30, 3), perRound: 5_000, warmUp: 30_000, seconds: 15 }
 const ways = ['hears', 'deaf', 'connected'] as const
 
+const report = new Report(chapters.replies)
 build()
 const rounds: Comparison<(typeof ways)[number]> = []
 for (let n = 1; n <= processes; n += 1) {
@@ -27,15 +30,19 @@ for (let n = 1; n <= processes; n += 1) {
   )
   await program.stop()
 }
-progress('')
-console.log(`Node ${process.version} on ${process.platform}, awaited sends in a second\n`)
-console.log(
-  alignedTable(
-    ['', 'ratio'],
-    [
-      ['replies: false / the same sender with replies', ratioCell(rounds, 'deaf', 'hears')],
-      ['replies: false / a connected socket', ratioCell(rounds, 'deaf', 'connected')],
-      ['with replies / a connected socket', ratioCell(rounds, 'hears', 'connected')],
-    ],
-  ),
-)
+report.add({
+  what: 'awaited sends per second (more is better)',
+  ratios: ['ratio'],
+  rows: [
+    {
+      label: '`replies: false` / the same sender with replies',
+      figures: [ratio(rounds, 'deaf', 'hears')],
+    },
+    {
+      label: '`replies: false` / a connected socket',
+      figures: [ratio(rounds, 'deaf', 'connected')],
+    },
+    { label: 'with replies / a connected socket', figures: [ratio(rounds, 'hears', 'connected')] },
+  ],
+})
+report.end()

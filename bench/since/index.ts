@@ -1,47 +1,52 @@
 // The library of this tree beside that of an earlier revision and node:dgram, as ratios within one run: it
 // prints, and judges nothing.
 import { build } from '../build.js'
-import { type Comparison, compare, ratioCell } from '../compare.js'
+import { type Comparison, compare, ratio } from '../compare.js'
+import { effort } from '../effort.js'
+import type { Row } from '../findings.js'
 import { batch, costOfReceiving, openSource } from '../flood.js'
 import type { Opening } from '../opening.js'
 import { Program } from '../program.js'
 import { progress } from '../progress.js'
+import { Report } from '../report.js'
 import type { Side } from '../sides.js'
-import { alignedTable } from '../table.js'
 import { buildAt, commitOf } from './revision.js'
 
 type Name = (typeof names)[number]
 const names = ['now', 'before', 'raw'] as const
 
 /** Processes of each for each case, since the compiler's choices differ from one process to the next. */
-const processes = 3
+const processes = effort(3, 1)
 
-const sends = { rounds: 30, perRound: 5_000, warmUp: 30_000, seconds: 15 }
-const receives = { rounds: 10, perRound: 40_000, warmUp: 40_000, seconds: 20 }
-const openings = { rounds: 10, perRound: 500, warmUp: 500, seconds: 20 }
+const sends = { rounds: effort(30, 3), perRound: 5_000, warmUp: 30_000, seconds: 15 }
+const receives = { rounds: effort(10, 2), perRound: 40_000, warmUp: 40_000, seconds: 20 }
+const openings = { rounds: effort(10, 2), perRound: 500, warmUp: 500, seconds: 20 }
 
-/** After so many minutes it shows what it has by then. */
-const limit = 6
-
-const [revision] = process.argv.slice(2)
+const revision = process.argv.slice(2).find((arg) => !arg.startsWith('--'))
 if (revision === undefined) {
   console.error('Which revision? npm run bench:since -- REV')
   process.exit(2)
 }
-setTimeout(() => {
-  report()
-  console.log(`\nNot all was measured within ${limit} minutes.`)
-  process.exit()
-}, limit * 60_000).unref()
-
-const rows: string[][] = []
+const report = new Report({
+  limit: 6,
+  note: `A ratio is of two measurements of one round, in which all three take turns, in alternating order: the median,
+and in brackets the lower and the upper quartile.`,
+})
 const commit = commitOf(revision)
+const before = commit.slice(0, 7)
+const rows: Row[] = []
+report.add({
+  what: 'case',
+  ratios: [`this tree / ${before}`, 'this tree / node:dgram', `${before} / node:dgram`],
+  asides: [''],
+  rows,
+})
 build()
 const earlier = buildAt(commit)
 for (const window of [1, 64]) await sending(window)
 for (const timeout of ['', '60000']) await receiving(timeout)
 for (const what of ['receivers', 'senders'] as const) await opening(what)
-report()
+report.end()
 
 async function sending(window: number): Promise<void> {
   const name = `awaited sends per second, ${window === 1 ? 'one by one' : `${window} in flight`}`
@@ -99,16 +104,9 @@ async function measured(
     ['now', 'raw'],
     ['before', 'raw'],
   ] as const
-  rows.push([name, ...pairs.map(([of, to]) => ratioCell(rounds, of, to)), `${better} is better`])
-}
-
-function report(): void {
-  progress('')
-  const before = commit.slice(0, 7)
-  console.log(`Node ${process.version} on ${process.platform}, this tree and ${before}\n`)
-  const header = ['case', `this / ${before}`, 'this / node:dgram', `${before} / node:dgram`, '']
-  console.log(alignedTable(header, rows))
-  console.log(`
-A ratio is of two measurements of one round, in which all three take turns, in alternating order: the
-median, and in brackets the lower and the upper quartile.`)
+  rows.push({
+    label: name,
+    figures: pairs.map(([of, to]) => ratio(rounds, of, to)),
+    asides: [`${better} is better`],
+  })
 }

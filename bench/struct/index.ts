@@ -1,50 +1,63 @@
 // The struct part beside unchecked code by hand, peers and CPython: it prints, and judges nothing.
-import { execFileSync } from 'node:child_process'
-import { cpus } from 'node:os'
+import { execFile, execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { Struct } from 'typed-multicast/struct'
-import { quartiles } from '../compare.js'
-import { alignedTable } from '../table.js'
-import { cases, distinctFormats, type Operation, offsets, space, trials } from './cases.js'
+import { build } from '../build.js'
+import { chapters } from '../chapters.js'
+import { figure, quartiles } from '../compare.js'
+import { effort } from '../effort.js'
+import { cell, type Figure, type Row } from '../findings.js'
+import { progress } from '../progress.js'
+import { Report } from '../report.js'
+import {
+  cases,
+  distinctFormats,
+  type Operation,
+  offsets,
+  operations,
+  space,
+  trials,
+} from './cases.js'
 import type { FirstUses } from './first.js'
 import type { Found } from './measure.js'
 import { peers } from './peers.js'
 
 /** Processes for the table, since the compiler's choices differ from one process to the next. */
-const processes = 5
+const processes = effort(5, 1)
 
 interface CPython {
-  readonly version: string
-  /** In ns, by format. */
-  readonly times: Readonly<Partial<Record<string, Readonly<Record<Operation, number>>>>>
+  /** Several measurements of each, in ns, by format. */
+  readonly times: Readonly<Partial<Record<string, Readonly<Record<Operation, readonly number[]>>>>>
   /** The time of the first use of a format, in µs. */
   readonly first: number
 }
 
+const report = new Report(chapters.struct)
 build()
-console.error('CPython')
+progress('CPython')
 const cpython = askCPython()
 const found: Found[][] = []
 while (found.length < processes) {
-  console.error(`process ${found.length + 1} of ${processes}`)
-  found.push(run('measure'))
+  progress(`process ${found.length + 1} of ${processes}`)
+  found.push(await run('measure'))
 }
-console.error('without code generation')
-const withoutPrograms: Found[] = run('measure', '--disallow-code-generation-from-strings')
-console.error('first uses')
-const first: FirstUses = run('first')
-report()
+progress('without code generation')
+const withoutPrograms: Found[] = await run('measure', '--disallow-code-generation-from-strings')
+progress('first uses')
+const first: FirstUses = await run('first')
+for (const operation of operations) {
+  report.add({
+    what: `speed of \`${operation}\` (more is better)`,
+    ratios: ['Struct', 'functions', 'interpreted', ...peersOf(operation), 'CPython'],
+    asides: ['by hand, ns', 'target', 'functions / Struct'],
+    rows: cases.map((one) => row(one.format, operation)),
+  })
+}
+report.end(`Each is of the rounds of ${found.length} processes, which have all used every format before. ✗: below the
+target, which is 0.50 of functions / Struct.
 
-// tsx would give each closure a name, at a cost for each call, so plain Node runs what tsc made.
-function build(): void {
-  console.error('building')
-  for (const project of ['src', 'bench']) {
-    execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], {
-      cwd: fileURLToPath(new URL('../..', import.meta.url)),
-      stdio: ['ignore', 2, 2],
-    })
-  }
-}
+${firstUses()}`)
 
 /** Nothing where there is no python3. Throws if it would pack other bytes than ours. */
 function askCPython(): CPython | undefined {
@@ -56,73 +69,65 @@ function askCPython(): CPython | undefined {
   const input = JSON.stringify({ cases: task, space, formats: distinctFormats(1000) })
   try {
     const script = fileURLToPath(new URL('cpython.py', import.meta.url))
-    return JSON.parse(execFileSync('python3', [script], { input }).toString())
+    return JSON.parse(execFileSync('python3', [script], { input, timeout: 120_000 }).toString())
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
 }
 
-function run<Answer>(program: string, ...flags: string[]): Answer {
+async function run<Answer>(program: string, ...flags: string[]): Promise<Answer> {
   // Neither tsx nor debug's output belongs into what is measured.
   const { DEBUG: _debug, NODE_OPTIONS: _options, ...env } = process.env
   const script = fileURLToPath(new URL(`../dist/struct/${program}.js`, import.meta.url))
-  const answer = execFileSync(process.execPath, [...flags, script], { env, maxBuffer: 2 ** 26 })
-  return JSON.parse(answer.toString())
+  const options = { env, maxBuffer: 2 ** 26, timeout: 120_000 }
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, script], options)
+  return JSON.parse(stdout)
 }
 
-function report(): void {
-  const model = cpus()[0]?.model ?? 'unknown processor'
-  const python = cpython === undefined ? 'no CPython' : `CPython ${cpython.version}`
-  console.log(`Node ${process.version} and ${python} on ${cpus().length} × ${model}\n`)
-  const ours = ['Struct', 'middle half', 'target', 'functions', 'of Struct', 'interpreted']
-  const others = [...peers.map(({ name }) => name), 'CPython']
-  console.log(
-    alignedTable(['format', 'operation', 'by hand, ns', ...ours, ...others], trials.map(row)),
+/** The other libraries that have this operation at all. */
+function peersOf(operation: Operation): string[] {
+  const having = peers.filter((peer) => cases.some((one) => peer.calls(one)[operation]))
+  return having.map(({ name }) => name)
+}
+
+function row(format: string, operation: Operation): Row {
+  const n = trials.findIndex(
+    (trial) => trial.one.format === format && trial.operation === operation,
   )
-  console.log(`
-Speeds, as fractions of the fastest way by hand, which checks nothing. Each is the median over the
-rounds of ${found.length} processes, which have all used every format before; the middle half is from the lower
-to the upper quartile. ✗: below the target. functions: pack(format, …) and so on; of Struct is
-their part of Struct's speed, the target 0.50. interpreted: Struct where code generation is
-disallowed. –: cannot be said in that library; wrong: gives something else, or throws.
-
-${firstUses()}`)
-}
-
-function row({ one, operation }: (typeof trials)[number], n: number): string[] {
   const results = found.flatMap((findings) => findings[n] ?? [])
   const time = quartiles(results.map((result) => result.time)).median
   const speedsOf = (side: string) =>
     results.some(({ speeds }) => speeds[side] !== undefined)
       ? results.flatMap(({ speeds }) => speeds[side] ?? [])
       : undefined
-  const struct = quartiles(speedsOf('Struct') ?? [])
-  const ofStruct = quartiles(speedsOf('functions') ?? []).median / struct.median
-  const target = one.targets[operation]
-  const theirs = cpython?.times[one.format]?.[operation]
-  return [
-    one.format,
-    operation,
-    `${results[0]?.way} ${time.toFixed(1)}`,
-    fixed(struct.median),
-    `${fixed(struct.lower)}–${fixed(struct.upper)}`,
-    target === undefined ? '' : `${struct.median < target ? '✗ ' : ''}${fixed(target)}`,
-    shown(speedsOf('functions')),
-    `${ofStruct < 0.5 ? '✗ ' : ''}${fixed(ofStruct)}`,
-    shown(withoutPrograms[n]?.speeds.Struct),
-    ...peers.map((peer) => shown(speedsOf(peer.name))),
-    shown(theirs === undefined ? undefined : [time / theirs]),
-  ]
+  const struct = speedsOf('Struct') ?? []
+  const ofStruct = figure(
+    (speedsOf('functions') ?? []).map((speed, at) => speed / (struct[at] ?? 0)),
+  )
+  const target = trials[n]?.one.targets[operation]
+  const theirs = cpython?.times[format]?.[operation]
+  return {
+    label: `\`${format}\``,
+    figures: [
+      speed(struct),
+      speed(speedsOf('functions')),
+      speed(withoutPrograms[n]?.speeds.Struct),
+      ...peersOf(operation).map((name) => speed(speedsOf(name))),
+      speed(theirs?.map((each) => time / each)),
+    ],
+    asides: [
+      `${results[0]?.way} ${time.toFixed(1)}`,
+      target === undefined ? '' : `${quartiles(struct).median < target ? '✗ ' : ''}${target}`,
+      `${typeof ofStruct === 'object' && ofStruct.median < 0.5 ? '✗ ' : ''}${cell(ofStruct)}`,
+    ],
+  }
 }
 
-function shown(speeds: readonly number[] | undefined): string {
+/** Of who does not take part there are no speeds, and of who is wrong an empty list. */
+function speed(speeds: readonly number[] | undefined): Figure {
   if (speeds === undefined) return '–'
-  return speeds.length === 0 ? 'wrong' : fixed(quartiles(speeds).median)
-}
-
-function fixed(fraction: number): string {
-  return fraction.toFixed(fraction < 0.095 ? 3 : 2)
+  return speeds.length === 0 ? 'differs' : quartiles(speeds)
 }
 
 function firstUses(): string {

@@ -1,0 +1,34 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from '../build.js'
+import { isBrief } from '../effort.js'
+import { machine } from '../machine.js'
+
+/** What a run depends on: nothing that names the machine. */
+export interface Conditions {
+  readonly isBrief: boolean
+  readonly date: string
+  /** The processor, and the version of all that is measured, by name. */
+  readonly versions: Readonly<Record<string, string>>
+}
+
+/** The packages that `Struct` is compared with. */
+const packages = ['python-struct', 'jspack', 'binary-parser']
+
+export function conditions(): Conditions {
+  const { node, processor, cores, kernel } = machine
+  const python = execFileSync('python3', ['--version'], { encoding: 'utf8' })
+  const versions = {
+    processor: `${processor}, ${cores} ${cores === 1 ? 'core' : 'cores'}`,
+    Linux: kernel,
+    'Node.js': node,
+    CPython: python.replace('Python', '').trim(),
+    ...Object.fromEntries(packages.map((name) => [name, versionOf(name)])),
+  }
+  return { isBrief, date: new Date().toISOString().slice(0, 'YYYY-MM-DD'.length), versions }
+}
+
+function versionOf(name: string): string {
+  return JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')).version
+}
