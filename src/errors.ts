@@ -29,7 +29,7 @@ export type MulticastErrorCode =
   | 'ERR_MULTICAST_ENCODE'
   /** The codec threw while decoding a datagram; its error is the `cause`. */
   | 'ERR_MULTICAST_DECODE'
-  /** More bytes than `maxQueuedBytes` wait to be sent. */
+  /** More bytes than `maxQueuedBytes` wait to be sent. In a row only the first such error has a stack. */
   | 'ERR_MULTICAST_QUEUE_FULL'
   /** The sender, receiver or peer is closing or closed. */
   | 'ERR_MULTICAST_CLOSED'
@@ -82,6 +82,18 @@ export class MulticastError extends Error {
 
 /** Makes what to reject with, anew each time, so that its stack shows the call that was rejected. */
 export type Reason = () => unknown
+
+/** Makes an error without a stack, unless `Error` is frozen. */
+export function withoutStack<Made>(make: () => Made): Made {
+  const { stackTraceLimit } = Error
+  // Of what is frozen it is false, where an assignment would throw.
+  const isSet = Reflect.set(Error, 'stackTraceLimit', 0)
+  try {
+    return make()
+  } finally {
+    if (isSet) Error.stackTraceLimit = stackTraceLimit
+  }
+}
 
 /** What the system was asked for when it refused. */
 export type Operation = keyof typeof hints

@@ -2,7 +2,7 @@ import type { RemoteInfo } from 'node:dgram'
 import type { Debugger } from 'debug'
 import { type Group, maxPayload } from './address.js'
 import type { DatagramSocket } from './datagram.js'
-import { errno, hint, MulticastError, type Reason, reasonOf } from './errors.js'
+import { errno, hint, MulticastError, type Reason, reasonOf, withoutStack } from './errors.js'
 
 /** Where a datagram goes out, and to. */
 export interface Way {
@@ -61,6 +61,8 @@ export class Outbox {
   /** What waits for its time. */
   readonly #timed = new Set<Timed>()
   #held = true
+  /** Whether the last one was refused for want of room. */
+  #isFull = false
   #handed = 0
   #handedBytes = 0
   /** Why nothing more is accepted. */
@@ -163,8 +165,10 @@ export class Outbox {
   #keep({ byteLength }: Uint8Array, settle: Settle): boolean {
     const waiting = this.#waitingBytes
     const hasRoom = waiting + byteLength + OVERHEAD <= this.#limit
-    if (hasRoom) this.#waitingBytes += byteLength + OVERHEAD
-    else settle(() => this.#full(waiting, byteLength, OVERHEAD))
+    if (hasRoom) {
+      this.#isFull = false
+      this.#waitingBytes += byteLength + OVERHEAD
+    } else settle(this.#noRoom(waiting, byteLength, OVERHEAD))
     return hasRoom
   }
 
@@ -192,7 +196,7 @@ export class Outbox {
     for (const way of ways) {
       const refused = mayRefuse ? this.#refused(way.socket, data.byteLength) : 0
       if (refused > 0 && refused + data.byteLength > this.#limit) {
-        failed(() => this.#full(refused, data.byteLength), way)
+        failed(this.#noRoom(refused, data.byteLength), way)
       } else this.#pass(data, way, settle, failed, way.heal)
     }
   }
@@ -233,6 +237,7 @@ export class Outbox {
       if (mayHeal) heal().then((healed) => again(healed, cause))
       else settle(cause)
     }
+    this.#isFull = false
     this.#handed += 1
     this.#handedBytes += byteLength
     if (this.#debug.enabled) {
@@ -258,7 +263,18 @@ export class Outbox {
     return this.#handedBytes + byteLength > this.#limit ? (socket.getSendQueueSize() ?? 0) : 0
   }
 
-  #full(waiting: number, byteLength: number, overhead = 0): MulticastError {
+  /**
+   * Of refusals in a row the first alone has a stack, which is most of what an error costs: one who sends
+   * without awaiting is refused as often as that.
+   */
+  #noRoom(waiting: number, byteLength: number, overhead = 0): Reason {
+    const full = (): MulticastError => this.#full(waiting, byteLength, overhead)
+    if (this.#isFull) return () => withoutStack(full)
+    this.#isFull = true
+    return full
+  }
+
+  #full(waiting: number, byteLength: number, overhead: number): MulticastError {
     const kept = overhead === 0 ? '' : ` and ${overhead} to keep them`
     return new MulticastError(
       'ERR_MULTICAST_QUEUE_FULL',

@@ -7,6 +7,7 @@ import { parseGroup } from '../src/address.js'
 import type { DatagramSocket } from '../src/datagram.js'
 import { MulticastError } from '../src/errors.js'
 import { Outbox } from '../src/outbox.js'
+import { runProgram } from './child.js'
 
 /** What a message that waits for opening takes beside its bytes. */
 const KEPT = 256
@@ -122,6 +123,59 @@ test('before it opens no more than the limit waits, and that is room again after
   for (const _ of sends) kernel.answer()
   assert.deepEqual(await Promise.all(sends), [4, 6, limit])
   assert.equal(outbox.bytesSent, 10 + limit)
+})
+
+test('of refusals in a row the first alone has a stack, before it opens and afterwards', async (t) => {
+  const { stackTraceLimit } = Error
+  t.after(() => {
+    Error.stackTraceLimit = stackTraceLimit
+  })
+  Error.stackTraceLimit = 7
+  const { kernel, send, open } = make(2 + 2 * KEPT)
+  /** How many of these are told where they were made, and what each says. */
+  const told = async (sends: readonly Promise<number>[]): Promise<[string, boolean][]> => {
+    const errors = await Promise.all(
+      sends.map((one) => one.catch((error: MulticastError) => error)),
+    )
+    assert.equal(Error.stackTraceLimit, 7)
+    return errors.map((error) =>
+      error instanceof MulticastError
+        ? [error.code.slice('ERR_MULTICAST_'.length), /\n {4}at /.test(`${error.stack}`)]
+        : [`${error}`, false],
+    )
+  }
+  const [first, second] = [
+    ['QUEUE_FULL', true],
+    ['QUEUE_FULL', false],
+  ]
+  const taken = [send(1)]
+  assert.deepEqual(await told([send(KEPT + 2), send(KEPT + 2), send(500)]), [first, second, second])
+  // One that is accepted begins a new row.
+  taken.push(send(1))
+  assert.deepEqual(await told([send(0), send(0)]), [first, second])
+  open()
+  kernel.refused = 2 + 2 * KEPT
+  taken.push(send(2 * KEPT))
+  assert.deepEqual(await told([send(1), send(2)]), [first, second])
+  for (const _ of taken) kernel.answer()
+  assert.deepEqual(await told(taken), [
+    ['1', false],
+    ['1', false],
+    ['512', false],
+  ])
+})
+
+test('what is refused in a row is told although Error is frozen', async () => {
+  const { code, stdout, stderr } = await runProgram(`
+    Object.freeze(Error)
+    const sender = new MulticastSender({ group: '239.1.2.3', port: 9, interfaces: '127.0.0.1', maxQueuedBytes: 1 })
+    for (const send of [sender.send('x'), sender.send('x')]) {
+      await send.catch(({ code, stack }) => console.log(code, stack.includes('outbox')))
+    }
+    await sender.close()
+  `)
+  const line = 'ERR_MULTICAST_QUEUE_FULL true\n'
+  assert.deepEqual([code, stdout, stderr], [0, line + line, ''])
 })
 
 test('empty messages that wait for opening have their bound too', async () => {

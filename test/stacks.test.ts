@@ -33,6 +33,10 @@ const calls: Record<string, () => Promise<unknown>> = {
     const sender = await refused()
     await sender.send(Buffer.alloc(65_508))
   },
+  async sendToAFullQueue() {
+    const sender = new MulticastSender({ ...where, maxQueuedBytes: 1, ...network.host() })
+    await sender.send('x')
+  },
   async sendAfterClosing() {
     const sender = await refused()
     await sender.close()

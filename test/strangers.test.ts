@@ -178,3 +178,55 @@ scenario(
     assert.deepEqual([code, stdout, stderr], [0, '1 2 3 4 4 5 true 1\n', ''])
   },
 )
+
+for (const { family, iptables, group, unicast } of [
+  { family: 'IPv4', iptables: 'iptables', group: '239.1.2.3', unicast: '10.0.0.2' },
+  { family: 'IPv6', iptables: 'ip6tables', group: 'ff05::1:3', unicast: 'fd00::2' },
+]) {
+  scenario(
+    `over ${family}, what a firewall forbids is counted, ends nothing, and goes out once it is allowed`,
+    [iptables],
+    async (lab) => {
+      await neighbours(lab)
+      const { code, stdout, stderr } = await runProgram(`
+        import { execFileSync } from 'node:child_process'
+        const firewall = (...rule) => execFileSync('${iptables}', rule)
+        const where = { group: '${group}', port: ${port}, interfaces: 'e0' }
+        const sender = await new MulticastSender(where).ready()
+        const connected = await new MulticastSender({ ...where, replies: false }).ready()
+        const peer = await new MulticastPeer(where).ready()
+        const receiver = await new MulticastReceiver({ ...where, bindAddress: 'any' }).ready()
+        const sends = {
+          sender: () => sender.send('alive'),
+          connected: () => connected.send('alive'),
+          peer: () => peer.send('alive'),
+          receiver: () => receiver.reply('alive', { address: '${unicast}', port: ${port} }),
+        }
+        const ends = { sender, connected, peer, receiver }
+        for (const target of ['DROP', 'REJECT']) {
+          firewall('-A', 'OUTPUT', '-p', 'udp', '--dport', '${port}', '-j', target)
+          const told = []
+          for (const [name, send] of Object.entries(sends)) {
+            // One that nobody awaits, and one whose error is read.
+            send()
+            told.push(name, await send().catch(({ code, cause, message }) => [code, cause.code, /a firewall forbids it/.test(message)].join()))
+          }
+          await new Promise(setImmediate)
+          console.log(target, ...told, ...Object.values(ends).map(({ stats }) => stats.failed))
+          firewall('-F', 'OUTPUT')
+          for (const send of Object.values(sends)) await send()
+        }
+        console.log(...Object.values(ends).map(({ stats }) => stats.sent + '+' + stats.failed))
+        await Promise.all(Object.values(ends).map((one) => one.close()))
+      `)
+      const refused = 'ERR_MULTICAST_SEND,EPERM,true'
+      const all = `sender ${refused} connected ${refused} peer ${refused} receiver ${refused}`
+      assert.deepEqual([code, stderr], [0, ''])
+      assert.deepEqual(stdout.trim().split('\n'), [
+        `DROP ${all} 2 2 2 2`,
+        `REJECT ${all} 4 4 4 4`,
+        '2+4 2+4 2+4 2+4',
+      ])
+    },
+  )
+}
