@@ -9,6 +9,8 @@ import type { Interface } from '../src/interfaces.js'
 import { type Joined, MemberSocket, SpentError, type Target } from '../src/member-socket.js'
 import { MockNetwork } from '../src/testing/index.js'
 
+type Own = ReturnType<typeof member>
+
 const mock = new MockNetwork({ platform: 'linux' }).host()
 
 /** A socket, what the system was asked for by it, and how it refuses that. */
@@ -56,18 +58,18 @@ const counted = (name: string, index: number, users = 1) => ({ name, index, user
 
 const from = (address: string) => ({ address, family: 'IPv6' as const, port: 9, size: 1 })
 
-/** Refuses every join for want of room: what counts although it is lost tells by the error. */
-function hasSpent({ member, refusals }: ReturnType<typeof memberOf>): boolean {
+/** Whether something takes room that is lost, as the error tells where there is none left. */
+function hasSpent({ member, refusals }: Own): boolean {
   refusals['join 10.0.9.1'] = 'ENOBUFS'
   try {
     member.join(named('e9', '10.0.9.1'), undefined)
   } catch (error) {
-    return error instanceof SpentError
+    if (error instanceof SpentError) return true
+    assert.equal((error as { code?: string }).code, 'ERR_MULTICAST_MEMBERSHIP_LIMIT')
+    return false
   }
   return assert.fail('it was joined')
 }
-type Own = ReturnType<typeof member>
-const memberOf: () => Own = () => member()
 
 test('a source is admitted with its zone or without, and not any more once it is left', () => {
   const { member: socket, asked } = member({ group: 'ff02::7', zone: 'e0' })
@@ -171,6 +173,9 @@ test('for want of room it says of what: of sources there, or of memberships', ()
       assert.throws(() => socket.join(e0, source), {
         code: 'ERR_MULTICAST_MEMBERSHIP_LIMIT',
         message: new RegExp(`as many ${what} as it may`),
+        cause: Object.assign(new Error(`join${source === undefined ? '' : ' for'} ${code}`), {
+          code,
+        }),
       })
     }
   }
@@ -220,6 +225,9 @@ test('a membership is known by its source and its name, of the route by the inte
   const left = member().member
   const picked = left.join(byRoute, undefined).joined
   assert.equal(left.find(byRoute, undefined), picked)
+  assert.equal(left.find(named('e0', '10.0.0.1', { others: ['e1'] }), undefined), undefined)
+  assert.deepEqual(left.join(byRoute, undefined), { how: 'renewed', joined: picked })
+  assert.deepEqual([picked.on, picked.by], [undefined, undefined])
 })
 
 test('it is noted what a membership is asked for by, not that it is elsewhere', () => {
@@ -248,6 +256,10 @@ test('a socket goes on with what another had joined', () => {
   assert.deepEqual([joined.on, joined.by, joined.index], [now, '10.0.0.7', undefined])
   assert.equal(socket.admits(from('10.0.0.9')), true)
   assert.equal(socket.admits(from('10.0.0.8')), false)
+  const picked = member().member.join(byRoute, undefined).joined
+  socket.adopt(picked, undefined)
+  assert.deepEqual(asked.at(-1), ['join', '239.1.2.3', undefined])
+  assert.deepEqual(socket.joined, [joined, picked])
 })
 
 test('numbers are learned once, of interfaces that can be others one day', () => {
@@ -341,14 +353,17 @@ test('by the numbers of the interfaces it is lost or renamed; the loopback inter
   const routed = socket.join({ ...e0, name: 'default' }, undefined).joined
   socket.join(e1, undefined)
   socket.learn([counted('e0', 4), counted('e1', 5)])
+  const { membership } = joined
   assert.deepEqual(swept(socket, { counted: [counted('e0', 4), counted('e1', 5)] }), [])
-  assert.deepEqual(joined.membership, { interface: 'e0', source: '10.0.0.9' })
+  // The very same, or else it has been renamed.
+  assert.equal(joined.membership, membership)
+  socket.note(joined, { name: 'e0', handle: '10.0.0.7', zone: 'e0' })
   // A new one of the same name is none of them.
   assert.deepEqual(swept(socket, { counted: [counted('x0', 4), counted('e1', 6)] }), [
     { interface: 'e1' },
   ])
   assert.deepEqual(joined.membership, { interface: 'x0', source: '10.0.0.9' })
-  assert.deepEqual(joined.on, { name: 'x0', handle: '10.0.0.1', zone: 'x0' })
+  assert.deepEqual(joined.on, { name: 'x0', handle: '10.0.0.7', zone: 'x0' })
   assert.equal(joined.by, '10.0.0.1')
   assert.deepEqual(routed.membership, { interface: 'default' })
   assert.equal(routed.on?.name, 'x0')
@@ -406,6 +421,9 @@ test('what is away is asked for by its former address, but not in a zone that is
   zoned.member.join(named('e0'), undefined)
   assert.deepEqual(swept(zoned.member, { now: {} }), [])
   assert.equal(zoned.asked.length, 1)
+  zoned.refusals.join = 'ENODEV'
+  const now = { e0: { name: 'e0', handle: '::%e0', zone: 'e0' } }
+  assert.deepEqual(swept(zoned.member, { now }), [{ interface: 'e0' }])
   // Nor is what the system has picked asked for.
   const picked = member()
   picked.member.join(byRoute, undefined)
@@ -482,31 +500,58 @@ function spent(): Own {
   return own
 }
 
+/** One whose membership was lost, and is there again. */
+function renewed(): Own {
+  const own = member()
+  for (const how of ['new', 'renewed']) assert.equal(own.member.join(e0, undefined).how, how)
+  return own
+}
+
+/** One that has lost a membership with its interface, which another one's address stands for now. */
+function unreturned(): Own {
+  const own = member()
+  own.member.join(e0, undefined)
+  own.member.sweep(
+    () => undefined,
+    () => false,
+    undefined,
+    ['e0'],
+  )
+  return own
+}
+
 test('over what was lost on a number that an interface has got it is joined all the same', () => {
-  for (const [source, code] of [
-    [undefined, 'EADDRINUSE'],
-    [undefined, 'EINVAL'],
-    ['10.0.0.9', 'EADDRNOTAVAIL'],
+  for (const [make, target, source, code] of [
+    [spent, e1, undefined, 'EADDRINUSE'],
+    [spent, e1, undefined, 'EINVAL'],
+    [spent, e1, '10.0.0.9', 'EADDRNOTAVAIL'],
+    [spent, byRoute, undefined, 'EADDRINUSE'],
+    [renewed, e1, undefined, 'EADDRINUSE'],
+    [unreturned, e1, undefined, 'EADDRINUSE'],
   ] as const) {
-    const own = spent()
+    const own = make()
     const { member: socket, asked, refusals } = own
+    asked.splice(0)
+    const handle = target.on?.handle
     const what = source === undefined ? 'join' : 'join for'
-    refusals[`${what} 10.0.1.1`] = code
+    refusals[`${what} ${handle}`] = code
     // The kernel refuses it until that is left.
     const { dropMembership } = socket.socket
     socket.socket.dropMembership = (...on) => {
       dropMembership(...on)
-      delete refusals[`${what} 10.0.1.1`]
+      delete refusals[`${what} ${handle}`]
     }
-    assert.equal(socket.join(e1, source).how, 'new')
+    const { how, joined } = socket.join(target, source)
+    assert.equal(how, 'new')
     assert.deepEqual(
       asked.map(([call]) => call),
       [what, 'leave', what],
     )
-    assert.deepEqual(asked[1], ['leave', '239.1.2.3', '10.0.1.1'])
-    // The room that it took is free again.
-    refusals.join = 'ENOBUFS'
-    assert.throws(() => socket.join(e0, undefined), { code: 'ERR_MULTICAST_MEMBERSHIP_LIMIT' })
+    assert.deepEqual(asked[1], ['leave', '239.1.2.3', handle])
+    // The room that it took is free again, and counts again once something else takes it.
+    assert.equal(hasSpent(own), false)
+    socket.leave(joined, [])
+    assert.equal(hasSpent(own), true)
   }
 })
 
@@ -515,7 +560,7 @@ test('nothing else is left to join', () => {
   for (const [why, target, make, code] of [
     ['nothing was lost', e1, () => member(), 'EADDRINUSE'],
     ['it is another refusal', e1, spent, 'EPERM'],
-    ['others have the address', named('e1', '10.0.1.1', { others: ['e2'] }), spent, 'EADDRINUSE'],
+    ['several have the address', named('e1', '10.0.1.1', { others: ['e2'] }), spent, 'EADDRINUSE'],
   ] as const) {
     const { member: socket, asked, refusals } = make()
     refusals.join = code
@@ -540,18 +585,24 @@ test('nothing else is left to join', () => {
 })
 
 /** Has /proc tell who has joined: by name, the number of the sockets, in the order of the interfaces. */
-function proc(t: TestContext): (users: Record<string, number>) => void {
-  let text = ''
+function proc(t: TestContext): (users: Readonly<Record<string, number>> | undefined) => void {
+  let text: string | undefined
   const genuine = fs.readFileSync
-  t.mock.method(fs, 'readFileSync', (...args: Parameters<typeof fs.readFileSync>) =>
-    args[0] === '/proc/net/igmp' ? text : genuine(...args),
-  )
+  t.mock.method(fs, 'readFileSync', (...args: Parameters<typeof fs.readFileSync>) => {
+    if (args[0] !== '/proc/net/igmp') return genuine(...args)
+    if (text === undefined) throw new Error('it cannot be read')
+    return text
+  })
   syncBuiltinESMExports()
   t.after(() => {
     t.mock.restoreAll()
     syncBuiltinESMExports()
   })
   return (users) => {
+    if (users === undefined) {
+      text = undefined
+      return
+    }
     const lines = Object.entries(users).map(
       ([name, count], at) =>
         `${at + 2}\t${name} :     1      V3\n\t\t\t\t030201EF     ${count} 0:0\n`,
@@ -591,6 +642,29 @@ test('by an address that interfaces share it is on the one that has one user mor
     assert.deepEqual(further.membership, { interface: name, source: '10.0.0.9' })
     assert.equal(asked.length, 2)
   }
+})
+
+test('what others join meanwhile, or a table that goes away, does not mislead it', {
+  skip: process.platform !== 'linux',
+}, (t) => {
+  const tell = proc(t)
+  for (const [target, after] of [
+    [e0, { e0: 1, e1: 2 }],
+    [named('e0', '10.0.0.1', { others: ['e1'] }), undefined],
+  ] as const) {
+    tell({ e0: 1, e1: 1 })
+    const { member: socket } = member({ createSocket: ofNode as never })
+    socket.socket.addMembership = () => tell(after)
+    assert.deepEqual(socket.join(target, undefined).joined.membership, { interface: 'e0' })
+  }
+})
+
+test('where the system does not tell which one is joined, joined anew is lost and renewed', () => {
+  const { member: socket, asked } = member()
+  const { joined } = socket.join(named('e0', '10.0.0.1', { others: ['e1'] }), undefined)
+  const again = socket.join(named('e1', '10.0.0.1', { others: ['e0'] }), undefined)
+  assert.deepEqual([again.how, again.joined], ['renewed', joined])
+  assert.equal(asked.length, 2)
 })
 
 test('by an address that interfaces share, what is joined again elsewhere is undone', {
