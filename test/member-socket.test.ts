@@ -527,6 +527,7 @@ test('over what was lost on a number that an interface has got it is joined all 
     [spent, e1, '10.0.0.9', 'EADDRNOTAVAIL'],
     [spent, byRoute, undefined, 'EADDRINUSE'],
     [renewed, e1, undefined, 'EADDRINUSE'],
+    [renewed, byRoute, undefined, 'EADDRINUSE'],
     [unreturned, e1, undefined, 'EADDRINUSE'],
   ] as const) {
     const own = make()
