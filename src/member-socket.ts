@@ -89,8 +89,7 @@ export class MemberSocket {
         joined.membership.source === source &&
         (on?.others
           ? joined.on?.handle === on.handle
-          : joined.membership.interface === name &&
-            (name !== DEFAULT || joined.on?.name === on?.name)),
+          : joined.membership.interface === name && joined.on?.name === on?.name),
     )
   }
 
@@ -109,7 +108,7 @@ export class MemberSocket {
     try {
       this.#addOver(on, source)
     } catch (cause) {
-      const code = errno(cause) ?? ''
+      const code = errno(cause)
       if (joined === undefined || !isAlready(code, source)) {
         if (full.has(code) && this.#spent > 0) throw new SpentError()
         const same = this.memberships.filter((membership) => membership.interface === target.name)
@@ -139,14 +138,12 @@ export class MemberSocket {
 
   /** Notes what is asked for by, which may have another address now; what is joined on is the same. */
   note(joined: Joined, on: Interface | undefined): void {
-    const { name, zone } = joined.on ?? {}
-    joined.on =
-      on === undefined || name === undefined || zone === undefined ? on : { ...on, name, zone }
+    joined.on = on && joined.on ? { ...on, name: joined.on.name, zone: joined.on.zone } : on
   }
 
   /** Joins what another socket had joined, whose record of it goes on here. */
   adopt(joined: Joined, on: Interface | undefined): void {
-    this.#add(on, joined.membership.source)
+    this.#add(on?.handle, joined.membership.source)
     this.#take(Object.assign(joined, { on, by: on?.handle, index: undefined }))
   }
 
@@ -206,9 +203,8 @@ export class MemberSocket {
     })
     return () =>
       told.flatMap(({ joined, handle }) => {
-        const { membership, on } = joined
         try {
-          if (on !== undefined) this.#add({ ...on, handle }, membership.source)
+          this.#add(handle, joined.membership.source)
           joined.by = handle
           return []
         } catch {
@@ -279,14 +275,14 @@ export class MemberSocket {
     if (counted === undefined) return this.#isRefused(joined, joined.on, find(joined))
     if (joined.on.name === LOOPBACK) return false
     const there = counted.find(({ index }) => index === joined.index)
-    if (there !== undefined) this.#rename(joined, there.name)
+    if (there !== undefined) this.#rename(joined, joined.on, there.name)
     return there === undefined
   }
 
   /** An interface keeps its memberships under a new name. */
-  #rename(joined: Joined, name: string): void {
-    const { on, membership } = joined
-    if (on === undefined || on.name === name) return
+  #rename(joined: Joined, on: Interface, name: string): void {
+    const { membership } = joined
+    if (on.name === name) return
     const own = on.name
     joined.on = {
       ...on,
@@ -306,7 +302,7 @@ export class MemberSocket {
     if (now === undefined && before.handle.includes('%')) return false
     const on = now ?? before
     try {
-      this.#add(on, source)
+      this.#add(on.handle, source)
     } catch (cause) {
       // An interface that is down is still joined on, and one that is gone is not found.
       return errno(cause) === 'ENODEV'
@@ -325,22 +321,22 @@ export class MemberSocket {
     }
   }
 
-  #add(on: Interface | undefined, source: string | undefined): void {
-    if (source === undefined) this.socket.addMembership(this.#group.address, on?.handle)
-    else this.socket.addSourceSpecificMembership(source, this.#group.address, on?.handle)
+  #add(handle: string | undefined, source: string | undefined): void {
+    if (source === undefined) this.socket.addMembership(this.#group.address, handle)
+    else this.socket.addSourceSpecificMembership(source, this.#group.address, handle)
   }
 
   /** Joins over what was lost on an interface whose number a new one has got. */
   #addOver(on: Interface | undefined, source: string | undefined): void {
     try {
-      this.#add(on, source)
+      this.#add(on?.handle, source)
     } catch (cause) {
       const isJoined = this.#joined.some((joined) => joined.on?.name === on?.name)
       const mayBeLost = this.#spent > 0 && !isJoined && on?.others === undefined
-      const isOver = mayBeLost && isAlready(errno(cause) ?? '', source)
+      const isOver = mayBeLost && isAlready(errno(cause), source)
       if (!isOver || !this.#dropped(undefined, on?.handle)) throw cause
       this.#spent -= 1
-      this.#add(on, source)
+      this.#add(on?.handle, source)
     }
   }
 
@@ -376,7 +372,7 @@ function joinError(
 ): MulticastError {
   const code = errno(cause)
   const what = `group ${group.address} on ${name}${source === undefined ? '' : ` from ${source}`}`
-  if (full.has(code ?? '')) {
+  if (full.has(code)) {
     const limit =
       source !== undefined && same.length > 0
         ? 'a membership has as many sources as it may (Linux: sysctl net.ipv4.igmp_max_msf, net.ipv6.mld_max_msf)'
@@ -395,9 +391,9 @@ function joinError(
 }
 
 /** Whether that is the refusal of what is a member already: Node's and Bun's, of a source, or Deno's. */
-function isAlready(code: string, source: string | undefined): boolean {
+function isAlready(code: string | undefined, source: string | undefined): boolean {
   return code === 'EADDRINUSE' || code === (source === undefined ? 'EINVAL' : 'EADDRNOTAVAIL')
 }
 
 /** Refusals for want of room. */
-const full: ReadonlySet<string> = new Set(['ENOBUFS', 'ENOMEM'])
+const full: ReadonlySet<string | undefined> = new Set(['ENOBUFS', 'ENOMEM'])

@@ -1,7 +1,7 @@
 /**
  * Asks of each test what it would notice: puts one mistake at a time into a module and runs the tests that
- * reach it, the nearest and quickest first, until one fails. A mistake that none notices survives, unless
- * mutants.json names it with the reason why nothing could notice it.
+ * run that very place, those first that have noticed most in their time, until one fails. A mistake that
+ * none notices survives, unless mutants.json names it with the reason why nothing could notice it.
  *
  *     npm run mutants -- FILE...
  *
@@ -11,6 +11,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -21,20 +22,25 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
+import type { Ran } from './coverage.js'
 import { reach, tests } from './imports.js'
 import { type Mutant, mutantsOf, transpiled } from './mutations.js'
 import { build, nameSources, root } from './tree.js'
 
 /** Copies in which tests run at the same time. */
 const WORKERS = 2
-/** Milliseconds that a test file may take to be asked at all. */
-const PATIENCE = 10_000
-/** Milliseconds that it may take with a mistake, past five times what it takes without. */
+/** Milliseconds for a test file to show what its tests run: those that have ended by then are asked. */
+const PATIENCE = 60_000
+/** Milliseconds that tests may take with a mistake, past five times what they take without. */
 const GRACE = 5_000
+/** Milliseconds of tests that a mistake is worth, by what they take without. */
+const BUDGET = 20_000
+/** Milliseconds that it takes to start a test file. */
+const START = 500
 /** What the shell does first in a new network. Debian keeps ip where not every user looks. */
 const LOOPBACK = 'PATH=$PATH:/usr/sbin:/sbin; ip link set lo up'
-/** What a test file that needs more than the loopback interface and the compiled tree reaches. */
-const needs = ['test/lab', 'test/consumer']
+/** What a test file reaches that needs more than a network of its own and the compiled tree. */
+const needs = ['test/consumer', 'test/project']
 
 /** A mutant that nothing can notice. `in`, `line` and `change` are as survivors are printed. */
 interface Equivalent {
@@ -47,9 +53,21 @@ interface Equivalent {
 
 interface TestFile {
   readonly name: string
-  /** Milliseconds without a mistake. */
-  readonly duration: number
+  readonly tests: readonly Test[]
   kills: number
+}
+
+interface Test extends Ran {
+  /** Of each module that it has run: 1 for every character that it has, as the module's code has them. */
+  readonly covered: ReadonlyMap<string, Uint8Array>
+}
+
+/** Some tests of a file. */
+interface Choice {
+  readonly file: TestFile
+  readonly tests: readonly Test[]
+  /** Milliseconds without a mistake. */
+  readonly cost: number
 }
 
 /** What NODE_V8_COVERAGE makes Node write. */
@@ -57,7 +75,11 @@ interface Coverage {
   readonly result: readonly {
     readonly url: string
     readonly functions: readonly {
-      readonly ranges: readonly [{ readonly startOffset: number; readonly count: number }]
+      readonly ranges: readonly {
+        readonly startOffset: number
+        readonly endOffset: number
+        readonly count: number
+      }[]
     }[]
   }[]
 }
@@ -94,17 +116,19 @@ class Copy {
   }
 
   write(module: string, code: string): void {
-    writeFileSync(join(this.#folder, 'build', `${module}.js`), code)
+    writeFileSync(this.#at(module), code)
   }
 
-  /**
-   * Runs a test file until its first failure, for at most so many milliseconds. `coverage` is the folder
-   * for what V8 tells of the code that ran.
-   */
-  run(test: string, limit: number, coverage = ''): Promise<Verdict> {
+  /** Runs a whole test file without a mistake, and has what each of its tests runs written to a folder. */
+  measure(test: string, coverage: string): Promise<Verdict> {
+    return this.run(test, PATIENCE, [`--import=${this.#at('test/coverage')}`], coverage)
+  }
+
+  /** Runs tests of a file until the first failure, for at most so many milliseconds. */
+  run(test: string, limit: number, flags: readonly string[], coverage = ''): Promise<Verdict> {
     const program = [
-      ...[process.execPath, `--import=${join(this.#folder, 'build/test/setup.js')}`],
-      ...['--test-reporter=tap', join(this.#folder, 'build', `${test}.js`)],
+      ...[process.execPath, `--import=${this.#at('test/setup')}`, ...flags],
+      ...['--test-reporter=tap', this.#at(test)],
     ]
     const child = spawn('unshare', [...unshared, `${LOOPBACK} && "$@"`, 'sh', ...program], {
       cwd: this.#folder,
@@ -133,6 +157,10 @@ class Copy {
       })
     })
   }
+
+  #at(module: string): string {
+    return join(this.#folder, 'build', `${module}.js`)
+  }
 }
 
 /** Does something with each, one at a time in each copy; the results in the order of the items. */
@@ -151,43 +179,118 @@ async function inCopies<Item, Result>(
   return results
 }
 
-/** The test files that can tell of a module, once they have passed without a mistake. */
-async function witnesses(copies: readonly Copy[], module: string): Promise<TestFile[]> {
-  const near = tests
-    .map((name) => ({ name, reached: [...reach(name)] }))
-    .filter(({ reached }) => reached.includes(module) && !needs.some((n) => reached.includes(n)))
-    .sort((one, other) => one.reached.indexOf(module) - other.reached.indexOf(module))
-  const files = await inCopies(copies, near, async (copy, { name }) => {
+/** What runs any of these modules, of which the code is given. */
+async function witnesses(
+  copies: readonly Copy[],
+  codes: ReadonlyMap<string, string>,
+): Promise<TestFile[]> {
+  const near = tests.filter((name) => {
+    const reached = reach(name)
+    return [...codes.keys()].some((one) => reached.has(one)) && !needs.some((n) => reached.has(n))
+  })
+  const files = await inCopies(copies, near, async (copy, name) => {
     const own = join(folder, name.replaceAll('/', '-'))
-    const start = performance.now()
-    const verdict = await copy.run(name, PATIENCE, own)
-    const duration = performance.now() - start
-    if (verdict === 'failed') throw new Error(`${name} fails without a mistake`)
-    if (verdict === 'late') console.log(`${name} is left out: it takes more than ${PATIENCE} ms`)
-    const isUsed = verdict === 'passed' && runs(own, module)
+    mkdirSync(own)
+    const verdict = await copy.measure(name, own)
+    if (verdict === 'failed') console.log(`${name} is left out: it fails without a mistake`)
+    if (verdict === 'late') console.log(`${name} takes long: not all of its tests are asked`)
+    const ran = verdict === 'failed' ? [] : testsIn(own, codes)
     rmSync(own, { recursive: true, force: true })
-    return isUsed ? [{ name, duration, kills: 0 }] : []
+    return ran.length > 0 ? [{ name, tests: ran, kills: 0 }] : []
   })
   return files.flat()
 }
 
-/** Whether, as this folder tells, any function of a module ran: many a file only imports it. */
-function runs(coverage: string, module: string): boolean {
-  return readdirSync(coverage).some((file) => {
-    const { result } = JSON.parse(readFileSync(join(coverage, file), 'utf8')) as Coverage
-    const own = result.filter(({ url }) => url.endsWith(`/build/${module}.js`))
-    // What begins at 0 is the module itself.
-    return own.some(({ functions }) =>
-      functions.some(({ ranges: [all] }) => all.startOffset > 0 && all.count > 0),
-    )
+/** The tests that coverage.ts has told of in a folder, with what they have run of these modules. */
+function testsIn(folder: string, codes: ReadonlyMap<string, string>): Test[] {
+  const begun = new Map<string, Uint8Array>()
+  addCovered(begun, join(folder, '0'), codes)
+  return readdirSync(folder).flatMap((name) => {
+    const own = join(folder, name)
+    if (!existsSync(join(own, 'test.json'))) return []
+    const ran = JSON.parse(readFileSync(join(own, 'test.json'), 'utf8')) as Ran
+    const covered = new Map<string, Uint8Array>()
+    addCovered(covered, own, codes)
+    // Whoever runs something of a module may notice what it was loaded with.
+    for (const [module, places] of covered) {
+      const first = begun.get(module)
+      for (const place of places.keys()) places[place] ||= first?.[place] ?? 0
+    }
+    return covered.size > 0 ? [{ ...ran, covered }] : []
   })
 }
 
-/** What the first test file says that notices the mutant. Those that have noticed most per second begin. */
-async function judged(copy: Copy, files: readonly TestFile[]): Promise<Verdict> {
-  const speed = ({ kills, duration }: TestFile): number => kills / duration
-  for (const file of files.toSorted((one, other) => speed(other) - speed(one))) {
-    const verdict = await copy.run(file.name, 5 * file.duration + GRACE)
+/** Adds what has run, as the files in a folder tell. */
+function addCovered(
+  covered: Map<string, Uint8Array>,
+  folder: string,
+  codes: ReadonlyMap<string, string>,
+): void {
+  if (!existsSync(folder)) return
+  for (const file of readdirSync(folder).filter((name) => name.startsWith('coverage-'))) {
+    const { result } = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Coverage
+    for (const { url, functions } of result) {
+      const module = [...codes.keys()].find((one) => url.endsWith(`/build/${one}.js`))
+      if (module === undefined) continue
+      const ranges = functions.flatMap(({ ranges }) => ranges)
+      const size = (range: (typeof ranges)[number]) => range.endOffset - range.startOffset
+      const places = new Uint8Array(codes.get(module)?.length ?? 0)
+      // What is within something else tells more exactly.
+      for (const range of ranges.sort((one, other) => size(other) - size(one))) {
+        places.fill(range.count > 0 ? 1 : 0, range.startOffset, range.endOffset)
+      }
+      if (!places.includes(1)) continue
+      const before = covered.get(module)
+      covered.set(module, before ? places.map((place, at) => place || (before[at] ?? 0)) : places)
+    }
+  }
+}
+
+/** Where a mutant differs from its module: the first place that does, and the one past the last. */
+function differing(original: string, code: string): [number, number] {
+  let start = 0
+  while (original[start] === code[start]) start += 1
+  let end = 0
+  const longest = Math.min(original.length, code.length) - start
+  while (end < longest && original.at(-1 - end) === code.at(-1 - end)) end += 1
+  return [start, Math.max(start + 1, original.length - end)]
+}
+
+/** The tests that run what is mutated, the quickest of each file, as far as the budget goes. */
+function choices(files: readonly TestFile[], module: string, place: [number, number]): Choice[] {
+  const all = files.flatMap((file) => {
+    const covering = file.tests.filter(({ covered }) =>
+      covered
+        .get(module)
+        ?.subarray(...place)
+        .includes(1),
+    )
+    const quick = covering.toSorted((one, other) => one.milliseconds - other.milliseconds)
+    let cost = START
+    const tests = quick.filter(({ milliseconds }) => {
+      cost += milliseconds
+      return cost < BUDGET
+    })
+    cost = START + tests.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
+    return tests.length > 0 ? [{ file, tests, cost }] : []
+  })
+  const speed = ({ file, cost }: Choice): number => (file.kills + 0.1) / cost
+  let sum = 0
+  return all
+    .sort((one, other) => speed(other) - speed(one))
+    .filter(({ cost }) => {
+      sum += cost
+      return sum <= BUDGET || sum === cost
+    })
+}
+
+/** What the first tests say that notice the mutant. */
+async function judged(copy: Copy, chosen: readonly Choice[]): Promise<Verdict> {
+  for (const { file, tests, cost } of chosen) {
+    const names = tests.map(({ name }) => name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'))
+    const isAll = tests.length === file.tests.length
+    const flags = isAll ? [] : [`--test-name-pattern=^(?:${names.join('|')})$`]
+    const verdict = await copy.run(file.name, 5 * cost + GRACE, flags)
     if (verdict === 'passed') continue
     file.kills += 1
     return verdict
@@ -199,18 +302,15 @@ async function judged(copy: Copy, files: readonly TestFile[]): Promise<Verdict> 
 async function examined(
   copies: readonly Copy[],
   file: string,
+  files: readonly TestFile[],
+  original: string,
   equivalents: readonly Equivalent[],
 ): Promise<boolean> {
-  const source = readFileSync(join(root, file), 'utf8')
-  const module = file.replace(/\.ts$/, '')
-  const original = transpiled(source)
-  if (original === undefined) throw new Error(`${file} does not compile`)
-  for (const copy of copies) copy.write(module, original)
-  const files = await witnesses(copies, module)
-  const mutants = mutantsOf(source)
+  const module = moduleOf(file)
+  const mutants = mutantsOf(readFileSync(join(root, file), 'utf8'))
   const verdicts = await inCopies(copies, mutants, (copy, { code }) => {
     copy.write(module, code)
-    return judged(copy, files)
+    return judged(copy, choices(files, module, differing(original, code)))
   })
   for (const copy of copies) copy.write(module, original)
 
@@ -239,8 +339,12 @@ async function examined(
   return survivors.length + wrong.length === 0
 }
 
+const moduleOf = (file: string): string => file.replace(/\.ts$/, '')
+
 const listed = JSON.parse(readFileSync(join(root, 'test/mutants.json'), 'utf8')) as Equivalent[]
-const names = process.argv.slice(2).map((path) => relative(root, resolve(path)))
+const names = process.argv
+  .slice(2)
+  .map((path) => relative(root, resolve(path)).replaceAll('\\', '/'))
 if (names.length === 0) throw new Error('Name the files to put mistakes into: src/queue.ts')
 const folder = mkdtempSync(join(tmpdir(), 'typed-multicast-mutants-'))
 const clean = (): void => {
@@ -256,9 +360,17 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 try {
   nameSources()
   const copies = Array.from({ length: WORKERS }, (_, index) => new Copy(join(folder, `${index}`)))
-  for (const name of names) {
-    const hasPassed = await examined(copies, name.replaceAll('\\', '/'), listed)
-    if (!hasPassed) process.exitCode = 1
+  const codes = new Map<string, string>()
+  for (const file of names) {
+    const code = transpiled(readFileSync(join(root, file), 'utf8'))
+    if (code === undefined) throw new Error(`${file} does not compile`)
+    codes.set(moduleOf(file), code)
+    for (const copy of copies) copy.write(moduleOf(file), code)
+  }
+  const files = await witnesses(copies, codes)
+  for (const file of names) {
+    const original = codes.get(moduleOf(file)) ?? ''
+    if (!(await examined(copies, file, files, original, listed))) process.exitCode = 1
   }
 } finally {
   clean()

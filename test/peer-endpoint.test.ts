@@ -229,7 +229,7 @@ test('DEBUG tells where a peer or a receiver is bound and hears no group', {
     assert.equal(deaf().length, count)
     assert.match(
       deaf().at(-1) ?? '',
-      new RegExp(`${kind} bound to 127\\.0\\.0\\.1 it hears no group on Linux`),
+      new RegExp(`typed-multicast:${kind} bound to 127\\.0\\.0\\.1 it hears no group on Linux`),
     )
     const heard = new Inbox(endpoint as never)
     const hearing = await makeReceiver({ port: endpoint.address().port }).ready()

@@ -90,6 +90,17 @@ test('a reply to a forged sender does not end the process of a listener that doe
   assert.deepEqual([code, stdout], [0, 'alive\n'])
 })
 
+test('a wrong reply before anybody can have sent anything ends the process as any rejection', async () => {
+  const { code, stderr } = await runProgram(`
+    const receiver = new MulticastReceiver({ group: '${group}', port: 0, interfaces: ['${address}'] })
+    receiver.reply('x', { address: '${address}', port: 0 })
+    await receiver.ready()
+    await receiver.close()
+  `)
+  assert.equal(code, 1)
+  assert.match(stderr, /ERR_MULTICAST_PORT/)
+})
+
 test('it joins on what it is told to, once for each interface', async () => {
   const receiver = await makeReceiver({ interfaces: [lo, address] }).ready()
   assert.deepEqual(receiver.memberships, [{ interface: lo }])

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import { MulticastPeer, MulticastReceiver, text } from '../../src/index.js'
+import { inspect } from 'node:util'
+import { type CreateSocket, MulticastPeer, MulticastReceiver, text } from '../../src/index.js'
 import { Inbox } from '../../src/testing/conformance/inbox.js'
-import { MockNetwork } from '../../src/testing/index.js'
+import { type MockHost, MockNetwork } from '../../src/testing/index.js'
+import { told } from '../told.js'
 
 const port = 10000
 const groups = ['239.1.2.3', 'ff05::1:3', 'ff02::1:3']
@@ -179,3 +181,157 @@ for (const followInterfaces of [false, true]) {
     assert.deepEqual([...(outcomes ?? [])].sort(), ['connected', 'delivered'])
   })
 }
+
+/** A host's sockets, with what each has been bound to. */
+function noted(host: MockHost): { bound: string[]; createSocket: CreateSocket } {
+  const bound: string[] = []
+  return {
+    bound,
+    createSocket(options) {
+      const socket = host.createSocket(options)
+      const bind = socket.bind.bind(socket) as (place: { address: string; port: number }) => unknown
+      return Object.assign(socket, {
+        bind(place: { address: string; port: number }) {
+          if (place.port !== 0) bound.push(place.address)
+          return bind(place)
+        },
+      }) as typeof socket
+    },
+  }
+}
+
+test('beside others on its port it sends from the group; from an address only where that has to be bound', async () => {
+  const interfaces = {
+    e0: { segment: 'lan', addresses: ['10.0.0.1/24', 'fd00::1/64', 'fe80::1/64'] },
+  }
+  for (const [options, sends] of [
+    [{ group: '239.1.2.3', interfaces: 'e0' }, '239.1.2.3'],
+    [{ group: '239.1.2.3', interfaces: '10.0.0.1' }, '239.1.2.3'],
+    [{ group: '239.1.2.3', interfaces: '10.0.0.1', bindAddress: 'any' }, '0.0.0.0'],
+    [{ group: 'ff05::1:3', interfaces: 'e0' }, 'ff05::1:3'],
+    [{ group: 'ff05::1:3', interfaces: 'fd00::1' }, 'fd00::1'],
+    [{ group: 'ff05::1:3', interfaces: 'e0', bindAddress: 'any' }, '::'],
+    [{ group: '239.1.2.3', interfaces: 'e0', reuseAddr: false }, '10.0.0.1'],
+    [{ group: 'ff05::1:3', interfaces: 'e0', reuseAddr: false }, 'fd00::1'],
+  ] as const) {
+    const host = new MockNetwork({ platform: 'linux' }).host({ interfaces })
+    const { bound, createSocket } = noted(host)
+    await using peer = new MulticastPeer({
+      bindAddress: undefined,
+      ...options,
+      port,
+      ...host,
+      createSocket,
+    })
+    await peer.ready()
+    assert.deepEqual(bound.slice(1), [sends], JSON.stringify(options))
+  }
+})
+
+test('by a route through an interface that is not listed a peer sends all the same, if others may have its port', async () => {
+  const host = new MockNetwork({ platform: 'linux' }).host()
+  const { createSocket } = host
+  const options = { group: '239.1.2.3', port, interfaces: 'default', networkInterfaces: () => ({}) }
+  const unlisted = { ...options, createSocket, followInterfaces: false }
+  const alone = new MulticastPeer({ ...unlisted, reuseAddr: false })
+  await assert.rejects(alone.ready(), { code: 'ERR_MULTICAST_PORT_IN_USE' })
+  await using peer = await new MulticastPeer(unlisted).ready()
+  assert.equal(await peer.send('by the route'), 12)
+})
+
+test('what a peer could not open to send through is tried again, although nothing else has changed', async (t) => {
+  const lines = told(t)
+  const host = new MockNetwork({ platform: 'linux' }).host()
+  let refuses = true
+  const createSocket: CreateSocket = (options) => {
+    const socket = host.createSocket(options)
+    const genuine = socket.setMulticastInterface.bind(socket)
+    socket.setMulticastInterface = (on) => {
+      if (!refuses) return genuine(on)
+      throw Object.assign(new Error('setMulticastInterface EADDRNOTAVAIL'), {
+        code: 'EADDRNOTAVAIL',
+      })
+    }
+    return socket
+  }
+  const fired: (() => void)[] = []
+  t.mock.method(AbortSignal, 'timeout', () => {
+    const controller = new AbortController()
+    fired.push(() => controller.abort())
+    return controller.signal
+  })
+  const { networkInterfaces } = host
+  const options = { group: '239.1.2.3', port, interfaces: 'eth0', followInterfaces: true }
+  await using receiver = new MulticastReceiver({ ...options, createSocket, networkInterfaces })
+  await using peer = new MulticastPeer({ ...options, createSocket, networkInterfaces })
+  await Promise.all([peer.ready(), receiver.ready()])
+  assert.deepEqual([peer.interfaces, peer.memberships], [[], [{ interface: 'eth0' }]])
+  assert.match(inspect(peer), /interfaces: \[\],/)
+  const look = async (): Promise<void> => {
+    for (const fire of fired.splice(0)) fire()
+    await new Promise(setImmediate)
+  }
+  await look()
+  await look()
+  refuses = false
+  await look()
+  assert.deepEqual(peer.interfaces, ['eth0'])
+  assert.match(inspect(peer), /interfaces: \[ 'eth0' \],/)
+  assert.match(inspect(receiver), /interfaces: \[ 'eth0' \],/)
+  // What has nothing to send through has nothing to do.
+  host.readdress('eth0', ['10.0.77.1/16'])
+  await look()
+  assert.deepEqual(
+    lines.filter((line) => line.includes('not followed')),
+    [],
+  )
+})
+
+test('a peer that could not join yet tells the address that it sends from, a receiver has none', async () => {
+  const host = new MockNetwork({ platform: 'linux' }).host()
+  const createSocket: CreateSocket = (options) =>
+    Object.assign(host.createSocket(options), {
+      addMembership() {
+        throw Object.assign(new Error('addMembership ENODEV'), { code: 'ENODEV' })
+      },
+    })
+  let sockets = 0
+  const options = { group: 'ff02::1:3', port, interfaces: 'eth0', followInterfaces: true }
+  const failing: CreateSocket = (options) => {
+    sockets += 1
+    if (sockets === 1) throw Object.assign(new Error('EADDRNOTAVAIL'), { code: 'EADDRNOTAVAIL' })
+    return createSocket(options)
+  }
+  await using peer = await new MulticastPeer({ ...options, ...host, createSocket: failing }).ready()
+  assert.deepEqual([peer.memberships, peer.address().port], [[], port])
+  sockets = 0
+  await using receiver = await new MulticastReceiver({
+    ...options,
+    ...host,
+    createSocket: failing,
+  }).ready()
+  assert.throws(() => receiver.address(), { code: 'ERR_MULTICAST_NOT_LISTENING' })
+})
+
+test('a reply to itself or to nobody rejects and says which, one to a neighbour goes out', async () => {
+  const host = new MockNetwork({ platform: 'linux' }).host({
+    interfaces: { e0: { segment: 'lan', addresses: ['10.0.0.1/24'] } },
+  })
+  const options = { group: '239.1.2.3', port, ...host, codec: text }
+  await using any = await new MulticastReceiver({ ...options, bindAddress: 'any' }).ready()
+  const code = 'ERR_MULTICAST_OPTION'
+  await assert.rejects(any.reply('x', { address: '10.0.0.1', port }), {
+    code,
+    message: /10\.0\.0\.1 port 10000, and that is this receiver itself/,
+  })
+  await assert.rejects(any.reply('x', { address: '0.0.0.0', port: 9 }), {
+    code,
+    message: /and that is nobody: a sender can be forged/,
+  })
+  assert.equal(await any.reply('x', { address: '10.0.0.1', port: 9 }), 1)
+  assert.equal(await any.reply('x', { address: '10.0.0.2', port }), 1)
+  await any.close()
+  // Bound to the group it hears no unicast: there that is another program.
+  await using own = await new MulticastReceiver(options).ready()
+  assert.equal(await own.reply('x', { address: '10.0.0.1', port }), 1)
+})
