@@ -1,9 +1,10 @@
 import { isMulticast } from '../address.js'
 import type { InetSocket } from './inet-socket.js'
 import { isBroadcast, isOnLink, type Link } from './link.js'
+import { isNear, type LinkAddress } from './link-address.js'
 import type { Place } from './multicast-list.js'
 import type { PlatformRules } from './platform.js'
-import { type Family, isLinkLocal, isWildcard, needsZone } from './scope.js'
+import { type Family, isLinkLocal, isMapped, isWildcard, needsZone } from './scope.js'
 import { chooseSource } from './source-address.js'
 
 /** Where a datagram leaves its host, and with which address as its source. */
@@ -68,13 +69,21 @@ export class Routing {
     return link.isLoopback || link.addresses.some((own) => own.address === address)
   }
 
+  /** Whether it is the address of everybody on one of the links. That goes with a link that is taken down. */
+  isBroadcast(address: string): boolean {
+    return this.#upLinks('IPv4').some((link) => isBroadcast(link, address))
+  }
+
   /** Why a socket of that zone cannot be bound to an address, whatever its port. */
   checkLocal(address: string, zone: number): string | undefined {
+    // Sockets of IPv6 are IPv6 only here.
+    if (isMapped(address)) return 'EINVAL'
     if (needsZone(address) && zone === 0) return 'EINVAL'
     if (isWildcard(address)) return undefined
     const link = this.linkOf(zone)
     if (zone > 0 && link === undefined) return 'ENODEV'
     if (isMulticast(address)) return this.#rules.bindsToGroup ? undefined : 'EADDRNOTAVAIL'
+    if (this.isBroadcast(address)) return undefined
     // In a zone only its link's addresses of a narrow scope are there, and all of a global one.
     const isOwn =
       link === undefined || !isNarrow(address)
@@ -85,6 +94,7 @@ export class Routing {
 
   /** Where a socket's datagram leaves the host, or the name of the error that says why it does not. */
   wayOut(socket: InetSocket, destination: string, zone: string | undefined): Way | string {
+    if (isMapped(destination)) return 'ENETUNREACH'
     const set = isMulticast(destination) ? socket.outgoing?.address : undefined
     const named = socket.source ?? set
     // Over IPv4 nothing is sent from an address that the host has lost.
@@ -146,8 +156,20 @@ export class Routing {
     if (isHere || owner !== undefined) {
       return family === 'IPv6' && owner !== undefined ? owner : this.#loopback
     }
-    const onLink = this.#upLinks(family).find((link) => isOnLink(link, destination))
-    return onLink ?? route ?? 'ENETUNREACH'
+    return this.#subnetLink(family, destination) ?? route ?? 'ENETUNREACH'
+  }
+
+  /** The link of the subnet that has the address: of several the narrowest, or the one that was first. */
+  #subnetLink(family: Family, destination: string): Link | undefined {
+    let best: { readonly link: Link; readonly own: LinkAddress } | undefined
+    for (const link of this.#upLinks(family)) {
+      for (const own of link.addresses) {
+        if (!isNear(own, destination)) continue
+        const ahead = best === undefined ? 1 : own.prefix - best.own.prefix
+        if (ahead > 0 || (ahead === 0 && own.added < (best?.own.added ?? 0))) best = { link, own }
+      }
+    }
+    return best?.link
   }
 
   get #loopback(): Link {

@@ -26,6 +26,11 @@ export function needsZone(address: string): boolean {
   return isLinkLocal(address) || /^ff.[12]:/.test(address)
 }
 
+/** Whether it stands for an address of IPv4 (RFC 4291, section 2.5.5.2). */
+export function isMapped(address: string): boolean {
+  return address.startsWith('::ffff:') && address.includes('.')
+}
+
 /** Whether it is no address but stands for any. */
 export function isWildcard(address: string): boolean {
   return address === '0.0.0.0' || address === '::'

@@ -1,5 +1,6 @@
 import { isMulticast } from '../address.js'
-import { isNear, type LinkAddress } from './link-address.js'
+import { inetPton } from '../struct/inet.js'
+import { bitsInCommon, isNear, type LinkAddress } from './link-address.js'
 
 /** The address of a link that the system sends from, where the socket names none. */
 export function chooseSource(
@@ -8,17 +9,43 @@ export function chooseSource(
 ): string | undefined {
   const isIPv6 = destination.includes(':')
   const own = addresses.filter(({ family }) => family === (isIPv6 ? 'IPv6' : 'IPv4'))
-  const isGroup = isMulticast(destination)
-  const near = isGroup ? undefined : own.find((one) => isNear(one, destination))
-  // The first of a subnet stands for it; one of link scope is for its neighbours alone.
-  if (!isIPv6) return (near ?? own.find(({ scope }) => scope === 'global') ?? own[0])?.address
-  // RFC 6724, rule 1: an address of its own is spoken to from that very address.
-  if (own.some(({ address }) => address === destination)) return destination
-  if (near !== undefined) return near.address
-  // Rule 2: the narrowest scope that reaches so far, or else the widest.
+  return (isIPv6 ? chooseIPv6(own, destination) : chooseIPv4(own, destination))?.address
+}
+
+/** The first of a subnet stands for it; one of link scope is for its neighbours alone. */
+function chooseIPv4(own: readonly LinkAddress[], destination: string): LinkAddress | undefined {
+  const near = isMulticast(destination) ? [] : own.filter((one) => isNear(one, destination))
+  const nearest = near.sort((one, other) => other.prefix - one.prefix).at(0)
+  return nearest ?? own.find(({ scope }) => scope === 'global') ?? own[0]
+}
+
+/** RFC 6724, section 5: by its rules, one after the other, and else the first. */
+function chooseIPv6(own: readonly LinkAddress[], destination: string): LinkAddress | undefined {
   const needed = scopeOf(destination)
-  const byScope = [...own].sort((one, other) => scopeOf(one.address) - scopeOf(other.address))
-  return (byScope.find(({ address }) => scopeOf(address) >= needed) ?? byScope.at(-1))?.address
+  const packed = inetPton('IPv6', destination)
+  const rules: readonly ((one: LinkAddress) => number)[] = [
+    // Rule 1: an address of its own is spoken to from that very address.
+    ({ address }) => Number(address === destination),
+    // Rule 2: the narrowest scope that reaches so far, or else the widest.
+    ({ address }) => {
+      const scope = scopeOf(address)
+      return scope < needed ? scope - 32 : -scope
+    },
+    // Rule 6: one that is unique to a site, where the destination is, and else none.
+    ({ address }) => Number(isUniqueLocal(address) === isUniqueLocal(destination)),
+    // Rule 8: the longest prefix in common.
+    (one) => Math.min(one.prefix, bitsInCommon(one.packed, packed)),
+  ]
+  return own.reduce<LinkAddress | undefined>((best, one) => {
+    if (best === undefined) return one
+    const ahead = rules.map((rule) => rule(one) - rule(best)).find((by) => by !== 0) ?? 0
+    return ahead > 0 ? one : best
+  }, undefined)
+}
+
+/** RFC 4193. */
+function isUniqueLocal(address: string): boolean {
+  return /^f[cd]/.test(address)
 }
 
 /** RFC 4291: 1 is the interface, 2 the link, 5 the site, 14 everywhere. */

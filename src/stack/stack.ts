@@ -94,7 +94,8 @@ export class Stack {
     )
     if (clash) return 'EADDRINUSE'
     socket.local = { address, port }
-    if (!isWildcard(address) && !isMulticast(address)) socket.source = address
+    const isNobodys = isMulticast(address) || this.routing.isBroadcast(address)
+    if (!isWildcard(address) && !isNobodys) socket.source = address
     socket.chosen = { address: !isWildcard(address), port: wanted !== 0 }
     this.#bound.unshift(socket)
     return undefined

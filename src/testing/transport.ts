@@ -1,5 +1,5 @@
 import { isMulticast } from '../address.js'
-import { isBroadcast, type Link } from '../stack/link.js'
+import { isBroadcast, isOnLink, type Link } from '../stack/link.js'
 import type { Packet } from '../stack/packet.js'
 import type { PlatformRules } from '../stack/platform.js'
 import { isLinkLocal, staysOnHost, staysOnLink } from '../stack/scope.js'
@@ -124,15 +124,29 @@ export class Transport {
     }
     const segment = this.#segments.of(link)
     if (segment === undefined) return
+    const found = this.#find(sender, link, segment, packet)
+    if (found !== undefined) this.#reach(shipment, found.host, found.end, true)
+  }
+
+  /** Who has an address, and by which link it is heard there. */
+  #find(
+    sender: Stack,
+    link: Link,
+    segment: string,
+    { family, destination }: Packet,
+  ): { readonly host: Stack; readonly end: End } | undefined {
     const reached = this.#segments.from(segment)
-    for (const host of this.hosts) {
-      if (host === sender) continue
-      for (const end of this.#linksOf(host, reached)) {
-        if (!end.link.addresses.some(({ address }) => address === destination)) continue
-        this.#reach(shipment, host, end, true)
-        return
-      }
-    }
+    const ends = this.hosts
+      .filter((host) => host !== sender)
+      .flatMap((host) => this.#linksOf(host, reached).map((end) => ({ host, end })))
+    const isUpHere = ({ end }: { end: End }) => end.routers === 0 && end.link.isUp
+    const owner = ends.find(({ end }) => has(end.link, destination))
+    const isAsked = family === 'IPv4' && isOnLink(link, destination)
+    if ((owner !== undefined && isUpHere(owner)) || !isAsked) return owner
+    // Who asks for a neighbour is answered by who has the address on any link, even on one that is down: a host,
+    // and not a link, has addresses. In IPv6 the link has to be the one.
+    const hasIt = ({ host }: { host: Stack }) => host.routing.ownerOf(destination) !== undefined
+    return ends.find((one) => isUpHere(one) && hasIt(one)) ?? owner
   }
 
   #ship(sender: Stack, link: Link, packet: Packet): Shipment {
@@ -244,6 +258,10 @@ export class Transport {
 interface End {
   readonly link: Link
   readonly routers: number | undefined
+}
+
+function has(link: Link, wanted: string): boolean {
+  return link.addresses.some(({ address }) => address === wanted)
 }
 
 /** The datagram is there: the host's stack looks for whom it is. */

@@ -55,7 +55,8 @@ async function run(stage: Stage, steps: readonly Step[]): Promise<Transcript> {
       const on: Opened = { step, socket }
       const number = opened.push(on) - 1
       const what = `socket ${number}, ${shown({ ...step, do: undefined })}`
-      lines.push([what, place === undefined ? 'not bound' : await bind(on, place)])
+      const isBound = place !== undefined && !(isDual(on) && isMapped(place.address))
+      lines.push([what, isBound ? await bind(on, place) : 'not bound'])
       continue
     }
     const number = step.on % opened.length
@@ -82,8 +83,8 @@ function isBeyond(step: Step, on: Opened, opened: Opened[], ends: Record<Changin
   const isSent = step.do === 'send' || step.do === 'say'
   if ((isSent || step.do === 'connect') && isUnboundable) return true
   // The mock has no IPv6 sockets that hear IPv4.
-  const isDual = ({ step }: Opened) => step.type === 'udp6' && !step.ipv6Only
   if (isSent && type === 'udp4' && opened.some(isDual)) return true
+  if (isDual(on) && addressesOf(step).some(isMapped)) return true
   // The mock has no ICMP, by which a socket learns that nobody has the address it is connected to.
   if (step.do === 'say') return on.peer !== undefined && !isGroup(on.peer)
   // In the mock a router finds who has an address, whatever its subnet.
@@ -108,6 +109,22 @@ function isBeyond(step: Step, on: Opened, opened: Opened[], ends: Record<Changin
     return !step.args.every(([, ...args]) => isRouted(args))
   }
   return step.call === 'setMulticastTTL'
+}
+
+/** Whether it is an IPv6 socket that takes IPv4 too. */
+function isDual({ step }: Opened): boolean {
+  return step.type === 'udp6' && !step.ipv6Only
+}
+
+function isMapped(address: string): boolean {
+  return address.startsWith('::ffff:')
+}
+
+/** What a step binds or connects to, or sends to. */
+function addressesOf(step: Step): string[] {
+  if (step.do === 'bind') return [step.at.address]
+  if (step.do === 'connect') return [step.to]
+  return step.do === 'send' ? step.parcels.map(({ to }) => to) : []
 }
 
 function isOf(type: 'udp4' | 'udp6', address: unknown): boolean {

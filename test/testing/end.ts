@@ -31,6 +31,11 @@ export const movables: Readonly<Record<Changing, readonly Movable[]>> = {
     { on: 'e1', address: '169.254.7.1/16' },
     { on: 'e0', address: '169.254.8.1/24', details: { scope: 'link' } },
     { on: 'e0', address: '10.0.0.50/24' },
+    // In the subnet of another interface.
+    { on: 'e1', address: '10.0.0.9/25' },
+    { on: 'e0', address: '10.0.1.8/24' },
+    { on: 'e0', address: 'fd01::8/120' },
+    { on: 'e0', address: '2001:db8::9/64' },
     // One address on two.
     { on: 'e0', address: '10.0.5.1/32' },
     { on: 'e1', address: '10.0.5.1/32' },

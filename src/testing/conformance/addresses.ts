@@ -280,3 +280,152 @@ addresses.rule(
     assert.equal(await hear(socket), 'e0 from 10.0.5.1')
   },
 )
+
+addresses.rule(
+  'over IPv4, a broadcast address is there while an interface that is up has a subnet of it',
+  ['interfaces'],
+  async ({ near, other, port }) => {
+    const control = controls(near)
+    const outcome = async (address: string): Promise<string> => {
+      const socket = await near.peer.socket({ type: 'udp4' })
+      const bound = socket.bind({ port, address }).then(
+        () => 'bound',
+        ({ code }: NodeJS.ErrnoException) => `${code}`,
+      )
+      return bound.finally(() => socket.close())
+    }
+    const before = await open(near, 'udp4', { port: port + 1, address: '10.0.1.255' })
+    for (const address of ['10.0.7.50/25', '10.0.8.1/31', '10.0.9.1/32', '10.0.6.9/30']) {
+      await control.addAddress('e1', address)
+    }
+    assert.equal(await outcome('10.0.7.127'), 'bound')
+    assert.equal(await outcome('10.0.7.255'), 'EADDRNOTAVAIL')
+    assert.equal(await outcome('10.0.8.0'), 'EADDRNOTAVAIL')
+    assert.equal(await outcome('10.0.9.255'), 'EADDRNOTAVAIL')
+    assert.equal(await outcome('10.0.6.11'), 'bound')
+    await control.removeAddress('e1', '10.0.7.50/25')
+    assert.equal(await outcome('10.0.7.127'), 'EADDRNOTAVAIL')
+    await control.down('e1')
+    assert.equal(await outcome('10.0.1.255'), 'EADDRNOTAVAIL')
+    assert.equal(await outcome('10.0.1.1'), 'bound')
+    assert.equal(await outcome('255.255.255.255'), 'bound')
+    // One that has it keeps it, and sends by what is there.
+    const { heard } = await open(other, 'udp4', { port })
+    await before.send('hello', port, '10.0.0.2')
+    assert.equal((await heard.next()).remote.address, '10.0.0.1')
+  },
+)
+
+for (const { family, type, needs, longer, there } of [
+  {
+    family: 'IPv4',
+    type: 'udp4',
+    needs: [],
+    longer: [
+      ['10.0.0.9/25', '10.0.0.200', '10.0.0.1'],
+      ['10.0.1.9/25', '10.0.1.2', '10.0.1.9'],
+      ['10.0.1.9/23', '10.0.1.2', '10.0.1.1'],
+    ],
+    there: '10.0.0.2',
+  },
+  {
+    family: 'IPv6',
+    type: 'udp6',
+    needs: ['ipv6'],
+    longer: [
+      ['fd00::9/120', 'fd00::1:2', 'fd00::1'],
+      ['fd01::9/120', 'fd01::2', 'fd01::9'],
+      ['fd01::9/48', 'fd01::2', 'fd01::1'],
+    ],
+    there: 'fd00::2',
+  },
+] as const) {
+  addresses.rule(
+    `over ${family}, of two subnets that hold an address the one of the longer prefix leads there`,
+    ['interfaces', ...needs],
+    async ({ near, port }) => {
+      const control = controls(near)
+      const from = async (to: string): Promise<string> => {
+        const socket = await open(near, type)
+        await socket.connect(port, to)
+        const { address } = await socket.address()
+        await socket.close()
+        return address
+      }
+      // Although e0 comes before e1.
+      const [[own, beyond, first]] = longer
+      assert.equal(await from(there), first)
+      await control.addAddress('e1', own)
+      assert.equal(await from(there), own.split('/')[0])
+      assert.equal(await from(beyond), first)
+      for (const [added, to, source] of longer.slice(1)) {
+        await control.addAddress('e1', added)
+        assert.equal(await from(to), source)
+        await control.removeAddress('e1', added)
+      }
+    },
+  )
+}
+
+addresses.rule(
+  'over IPv4, of two interfaces on a subnet the one leads there that got it first',
+  ['interfaces'],
+  async ({ near, port }) => {
+    const control = controls(near)
+    await control.addAddress('e0', '10.0.1.9/24')
+    const socket = await open(near, 'udp4')
+    await socket.connect(port, '10.0.1.2')
+    assert.equal((await socket.address()).address, '10.0.1.1')
+  },
+)
+
+addresses.rule(
+  'over IPv6, the source is of the same kind as the destination, and then has the most bits in common',
+  ['interfaces', 'ipv6'],
+  async ({ near, port }) => {
+    const control = controls(near)
+    for (const address of ['2001:db8::9/64', 'fd07::9/64', 'fd00:0:0:7::9/64']) {
+      await control.addAddress('e0', address)
+    }
+    for (const [to, from] of [
+      // By the default route, which leads through e0.
+      ['fd00:0:0:6::2', 'fd00:0:0:7::9'],
+      ['fd06::2', 'fd07::9'],
+      ['2001:db8:1::2', '2001:db8::9'],
+      ['ff05::1:3', '2001:db8::9'],
+      ['fd00::2', 'fd00::1'],
+    ] as const) {
+      const socket = await open(near, 'udp6')
+      await socket.connect(port, to)
+      assert.equal((await socket.address()).address, from, to)
+    }
+  },
+)
+
+addresses.rule(
+  'over IPv4, a neighbour is reached by the address of another of its interfaces, over IPv6 it is not',
+  ['interfaces', 'ipv6'],
+  async ({ near, other, port }) => {
+    const control = controls(near)
+    await control.remove('e1')
+    await control.addAddress('e0', '10.0.1.9/24')
+    await control.addAddress('e0', 'fd01::9/64')
+    for (const isUp of [true, false]) {
+      if (!isUp) await controls(other).down('e1')
+      const bound = isUp ? '10.0.1.2' : '0.0.0.0'
+      const listener = await open(other, 'udp4', { port, address: bound })
+      const speaker = await open(near, 'udp4')
+      await speaker.send('hello', port, '10.0.1.2')
+      const { text, remote } = await listener.heard.next()
+      assert.deepEqual([text, remote.address], ['hello', '10.0.1.9'])
+      await listener.close()
+      await speaker.close()
+    }
+    await controls(other).restore()
+    const listener = await open(other, 'udp6', { port: port + 1 })
+    const speaker = await open(near, 'udp6')
+    await speaker.send('to e1', port + 1, 'fd01::2')
+    await speaker.send('to e0', port + 1, 'fd00::2')
+    assert.deepEqual(await listener.heard.until('to e0'), ['to e0'])
+  },
+)

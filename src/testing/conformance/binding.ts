@@ -1,7 +1,7 @@
 /** Ports and addresses: which a socket can have, and which beside another socket. */
 import assert from 'node:assert/strict'
 import { Chapter, type Opening, open, refusal } from './chapter.js'
-import { families } from './network.js'
+import { families, ipv4 } from './network.js'
 
 export const binding = new Chapter('socket')
 
@@ -250,5 +250,74 @@ binding.rule(
       open(near, 'udp4', { port: port + 1, reuseAddr: false }),
       refusal('bind', 'EADDRINUSE', `0.0.0.0:${port + 1}`),
     )
+  },
+)
+
+binding.rule(
+  'over IPv4, a broadcast address can be bound, and what is sent has the address of the route',
+  [],
+  async ({ near, other, port }) => {
+    const broadcasts = ['10.0.0.255', '10.0.1.255', '127.255.255.255', '255.255.255.255']
+    const { heard } = await open(other, 'udp4', { port: port + 1 })
+    for (const address of broadcasts) {
+      const socket = await open(near, 'udp4', { port, address, reuseAddr: false })
+      assert.deepEqual(await socket.address(), { address, family: 'IPv4', port })
+      for (const end of ['e0', 'e1'] as const) {
+        await socket.send('hello', port + 1, ipv4.other[end].address)
+        const { remote } = await heard.next()
+        assert.deepEqual([remote.address, remote.port], [ipv4.near[end].address, port])
+      }
+      // Nothing that is unicast.
+      const speaker = await open(other, 'udp4')
+      await speaker.send('hello', port, ipv4.near.e0.address)
+      await speaker.close()
+      // It is one address beside others.
+      for (const beside of ['0.0.0.0', address]) {
+        await assert.rejects(
+          open(near, 'udp4', { port, address: beside, reuseAddr: false }),
+          refusal('bind', 'EADDRINUSE', `${beside}:${port}`),
+        )
+      }
+      for (const beside of [ipv4.near.e0.address, ...broadcasts].filter((one) => one !== address)) {
+        await (await open(near, 'udp4', { port, address: beside, reuseAddr: false })).close()
+      }
+      await socket.connect(port + 1, ipv4.other.e0.address)
+      assert.deepEqual(await socket.address(), { address, family: 'IPv4', port })
+      assert.equal(socket.heard.size, 0)
+      await near.peer.reset()
+    }
+    for (const address of ['10.0.0.0', '10.0.2.255', '10.255.255.255']) {
+      const socket = await near.peer.socket({ type: 'udp4' })
+      await assert.rejects(
+        socket.bind({ port, address }),
+        refusal('bind', 'EADDRNOTAVAIL', `${address}:${port}`),
+      )
+    }
+  },
+)
+
+binding.rule(
+  'over IPv6, what is IPv6 only neither binds nor sends nor connects to a mapped IPv4 address',
+  ['ipv6'],
+  async ({ near, port }) => {
+    for (const host of ['10.0.0.1', '10.0.0.2', '127.0.0.1', '0.0.0.0', '239.1.2.3']) {
+      const address = `::ffff:${host}`
+      const where = `${address}:${port}`
+      const unbound = await near.peer.socket({ type: 'udp6' })
+      await assert.rejects(unbound.bind({ port, address }), refusal('bind', 'EINVAL', where))
+      for (const from of ['::', '::1', 'fd00::1']) {
+        const socket = await open(near, 'udp6', { address: from })
+        const { port: own } = await socket.address()
+        await assert.rejects(
+          socket.send('hello', port, address),
+          refusal('send', 'ENETUNREACH', where),
+        )
+        await assert.rejects(
+          socket.connect(port, address),
+          refusal('connect', 'ENETUNREACH', where),
+        )
+        assert.deepEqual(await socket.address(), { address: from, family: 'IPv6', port: own })
+      }
+    }
   },
 )
