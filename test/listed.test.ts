@@ -473,7 +473,8 @@ test('testing.md lists every outcome', () => {
 
 test('testing.md lists every export of both packages for tests', () => {
   const page = 'docs/testing.md'
-  const [, intro = ''] = /exports two values, (.*)\. The types:$/m.exec(section('Types', page)) ?? []
+  const [, intro = ''] =
+    /exports two values, (.*)\. The types:$/m.exec(section('Types', page)) ?? []
   sameNames([...codesIn(intro), ...names('Types', page)], exportsOf('testing/index.ts'))
   sameNames(names('What it exports', page), exportsOf('testing/conformance/index.ts'))
 })

@@ -99,7 +99,7 @@ const bytes = 'of type string or an instance of Buffer, TypedArray, or DataView'
 function slice(data: unknown, from: unknown, count: unknown): Buffer {
   const whole = typeof data === 'string' ? Buffer.from(data) : data
   if (!ArrayBuffer.isView(whole)) throw invalidType('buffer', bytes, data)
-  const [offset, length] = [Number(from) >>> 0, Number(count) >>> 0]
+  const [offset, length] = [(from as number) >>> 0, (count as number) >>> 0]
   for (const [name, end] of [
     ['offset', offset],
     ['length', offset + length],

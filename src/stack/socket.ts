@@ -112,7 +112,7 @@ export class StackSocket extends Base implements DatagramSocket {
   /** Binds at once to a literal address, and tells which it is; `listening` comes on the next tick. Node has it from 24.21 on. */
   bindSync(options: { port?: number; address?: string } = {}): AddressInfo {
     this.#checkOpen()
-    if (typeof options !== 'object' || options === null) {
+    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
       throw invalidType('options', 'of type object', options)
     }
     this.#checkUnbound()

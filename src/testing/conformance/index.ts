@@ -7,6 +7,7 @@ import { binding } from './binding.js'
 import { buffer } from './buffer.js'
 import { type ConformanceCase, casesOf } from './chapter.js'
 import { connect } from './connect.js'
+import { dgram } from './dgram.js'
 import { endpoint } from './endpoint.js'
 import { following } from './following.js'
 import { interfaces } from './interfaces.js'
@@ -40,6 +41,8 @@ export {
   type PeerSender,
   type PeerSocket,
 } from './peer.js'
+
+export type { Deed, Sequence } from './scenes.js'
 
 /**
  * All the cases. Run them one after the other on a shared network.
@@ -75,6 +78,7 @@ export const conformance: readonly ConformanceCase[] = casesOf([
   interfaces,
   addresses,
   connect,
+  dgram,
   endpoint,
   following,
   multicastPeer,

@@ -99,6 +99,13 @@ export type Need =
   | 'connected'
   /** Receive buffers of a bounded size, 212,992 bytes by default. */
   | 'buffers'
+  /**
+   * `bind` and `connect` that have done what they do when the lookup has answered, as the kernel's have: with a
+   * server in between they cannot.
+   */
+  | 'sync-bind'
+  /** What a `dgram.Socket` has beyond the `DatagramSocket` that the library uses. */
+  | 'dgram'
 
 /** The groups that the router forwards. */
 export const routedGroups: readonly string[] = ['239.1.2.3', 'ff05::1:3']
