@@ -19,7 +19,7 @@ export interface Chapter {
 export const chapters = {
   dgram: {
     command: 'npm run bench',
-    minutes: 2,
+    minutes: 3,
     limit: 10,
     title: 'Sending and receiving, beside node:dgram',
     text: `A sender and a receiver beside plain sockets of \`node:dgram\` that do the same, written by hand, on the loopback
