@@ -19,7 +19,7 @@ export interface Chapter {
 export const chapters = {
   dgram: {
     command: 'npm run bench',
-    minutes: 2,
+    minutes: 3,
     limit: 10,
     title: 'Sending and receiving, beside node:dgram',
     text: `A sender and a receiver beside plain sockets of \`node:dgram\` that do the same, written by hand, on the loopback
@@ -93,8 +93,8 @@ others give a copy of the bytes.`,
   },
   testing: {
     command: 'npm run bench:testing',
-    minutes: 1,
-    limit: 6,
+    minutes: 2,
+    limit: 10,
     title: 'The network in memory, beside real sockets',
     text: `The network for tests, \`MockNetwork\`, beside the same senders and receivers over real sockets on the loopback
 interface.`,

@@ -21,7 +21,7 @@ const cases = [
 ] as const
 
 const messages = effort(100_000, 10_000)
-const runs = effort(5, 2)
+const runs = effort(3, 2)
 
 const report = new Report(chapters.testing)
 build()
