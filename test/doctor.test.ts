@@ -170,10 +170,10 @@ scenario(
     doubted(
       await findings({ interfaces: 'e1' }),
       'route',
-      /leaves through e0, from 10\.0\.0\.1, not e1/,
+      /leads through e0, from 10\.0\.0\.1, not e1/,
     )
     here.ip(`route add ${group}/32 dev e1`)
-    doubted(await findings({ ...quiet }), 'route', /leaves through e1, from 10\.0\.1\.1, not e0/)
+    doubted(await findings({ ...quiet }), 'route', /leads through e1, from 10\.0\.1\.1, not e0/)
     here.ip(`route del ${group}/32 dev e1`)
 
     const refusing: CreateSocket = (options) => {

@@ -110,7 +110,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     })
     await assert.rejects(endpoint.ready(), {
       code: 'ERR_MULTICAST_SOCKET',
-      message: /option recvBufferSize, 4096/,
+      message: /option recvBufferSize \(4096\)/,
     })
     assert.equal(sockets.length, 1)
     assert.throws(() => sockets[0]?.address(), { code: 'ERR_SOCKET_DGRAM_NOT_RUNNING' })

@@ -200,7 +200,7 @@ scenario('two interfaces with one address go by the address alone', [], async (l
     const refusal = {
       code: 'ERR_MULTICAST_INTERFACE',
       message: new RegExp(
-        `'${name}'.*10\\.0\\.0\\.1 is that of ${name === 'e0' ? 'e1' : 'e0'} too`,
+        `'${name}'.*10\\.0\\.0\\.1 is also that of ${name === 'e0' ? 'e1' : 'e0'}`,
       ),
     }
     assert.throws(() => new MulticastSender({ group, port, interfaces: name }), refusal)

@@ -1,6 +1,6 @@
 /** What a consumer gets: the tarball is packed, installed and loaded. */
 import assert from 'node:assert/strict'
-import { readdir, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join, posix, relative, sep } from 'node:path'
 import { describe, test } from 'node:test'
 import { blocks } from './blocks.js'
@@ -130,6 +130,16 @@ describe('the packed package', { skip }, () => {
     )
     const sum = sizes.reduce((one, other) => one + other, 0)
     assert.ok(sum <= 2 ** 20, `${sum} bytes`)
+  })
+
+  test('has what its README links to, or the README says that it has not', async () => {
+    const found = await files(installed)
+    const readme = await readFile(join(installed, 'README.md'), 'utf8')
+    const [, left = ''] = /^(The drawings.*?in\nthe installed package\.)/ms.exec(readme) ?? []
+    for (const [, target = ''] of readme.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
+      const isLeftOut = left.includes(posix.basename(target))
+      assert.equal(found.includes(target), !isLeftOut, target)
+    }
   })
 
   test('has a command, which tells its version', async () => {
