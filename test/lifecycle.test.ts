@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { mock, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { MulticastReceiver } from '../src/index.js'
 import { group, keep, kinds, makeReceiver, makeSender, record, spied } from './loopback.js'
 
@@ -308,6 +309,16 @@ test('an iterator that nobody reads does not keep an error of opening back', asy
   receiver[Symbol.asyncIterator]()
   await new Promise<void>((resolve) => receiver.on('close', resolve))
   assert.deepEqual(events, ['error', 'close'])
+})
+
+test('an error of opening that one loop of two waits for is told to that loop and nowhere else', async () => {
+  const receiver = makeReceiver({ bindAddress: '192.0.2.99' })
+  receiver[Symbol.asyncIterator]()
+  const waiting = receiver[Symbol.asyncIterator]().next()
+  await assert.rejects(waiting, { code: 'ERR_MULTICAST_BIND' })
+  await receiver.close()
+  // The event would be an uncaught exception by now.
+  await turn()
 })
 
 test('an override of emit sees every event', async () => {

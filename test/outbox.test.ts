@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { isPromise } from 'node:util/types'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import debug from 'debug'
 import { parseGroup } from '../src/address.js'
 import type { DatagramSocket } from '../src/datagram.js'
@@ -77,6 +79,19 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   promise.then(settle, settle)
   await setImmediate()
   return settled
+}
+
+/** Waits for what comes without an event. */
+async function until(isSo: () => boolean): Promise<void> {
+  for (const end = Date.now() + 10_000; !isSo(); await setImmediate()) {
+    assert.ok(Date.now() < end, 'not within 10 s')
+  }
+}
+
+/** Collects garbage. */
+function collect(): void {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
 }
 
 const systemError = (code: string): Error => Object.assign(new Error(`send ${code}`), { code })
@@ -206,6 +221,33 @@ test('no more than the limit waits for its time, and that is room again afterwar
   await assert.rejects(later(1), full)
   outbox.shut(() => new MulticastError('ERR_MULTICAST_CLOSED', 'closed'))
   await assert.rejects(last, { code: 'ERR_MULTICAST_CLOSED' })
+})
+
+test('what waits for its time holds the process only while it is to, and is let go afterwards', async () => {
+  const { outbox, kernel, open } = make(10_000)
+  open()
+  const held = () => process.getActiveResourcesInfo().filter((one) => one === 'Timeout').length
+  const later = (ms: number, data: Uint8Array) => outbox.sendLater(ms, data, { address, port })
+  const before = held()
+  const sends = [later(60_000, Buffer.alloc(1))]
+  assert.equal(held(), before + 1)
+  outbox.hold(false)
+  sends.push(later(60_000, Buffer.alloc(1)))
+  assert.equal(held(), before)
+  outbox.hold(true)
+  assert.equal(held(), before + 2)
+
+  const data = new WeakRef(new Uint8Array(1))
+  const sent = later(1, data.deref() as Uint8Array)
+  await until(() => kernel.taken.splice(0).length > 0)
+  kernel.answer()
+  assert.equal(await sent, 1)
+  await until(() => {
+    collect()
+    return data.deref() === undefined
+  })
+  outbox.shut(() => new Error('shut'))
+  for (const one of sends) await assert.rejects(one, /shut/)
 })
 
 test('once it is open it is full when the kernel has refused too much, and else never', async () => {
