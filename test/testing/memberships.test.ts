@@ -1,0 +1,454 @@
+/** What a receiver has joined, on the network in memory: which sockets are opened, what is told, what is refused. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { type CreateSocket, MulticastReceiver, type ReceiverOptions } from '../../src/index.js'
+import { MockNetwork } from '../../src/testing/index.js'
+import { told } from '../told.js'
+import { keep } from './endpoints.js'
+
+const group = '239.1.2.3'
+const zoned = 'ff02::1:3'
+const port = 10_000
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/** A host with the interfaces a, b and c, which notes what its sockets do, and refuses it as it is told to. */
+function setup(t: TestContext, interfaces = ['a', 'b', 'c']) {
+  const network = new MockNetwork({ platform: 'linux' })
+  const host = network.host({
+    interfaces: Object.fromEntries(
+      interfaces.map((name) => {
+        const at = name.charCodeAt(0) - 96
+        const addresses = [`10.0.${at}.1/24`, `fd0${at}::1/64`, `fe80::${at}/64`]
+        return [name, { segment: 'lan', addresses }]
+      }),
+    ),
+  })
+  /** The code with which joining on an interface is refused, by its handle. */
+  const refusals: Record<string, string> = {}
+  const calls: string[] = []
+  let open = 0
+  const createSocket: CreateSocket = (options) => {
+    const socket = host.createSocket(options)
+    open += 1
+    socket.once('close', () => {
+      open -= 1
+    })
+    for (const method of ['addMembership', 'addSourceSpecificMembership'] as const) {
+      const genuine = socket[method].bind(socket) as (...args: unknown[]) => void
+      socket[method] = (...args: unknown[]) => {
+        const code = refusals[String(args.at(-1))]
+        calls.push(`join ${args.at(-1)}`)
+        if (code === undefined) return genuine(...args)
+        throw Object.assign(new Error(`${method} ${code} ${args.at(-1)}`), { code })
+      }
+    }
+    return socket
+  }
+  const lines = told(t)
+  const events: string[] = []
+  const make = (options: Partial<ReceiverOptions> = {}) => {
+    const own = { group, port, bindAddress: 'group', ...host, createSocket, ...options }
+    const receiver = keep(new MulticastReceiver(own))
+    receiver.on('membership', (change, { interface: name, source = '' }) =>
+      events.push(`${change} ${name}${source && ` ${source}`}`),
+    )
+    return receiver
+  }
+  const has = (text: string | RegExp) =>
+    lines.filter((line) => (typeof text === 'string' ? line.includes(text) : text.test(line)))
+      .length
+  const names = (receiver: MulticastReceiver) =>
+    receiver.memberships.map(({ interface: name, source }) => (source ? `${name} ${source}` : name))
+  return {
+    network,
+    host,
+    refusals,
+    calls,
+    make,
+    has,
+    told: () => events.splice(0),
+    names,
+    open: () => open,
+  }
+}
+
+test('what is joined and left by hand is told of, each once, when all of it is done', async (t) => {
+  const { make, told, names, refusals } = setup(t)
+  const receiver = await make({ interfaces: ['a'] }).ready()
+  assert.deepEqual(told(), [])
+  await receiver.join({ interface: 'b' })
+  assert.deepEqual(told(), ['joined b'])
+  await receiver.join({ interface: 'b' })
+  await receiver.join()
+  assert.deepEqual(told(), [])
+  await receiver.leave({ interface: 'b' })
+  assert.deepEqual(told(), ['left b'])
+  refusals['10.0.3.1'] = 'EPERM'
+  await assert.rejects(receiver.join({ interface: 'c' }), { code: 'ERR_MULTICAST_JOIN' })
+  assert.deepEqual([names(receiver), told()], [['a'], []])
+  await receiver.join({ interface: 'b', source: '10.0.9.9' })
+  await receiver.join({ interface: 'b', source: '10.0.9.8' })
+  assert.deepEqual(told(), ['joined b 10.0.9.9', 'joined b 10.0.9.8'])
+  await receiver.leave({ source: '10.0.9.9' })
+  assert.deepEqual([names(receiver), told()], [['a', 'b 10.0.9.8'], ['left b 10.0.9.9']])
+  await receiver.leave({ interface: 'b', source: '10.0.9.8' })
+  await receiver.join({ interface: 'b' })
+  told()
+  await receiver.leave()
+  assert.deepEqual([names(receiver), told()], [[], ['left a', 'left b']])
+  // Nothing at all to leave is no mistake, something that is not joined is one.
+  await receiver.leave()
+  for (const wrong of [{ interface: 'a' }, { source: '10.0.9.9' }]) {
+    await assert.rejects(receiver.leave(wrong), {
+      code: 'ERR_MULTICAST_LEAVE',
+      message: /Nothing joined is like .*: the memberships are \[\]/,
+    })
+  }
+})
+
+test('of several that are named all are joined, or none', async (t) => {
+  const { make, told, names, refusals, has, open } = setup(t)
+  for (const of of [group, zoned]) {
+    const receiver = await make({ group: of, interfaces: ['a', 'b', 'c'] }).ready()
+    await receiver.leave({ interface: 'b' })
+    await receiver.leave({ interface: 'c' })
+    assert.deepEqual(told(), ['left b', 'left c'])
+    refusals['10.0.3.1'] = 'EPERM'
+    refusals['::%c'] = 'EPERM'
+    const before = has('not joined: ')
+    await assert.rejects(receiver.join(), { code: 'ERR_MULTICAST_JOIN' })
+    assert.equal(has('not joined: '), before + 1)
+    assert.deepEqual([names(receiver), told()], [['a'], []])
+    for (let turns = 0; turns < 5; turns += 1) await turn()
+    assert.equal(open(), 1, 'no socket is left behind')
+    delete refusals['10.0.3.1']
+    delete refusals['::%c']
+    await receiver.join()
+    assert.deepEqual(
+      [names(receiver), told()],
+      [
+        ['a', 'b', 'c'],
+        ['joined b', 'joined c'],
+      ],
+    )
+    await receiver.close()
+    refusals['10.0.2.1'] = 'EPERM'
+    refusals['::%b'] = 'EPERM'
+    await assert.rejects(make({ group: of, interfaces: ['a', 'b'] }).ready(), {
+      code: 'ERR_MULTICAST_JOIN',
+      message: /on b: .*EPERM/,
+    })
+    delete refusals['10.0.2.1']
+    delete refusals['::%b']
+  }
+})
+
+for (const followInterfaces of [false, true]) {
+  const how = followInterfaces ? 'followed' : 'not followed'
+
+  test(`of 'all', ${how}, what can be joined is, and nothing is no success`, async (t) => {
+    const { make, refusals, names, has } = setup(t)
+    for (const at of [1, 2]) refusals[`10.0.${at}.1`] = 'EPERM'
+    const receiver = await make({ followInterfaces }).ready()
+    assert.deepEqual(names(receiver), ['lo', 'c'])
+    assert.equal(has(/not joined.*on a: .*EPERM/), 1)
+    refusals['10.0.3.1'] = 'EACCES'
+    refusals['127.0.0.1'] = 'ENOBUFS'
+    // The first refusal is what it fails with.
+    await assert.rejects(make({ followInterfaces, port: 1 }).ready(), {
+      code: 'ERR_MULTICAST_MEMBERSHIP_LIMIT',
+    })
+  })
+
+  test(`a name that is refused for good, ${how}, fails to open`, async (t) => {
+    const { make, refusals } = setup(t)
+    refusals['10.0.1.1'] = 'EPERM'
+    for (const interfaces of ['a', ['b', 'a']]) {
+      const failing = make({ interfaces, followInterfaces })
+      await assert.rejects(failing.ready(), { code: 'ERR_MULTICAST_JOIN', message: /on a: / })
+    }
+  })
+
+  test(`the loopback interface alone is told of once, where 'all' is asked for, ${how}`, async (t) => {
+    const { make, has, host } = setup(t, [])
+    const alone = () => has('is joined on the loopback interface alone')
+    await make({ interfaces: ['lo'], followInterfaces }).ready()
+    assert.equal(alone(), 0)
+    const receiver = await make({ followInterfaces, port: 1 }).ready()
+    assert.equal(alone(), 1)
+    await receiver.join()
+    await receiver.join({ interface: 'all' })
+    assert.equal(alone(), 1)
+    host.add('d')
+    await make({ followInterfaces, port: 2 }).ready()
+    assert.equal(alone(), 1)
+  })
+}
+
+test('what passes with a change of the network does not keep a followed one from opening', async (t) => {
+  const { make, refusals, names, told, host, has } = setup(t)
+  refusals['10.0.1.1'] = 'ENODEV'
+  const receiver = await make({ interfaces: ['a', 'nosuch'], followInterfaces: true }).ready()
+  assert.deepEqual(names(receiver), [])
+  assert.equal(has(/not joined, and waiting: .*on a: .*ENODEV/), 1)
+  assert.equal(has(/not joined, and waiting: .*'nosuch'/), 1)
+  delete refusals['10.0.1.1']
+  // Any change has it tried again.
+  host.add('d')
+  await turn()
+  assert.deepEqual([names(receiver), told()], [['a'], ['joined a']])
+  assert.throws(() => make({ interfaces: ['a', 'nosuch'], followInterfaces: false }), {
+    code: 'ERR_MULTICAST_INTERFACE',
+  })
+})
+
+test('for every sender and for one it cannot be joined on one interface', async (t) => {
+  const { make, names, refusals } = setup(t)
+  for (const followInterfaces of [false, true]) {
+    const receiver = await make({ interfaces: ['a'], followInterfaces }).ready()
+    const isMix = {
+      code: 'ERR_MULTICAST_JOIN',
+      message: /cannot be both for every sender and for one/,
+    }
+    await assert.rejects(receiver.join({ interface: 'a', source: '10.0.9.9' }), isMix)
+    assert.deepEqual(names(receiver), ['a'])
+    await receiver.close()
+  }
+  // Over IPv6 the sources are the same everywhere, or the last ones would be those of all.
+  const sources = ['fd09::1', 'fd09::2']
+  const receiver = await make({ group: 'ff05::1:3', interfaces: ['a', 'b'], sources }).ready()
+  const isMix = { message: /must have the same sources on each interface/ }
+  await assert.rejects(receiver.leave({ interface: 'a', source: 'fd09::1' }), {
+    ...isMix,
+    code: 'ERR_MULTICAST_LEAVE',
+  })
+  await assert.rejects(receiver.join({ interface: 'c', source: 'fd09::1' }), {
+    ...isMix,
+    code: 'ERR_MULTICAST_JOIN',
+  })
+  assert.equal(names(receiver).length, 4)
+  await receiver.leave({ source: 'fd09::1' })
+  assert.deepEqual(names(receiver), ['a fd09::2', 'b fd09::2'])
+  // With a socket for each zone they may differ.
+  const apart = await make({
+    group: zoned,
+    interfaces: ['a', 'b'],
+    sources: ['fe80::9', 'fe80::8'],
+  }).ready()
+  await apart.leave({ interface: 'a', source: 'fe80::9' })
+  assert.deepEqual(names(apart), ['a fe80::8', 'b fe80::9', 'b fe80::8'])
+  assert.deepEqual(refusals, {})
+})
+
+test('a zone has a socket of its own, which closes with its last membership, but for the last of all', async (t) => {
+  const { make, open, told } = setup(t)
+  const settled = async (count: number): Promise<void> => {
+    for (let turns = 0; turns < 10; turns += 1) await turn()
+    assert.equal(open(), count)
+  }
+  const receiver = await make({ group: zoned, interfaces: ['a', 'b'] }).ready()
+  await settled(2)
+  await receiver.join({ interface: 'a' })
+  await receiver.join({ interface: 'c' })
+  await settled(3)
+  await receiver.leave({ interface: 'c' })
+  await settled(2)
+  await receiver.leave()
+  await settled(1)
+  assert.equal(receiver.address().port, port)
+  await receiver.join({ interface: 'c' })
+  await settled(1)
+  assert.deepEqual(told(), ['joined c', 'left c', 'left a', 'left b', 'joined c'])
+  const one = await make({ group: 'ff05::1:3', interfaces: ['a', 'b'], port: 1 }).ready()
+  await settled(2)
+  await one.leave()
+  await settled(2)
+  await one.close()
+  // Bound to any address, one is enough.
+  await make({ group: zoned, bindAddress: 'any', interfaces: ['a', 'b'], port: 2 }).ready()
+  await settled(2)
+})
+
+test('of port 0 the first socket picks the port for all', async (t) => {
+  const { make } = setup(t)
+  const receiver = await make({ group: zoned, port: 0, interfaces: ['a', 'b'] }).ready()
+  const { port: own } = receiver.address()
+  assert.ok(own > 0)
+  await receiver.join({ interface: 'c' })
+  await receiver.leave({ interface: 'a' })
+  await receiver.leave({ interface: 'b' })
+  assert.equal(receiver.address().port, own)
+})
+
+for (const of of [group, 'ff05::1:3', zoned]) {
+  test(`of ${of}, what is followed comes, goes, and is lost, as its interface does`, async (t) => {
+    const { make, host, told, names } = setup(t)
+    const plug = {
+      segment: 'lan',
+      addresses: ['10.0.1.1/24', 'fd01::1/64', 'fe80::1/64'],
+    }
+    const receiver = await make({
+      group: of,
+      interfaces: ['a', 'd'],
+      followInterfaces: true,
+    }).ready()
+    assert.deepEqual(names(receiver), ['a'])
+    host.remove('a')
+    await turn()
+    assert.deepEqual([names(receiver), told()], [[], ['lost a']])
+    host.add('a', plug)
+    await turn()
+    assert.deepEqual([names(receiver), told()], [['a'], ['joined a']])
+    host.add('d')
+    await turn()
+    assert.deepEqual([names(receiver), told()], [['a', 'd'], ['joined d']])
+    // What is left by hand stays so, until it is joined by hand.
+    await receiver.leave({ interface: 'a' })
+    host.remove('a')
+    host.add('a', plug)
+    await turn()
+    assert.deepEqual([names(receiver), told()], [['d'], ['left a']])
+    await receiver.join({ interface: 'a' })
+    host.remove('a')
+    await turn()
+    host.add('a', plug)
+    await turn()
+    assert.deepEqual(
+      [names(receiver).sort(), told()],
+      [
+        ['a', 'd'],
+        ['joined a', 'lost a', 'joined a'],
+      ],
+    )
+    // What is waited for can be left too.
+    host.remove('d')
+    await turn()
+    await receiver.leave({ interface: 'd' })
+    host.add('d')
+    await turn()
+    assert.deepEqual([names(receiver), told()], [['a'], ['lost d']])
+  })
+
+  test(`of ${of}, 'all' is followed but for what was left by hand`, async (t) => {
+    const { make, host, told, names } = setup(t, ['a', 'b'])
+    const receiver = await make({ group: of, followInterfaces: true }).ready()
+    const own = names(receiver)
+    assert.ok(own.includes('a') && own.includes('b'))
+    await receiver.leave({ interface: 'a' })
+    host.add('d')
+    await turn()
+    assert.deepEqual(told(), ['left a', 'joined d'])
+    assert.ok(!names(receiver).includes('a'))
+    host.remove('a')
+    host.add('a', { segment: 'lan' })
+    await turn()
+    assert.deepEqual(told(), [])
+    await receiver.join({ interface: 'a' })
+    host.remove('a')
+    host.add('a', { segment: 'lan' })
+    await turn()
+    assert.deepEqual(told(), ['joined a', 'lost a', 'joined a'])
+    await receiver.leave()
+    host.add('e')
+    await turn()
+    assert.deepEqual(names(receiver), [])
+  })
+
+  test(`of ${of}, join() renews what the system has lost, and tells of it`, async (t) => {
+    const { make, host, told, names, has } = setup(t)
+    const plug = { segment: 'lan', addresses: ['10.0.1.7/24', 'fd01::7/64', 'fe80::7/64'] }
+    const receiver = await make({
+      group: of,
+      interfaces: ['a', 'b'],
+      followInterfaces: false,
+    }).ready()
+    host.remove('a')
+    host.add('a', plug)
+    await receiver.join({ interface: 'b' })
+    assert.deepEqual(names(receiver).sort(), ['a', 'b'])
+    assert.deepEqual(told(), ['lost a', 'joined a'])
+    assert.equal(has('lost by the system'), 1)
+    host.remove('a')
+    // Over IPv6 a zone that is away cannot be asked for.
+    await receiver.join({ interface: 'b' })
+    if (of === group) assert.deepEqual([names(receiver), told()], [['b'], ['lost a']])
+    host.add('a', plug)
+    await receiver.join()
+    assert.deepEqual(names(receiver).sort(), ['a', 'b'])
+    await receiver.leave({ interface: 'a' })
+    assert.deepEqual(names(receiver), ['b'])
+  })
+}
+
+test("by the system's route it is joined under its name, and moves with it", async (t) => {
+  const { make, host, told, names, has } = setup(t, ['a', 'b'])
+  const receiver = await make({ interfaces: 'default', followInterfaces: true }).ready()
+  assert.deepEqual([names(receiver), has('joining on a, source any')], [['default'], 1])
+  host.down('a')
+  await turn()
+  assert.deepEqual([names(receiver), told()], [['default'], ['left default', 'joined default']])
+  assert.equal(has('joining on b, source any'), 1)
+  host.down('b')
+  await turn()
+  await receiver.leave({ interface: 'default' })
+  assert.deepEqual([names(receiver), told()], [[], ['left default']])
+  await assert.rejects(receiver.join({ interface: 'default' }), {
+    code: 'ERR_MULTICAST_INTERFACE',
+    message: /There is no route to 239\.1\.2\.3/,
+  })
+  host.up('b')
+  await receiver.join({ interface: 'default' })
+  assert.deepEqual([names(receiver), told()], [['default'], ['joined default']])
+  const isMix = {
+    code: 'ERR_MULTICAST_JOIN',
+    message: /could not tell 'default' from an interface/,
+  }
+  await assert.rejects(receiver.join({ interface: 'b' }), isMix)
+})
+
+test('an address that moves to another interface takes its membership along', async (t) => {
+  const { make, host, told, names } = setup(t, ['a', 'b'])
+  const receiver = await make({ interfaces: '10.0.1.1', followInterfaces: true }).ready()
+  assert.deepEqual(names(receiver), ['a'])
+  host.readdress('a', ['10.0.7.1/24'])
+  host.readdress('b', ['10.0.1.1/24'])
+  await turn()
+  assert.deepEqual([names(receiver), told().sort()], [['b'], ['joined b', 'left a']])
+  await receiver.leave({ interface: '10.0.1.1' })
+  host.readdress('b', ['10.0.8.1/24'])
+  host.readdress('a', ['10.0.1.1/24'])
+  await turn()
+  assert.deepEqual([names(receiver), told()], [[], ['left b']])
+})
+
+test('why something waits is told once for each reason, and anew once it was there', async (t) => {
+  const { make, host, has } = setup(t, [])
+  const count = () => has(/not joined, and waiting/)
+  const receiver = await make({ interfaces: ['d'], followInterfaces: true }).ready()
+  assert.equal(count(), 1)
+  host.add('e')
+  host.add('f')
+  await turn()
+  assert.equal(count(), 1)
+  host.add('d')
+  await turn()
+  assert.equal(receiver.memberships.length, 1)
+  host.remove('d')
+  await turn()
+  assert.equal(count(), 2)
+  const { make: other, has: hasOther, host: alone } = setup(t, [])
+  alone.down('lo')
+  await other({ group: zoned, followInterfaces: true }).ready()
+  assert.equal(hasOther(/not joined, and waiting: There is no interface with an IPv6 address/), 1)
+  await other({ interfaces: 'default', followInterfaces: true }).ready()
+  assert.equal(hasOther(/not joined, and waiting: there is no route to 239\.1\.2\.3/), 1)
+})
+
+test("'all' of a host without an interface is an error where it is not followed", async (t) => {
+  const { make, host } = setup(t, [])
+  host.down('lo')
+  await assert.rejects(make({ group: zoned, followInterfaces: false }).ready(), {
+    code: 'ERR_MULTICAST_INTERFACE',
+    message: /There is no interface with an IPv6 address to join on/,
+  })
+})

@@ -1,0 +1,347 @@
+/** What is sent through, on the network in memory: which sockets are opened, what they are set to, what is told. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type TestContext, test } from 'node:test'
+import {
+  type CreateSocket,
+  MulticastPeer,
+  MulticastReceiver,
+  MulticastSender,
+  type PeerOptions,
+  type SenderOptions,
+} from '../../src/index.js'
+import { MockNetwork } from '../../src/testing/index.js'
+import { told } from '../told.js'
+import { keep } from './endpoints.js'
+
+const group = '239.1.2.3'
+const port = 10_000
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const turns = async (): Promise<void> => {
+  for (let count = 0; count < 10; count += 1) await turn()
+}
+
+/** Without its port. */
+const addressOf = (from: string): string => from.replace(/:\d+$/, '').replace(/[[\]]/g, '')
+
+const plug = (at: number, own = 1) => ({
+  segment: 'lan',
+  addresses: [`10.0.${at}.${own}/24`, `fd0${at}::${own}/64`, `fe80::${at}${own}/64`],
+})
+
+/** A host with the interfaces e1 and e2, and what its sockets do, which may be refused. */
+function setup(t: TestContext, count = 2) {
+  const network = new MockNetwork({ platform: 'linux' })
+  const host = network.host({
+    interfaces: Object.fromEntries(
+      Array.from({ length: count }, (_, at) => [`e${at + 1}`, plug(at + 1)]),
+    ),
+  })
+  const refusals: Record<string, string> = {}
+  const calls: string[] = []
+  let open = 0
+  const createSocket: CreateSocket = (options) => {
+    const socket = host.createSocket(options)
+    open += 1
+    socket.once('close', () => {
+      open -= 1
+    })
+    const genuine = socket.setMulticastInterface.bind(socket)
+    return Object.assign(socket, {
+      setMulticastInterface(on: string) {
+        calls.push(on)
+        const code = refusals[on]
+        if (code !== undefined) throw Object.assign(new Error(`set ${code} ${on}`), { code })
+        genuine(on)
+      },
+    })
+  }
+  const lines = told(t)
+  const has = (text: string | RegExp) =>
+    lines.filter((line) => (typeof text === 'string' ? line.includes(text) : text.test(line)))
+      .length
+  const own = { group, port, ...host, createSocket }
+  const sender = (options: Partial<SenderOptions> = {}) =>
+    keep(new MulticastSender({ ...own, ...options }))
+  const peer = (options: Partial<PeerOptions> = {}) =>
+    keep(new MulticastPeer({ ...own, bindAddress: 'group', ...options }))
+  /** Through what a message goes out now, and from which addresses. */
+  const went = async (endpoint: MulticastSender | MulticastPeer): Promise<string[]> => {
+    const before = network.journal.length
+    await endpoint.send('x')
+    await turns()
+    return network.journal
+      .slice(before)
+      .map((entry) => `${entry.interface} ${addressOf(entry.from)}`)
+  }
+  return { network, host, refusals, calls, has, lines, sender, peer, went, open: () => open }
+}
+
+test('a datagram leaves by each interface that is named, in that order', async (t) => {
+  const { sender, went, open, calls } = setup(t)
+  for (const [options, ways] of [
+    [{ interfaces: 'e2' }, ['e2 10.0.2.1']],
+    [{ interfaces: ['e2', 'e1'] }, ['e2 10.0.2.1', 'e1 10.0.1.1']],
+    [{ interfaces: ['e2', '10.0.2.1', 'e1'] }, ['e2 10.0.2.1', 'e1 10.0.1.1']],
+    [{ interfaces: 'all' }, ['e1 10.0.1.1', 'e2 10.0.2.1']],
+    [{ interfaces: 'default' }, ['e1 10.0.1.1']],
+  ] as const) {
+    const one = await sender(options).ready()
+    assert.deepEqual(await went(one), ways, JSON.stringify(options))
+    assert.equal(open(), ways.length)
+    const names =
+      options.interfaces === 'default' ? ['default'] : ways.map((way) => way.split(' ')[0])
+    assert.deepEqual(one.interfaces, names)
+    await one.close()
+    assert.deepEqual(one.interfaces, [])
+  }
+  // The route of the moment is none that is set.
+  calls.splice(0)
+  await sender({ interfaces: 'default' }).ready()
+  assert.deepEqual(calls, [])
+})
+
+test('with a port of its own each of several is bound to its address, one alone to any', async (t) => {
+  const { sender, went } = setup(t)
+  for (const [options, address] of [
+    [{ interfaces: ['e1', 'e2'], localPort: 5000 }, '10.0.1.1'],
+    [{ interfaces: 'all', localPort: 5000 }, '10.0.1.1'],
+    [{ interfaces: 'e1', localPort: 5000 }, '0.0.0.0'],
+    [{ interfaces: ['e1', 'e2'] }, '0.0.0.0'],
+    [{ interfaces: ['e1'], localPort: 5000, followInterfaces: true }, '0.0.0.0'],
+    [{ interfaces: ['e1', 'e9'], localPort: 5000, followInterfaces: true }, '10.0.1.1'],
+    [{ interfaces: 'e1', followInterfaces: false, localPort: 5000 }, '0.0.0.0'],
+    [{ interfaces: ['e1', 'e2'], followInterfaces: false, localPort: 5000 }, '10.0.1.1'],
+  ] as const) {
+    const one = await sender(options).ready()
+    assert.equal(one.address().address, address, JSON.stringify(options))
+    assert.ok((await went(one)).length > 0)
+    await one.close()
+  }
+})
+
+for (const followInterfaces of [false, true]) {
+  const how = followInterfaces ? 'followed' : 'not followed'
+
+  test(`what is refused for good, ${how}, fails to open where it was named, and leaves no socket`, async (t) => {
+    const { sender, peer, refusals, open, went, has } = setup(t)
+    refusals['10.0.1.1'] = 'EPERM'
+    for (const interfaces of ['e1', ['e2', 'e1']]) {
+      for (const make of [sender, peer]) {
+        await assert.rejects(make({ interfaces, followInterfaces }).ready(), (error: Error) => {
+          const { code, message, cause } = error as Error & {
+            code: string
+            cause: { code: string }
+          }
+          assert.deepEqual([code, cause.code], ['ERR_MULTICAST_SOCKET', 'EPERM'])
+          assert.match(message, /refused to send through e1, '10\.0\.1\.1': set EPERM/)
+          return true
+        })
+        await turns()
+        assert.equal(open(), 0)
+      }
+    }
+    const before = has(/not sending through e1: .*EPERM/)
+    const all = await sender({ interfaces: 'all', followInterfaces }).ready()
+    assert.equal(has(/not sending through e1: .*EPERM/), before + 1)
+    assert.deepEqual([await went(all), all.interfaces], [['e2 10.0.2.1'], ['e2']])
+    refusals['10.0.2.1'] = 'EACCES'
+    const none = sender({ interfaces: 'all', followInterfaces })
+    await assert.rejects(none.ready(), { code: 'ERR_MULTICAST_SOCKET', message: /through e1, / })
+  })
+
+  test(`a host without an interface, ${how}`, async (t) => {
+    const { sender, host, has } = setup(t, 0)
+    host.down('lo')
+    const all = sender({ interfaces: 'all', followInterfaces })
+    if (followInterfaces) {
+      await all.ready()
+      assert.deepEqual(all.interfaces, [])
+      assert.equal(has('not sending through all: there is no interface with an IPv4 address'), 1)
+      return
+    }
+    await assert.rejects(all.ready(), {
+      code: 'ERR_MULTICAST_INTERFACE',
+      message: /There is no interface with an IPv4 address to send through/,
+    })
+  })
+}
+
+test("what is followed is sent through while it is there; of 'all' its socket closes, else it waits", async (t) => {
+  const { sender, host, went, open, has } = setup(t)
+  host.down('lo')
+  const named = await sender({
+    interfaces: ['e2', 'e1'],
+    localPort: 5000,
+    followInterfaces: true,
+  }).ready()
+  const all = await sender({ interfaces: 'all' }).ready()
+  assert.equal(open(), 4)
+  host.remove('e2')
+  await turns()
+  assert.equal(open(), 3)
+  assert.deepEqual([named.interfaces, all.interfaces], [['e1'], ['e1']])
+  assert.equal(has('not sending through e2 any more: it is gone'), 2)
+  assert.deepEqual(await went(named), ['e1 10.0.1.1'])
+  host.add('e2', plug(2))
+  await turns()
+  assert.equal(open(), 4)
+  assert.deepEqual(
+    [await went(named), await went(all)],
+    [
+      ['e2 10.0.2.1', 'e1 10.0.1.1'],
+      ['e1 10.0.1.1', 'e2 10.0.2.1'],
+    ],
+  )
+  assert.equal(named.address().port, 5000)
+  host.remove('e1')
+  host.remove('e2')
+  await turns()
+  assert.deepEqual([named.interfaces, all.interfaces, open()], [[], [], 2])
+  // What waits keeps its port, and tells it.
+  assert.equal(named.address().port, 5000)
+  for (const one of [named, all]) {
+    await assert.rejects(one.send('x'), { code: 'ERR_MULTICAST_SEND' })
+  }
+  await named.close()
+  await turns()
+  assert.equal(open(), 0)
+})
+
+test('an address that changes, or moves, is seen to by the same socket, or another where it is bound', async (t) => {
+  const { sender, peer, host, went, open } = setup(t)
+  const free = await sender({ interfaces: 'e1', followInterfaces: true }).ready()
+  const bound = await sender({
+    interfaces: ['e1', 'e2'],
+    localPort: 5000,
+    followInterfaces: true,
+  }).ready()
+  const given = await sender({ interfaces: '10.0.1.1', followInterfaces: true }).ready()
+  const hearing = await peer({ interfaces: 'e1', followInterfaces: true }).ready()
+  const before = open()
+  const ports = [free, bound].map((one) => one.address().port)
+  host.readdress('e1', plug(1, 7).addresses)
+  await turns()
+  assert.deepEqual(await went(free), ['e1 10.0.1.7'])
+  assert.deepEqual(await went(bound), ['e1 10.0.1.7', 'e2 10.0.2.1'])
+  assert.deepEqual(await went(hearing), ['e1 10.0.1.7'])
+  assert.deepEqual(given.interfaces, [])
+  assert.deepEqual(
+    [free, bound].map((one) => one.address().port),
+    ports,
+  )
+  assert.equal(bound.address().address, '10.0.1.7')
+  host.readdress('e2', ['10.0.1.1/24'])
+  await turns()
+  assert.deepEqual([await went(given), given.interfaces], [['e2 10.0.1.1'], ['e2']])
+  assert.equal(open(), before)
+})
+
+for (const group of ['239.1.2.3', 'ff05::1:3', 'ff02::1:3']) {
+  test(`of ${group}, what is not followed heals by the send that was refused`, async (t) => {
+    const { sender, host, open, network, has } = setup(t)
+    const options = { group, followInterfaces: false }
+    const senders = [
+      await sender({ ...options, interfaces: 'e1' }).ready(),
+      await sender({ ...options, interfaces: ['e1', 'e2'], localPort: 5000 }).ready(),
+      await sender({ ...options, interfaces: 'e1', replies: false }).ready(),
+    ]
+    const before = open()
+    host.remove('e1')
+    for (const one of senders) {
+      if (one.interfaces.length > 1) continue
+      await assert.rejects(one.send('x'), {
+        code: 'ERR_MULTICAST_SEND',
+        message:
+          /\(e1 is down or gone, or has no IPv\d address: sends go out again once that is over\)/,
+      })
+    }
+    assert.ok(has(/not sending through e1: /) >= 2)
+    host.add('e1', plug(1, 7))
+    for (const one of senders) {
+      // Together they heal it once.
+      await Promise.all(['a', 'b', 'c'].map((message) => one.send(message)))
+      await turns()
+      const last = network.journal.filter((entry) => entry.interface === 'e1').slice(-3)
+      assert.equal(last.length, 3)
+      for (const { from } of last) assert.match(addressOf(from), /7(%e1)?$/)
+    }
+    assert.equal(open(), before)
+    host.remove('e1')
+    const [first] = senders
+    await assert.rejects(first?.send('x') as Promise<number>, { code: 'ERR_MULTICAST_SEND' })
+  })
+}
+
+test('what could not be opened is told once for each reason, and tried again', async (t) => {
+  const { sender, host, has, refusals } = setup(t)
+  refusals['10.0.1.1'] = 'EADDRNOTAVAIL'
+  const one = await sender({ interfaces: ['e1', 'e9'], followInterfaces: true }).ready()
+  assert.deepEqual(one.interfaces, [])
+  assert.equal(has(/not sending through e1: .*EADDRNOTAVAIL/), 1)
+  assert.equal(has(/not sending through e9: .*'e9', which is no interface here/), 1)
+  host.add('e3', plug(3))
+  await turns()
+  host.remove('e3')
+  await turns()
+  assert.equal(has(/not sending through e\d: /), 2)
+  refusals['10.0.1.1'] = 'EPERM'
+  host.add('e3', plug(3))
+  await turns()
+  assert.equal(has(/not sending through e1: .*EPERM/), 1)
+  delete refusals['10.0.1.1']
+  host.remove('e3')
+  await turns()
+  assert.deepEqual(one.interfaces, ['e1'])
+  host.add('e9', plug(9))
+  await turns()
+  assert.deepEqual(one.interfaces, ['e1', 'e9'])
+  host.remove('e9')
+  await turns()
+  assert.equal(has(/not sending through e9: /), 2)
+})
+
+test('without replies it is connected to where the route leads, and follows that', async (t) => {
+  const { sender, host, went, has } = setup(t)
+  const one = await sender({
+    interfaces: 'default',
+    replies: false,
+    followInterfaces: true,
+  }).ready()
+  assert.deepEqual([await went(one), one.interfaces], [['e1 10.0.1.1'], ['default']])
+  assert.equal(has('sending through e1 from 10.0.1.1'), 1)
+  host.down('e1')
+  await turns()
+  assert.deepEqual(await went(one), ['e2 10.0.2.1'])
+  assert.equal(has('sending through e2 from 10.0.2.1'), 1)
+  host.down('e2')
+  await turns()
+  await assert.rejects(one.send('x'), { code: 'ERR_MULTICAST_SEND' })
+  assert.equal(has(/through default: there is no route to 239\.1\.2\.3: add one, or name/), 1)
+  host.up('e2')
+  await turns()
+  assert.deepEqual(await went(one), ['e2 10.0.2.1'])
+})
+
+test('DEBUG tells what is sent through and from', async (t) => {
+  const { sender, has } = setup(t)
+  await sender({ interfaces: ['e1', 'e2'] }).ready()
+  assert.deepEqual([has('through e1 from 10.0.1.1'), has('through e2 from 10.0.2.1')], [1, 1])
+  await sender({ interfaces: 'e2', localAddress: '10.0.1.1' }).ready()
+  assert.equal(has('through e2 from 10.0.1.1'), 1)
+  await sender({ interfaces: 'default' }).ready()
+  assert.equal(has("through the system's route from 10.0.1.1"), 1)
+})
+
+test('replies come to whatever is sent through, and none to what has none', async (t) => {
+  const { sender, network, open } = setup(t)
+  const other = network.host({ interfaces: { far: plug(1, 2) } })
+  const receiver = keep(new MulticastReceiver({ group, port, ...other, bindAddress: 'group' }))
+  receiver.on('message', (message, remote) => receiver.reply(message, remote))
+  await receiver.ready()
+  const one = await sender({ interfaces: ['e2', 'e1'] }).ready()
+  const heard = once(one, 'message')
+  await one.send('hello')
+  assert.equal(String((await heard)[0]), 'hello')
+  assert.equal(open(), 2)
+})
