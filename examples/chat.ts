@@ -1,23 +1,23 @@
 /**
- * A chat without a server: each is a peer, which hears the group and speaks to it from its port. Start one in
- * each of several terminals, and type; Ctrl-D or Ctrl-C leaves.
+ * A chat without a server: each program is a peer, which hears the group and sends to it from the group's port.
+ * Start one in each of several terminals, and type. Ctrl-D or Ctrl-C leaves.
  *
  *     npx tsx examples/chat.ts --name Ada
  *     npx tsx examples/chat.ts --name Grace
  *
- * Ada's prints, when Grace comes later, says hello and leaves:
+ * When Grace joins later, says hello and leaves, Ada sees:
  *
  *     Ada, on 239.255.29.71 port 10006
  *     Grace is here
  *     Grace: hello
  *     Grace has left
  *
- * That stays on this machine. Between machines name an interface of each, and for others of your own another
+ * That stays on this machine. Between machines, name an interface on each; for a chat of your own, take another
  * group or port:
  *
  *     npx tsx examples/chat.ts --name Ada --interface eth0 --group 239.255.29.72 --port 10016
  *
- * Anybody on the network can read along, and claim to be Ada.
+ * Anyone on the network can read along, and claim to be Ada.
  */
 import { randomUUID } from 'node:crypto'
 import { createInterface } from 'node:readline'
@@ -66,20 +66,20 @@ const peer = new MulticastPeer({
 const others = new Map<string, { name: string; heard: number }>()
 
 peer.on('message', (message) => {
-  // With loopback on, which the others on this host need, it hears itself too.
+  // Loopback is on, because others on this host need it, so it hears itself too.
   if (message.id === id) return
   if (message.kind === 'bye') {
     if (others.delete(message.id)) print(`${message.name} has left`)
     return
   }
   if (!others.has(message.id)) {
-    // Anybody can send anything.
+    // Anyone can send anything.
     if (others.size === 1000) return
     print(`${message.name} is here`)
   }
   others.set(message.id, { name: message.name, heard: performance.now() })
   if (message.kind === 'says') print(`${message.name}: ${message.text}`)
-  // All are asked at once: they shall not all answer at once.
+  // All are asked at once, but should not all answer at once.
   if (message.kind === 'who') setTimeout(tell, Math.random() * 100, 'here')
 })
 

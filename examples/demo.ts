@@ -1,7 +1,7 @@
 /**
  * `npm run demo`: receiver.ts twice and sender.ts once, as separate processes on the loopback
- * interface. Prints what each of them prints, with its name in front, and a last line of its own.
- * Exits with 1 if anything is missing; gives up after nine seconds.
+ * interface. Prints what each of them prints, after its name, and a line of its own at the end.
+ * Exits with 1 if anything is missing, and gives up after nine seconds.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,13 +1,13 @@
 /**
- * Discovery without a server: each service is a peer, which tells the group what it is and where. Whoever
- * starts later asks first. A service that is silent for too long is gone. Start several, each in a
- * terminal of its own; one without a name only looks on.
+ * Discovery without a server: each service is a peer, which tells the group what and where it is. Whoever
+ * starts later asks first. A service that is silent for too long is considered gone. Start several, each in
+ * its own terminal; one without a name only watches.
  *
  *     npx tsx examples/discovery.ts --name north --kind printer --serves 8001
  *     npx tsx examples/discovery.ts --name west --kind scanner --serves 8003
  *     npx tsx examples/discovery.ts
  *
- * The last prints, when west then is stopped with Ctrl-C and north is killed:
+ * When west is then stopped with Ctrl-C and north is killed, the last one prints:
  *
  *     looking on 239.255.29.71 port 10001
  *     north: printer at 127.0.0.1:8001
@@ -15,12 +15,12 @@
  *     west has left
  *     north is gone
  *
- * That stays on this machine. Between machines name an interface of each:
+ * That stays on this machine. Between machines, name an interface on each:
  *
  *     npx tsx examples/discovery.ts --interface eth0 --group 239.255.29.72 --port 10011
  *
- * Anybody on the network can announce services that do not exist. Where other programs are to find them, take
- * mDNS, as in mdns.ts.
+ * Anyone on the network can announce services that do not exist. If other programs should find yours, use mDNS,
+ * as in mdns.ts.
  */
 import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
@@ -77,14 +77,14 @@ const peer = new MulticastPeer({
 const known = new Map<string, { name: string; until: number }>()
 
 peer.on('message', ({ id: other, says, service }, remote) => {
-  // With loopback on, which the others on this host need, it hears itself too.
+  // Loopback is on, because others on this host need it, so it hears itself too.
   if (other === id) return
-  // All are asked at once: they shall not all answer at once.
+  // All are asked at once, but should not all answer at once.
   if (says === 'who') setTimeout(tell, Math.random() * 100)
   if (says === 'gone') lose(other, 'has left')
   if (says !== 'here' || service === undefined) return
   if (!known.has(other)) {
-    // Anybody can send anything.
+    // Anyone can send anything.
     if (known.size === 1000) return
     print(`${service.name}: ${service.kind} at ${remote.address}:${service.port}`)
   }

@@ -1,8 +1,8 @@
 /**
- * DNS messages (RFC 1035, and what RFC 6762 makes of two of their bits), packed by `Struct`: the codec of
- * mdns.ts, and no program of its own.
+ * DNS messages (RFC 1035, with the meaning that RFC 6762 gives two of their bits), packed with `Struct`. This is
+ * the codec of mdns.ts, not a program.
  *
- * It knows the records that services are found by, and keeps the bytes of others: the package dns-packet
+ * It knows the records that are needed to find services, and keeps the bytes of others. The package dns-packet
  * knows many more.
  */
 import type { Codec } from 'typed-multicast'

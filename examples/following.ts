@@ -1,8 +1,8 @@
 /**
- * Following the network: a receiver is started before its interface is there, hears once it is, and hears
- * again after it was unplugged and plugged in. It calls nothing for that; `membership` events tell of it.
- * The interface is that of a host in memory, so that it can come and go. With one of this machine
- * it is the same, some two seconds later: leave `...robot` out, and give its name.
+ * Following the network: a receiver starts before its interface exists, hears once it does, and hears again
+ * after the interface was unplugged and plugged in. It need not call anything for that; `membership` events
+ * report it. The interface is in memory, so that it can come and go. With one of this machine it works the
+ * same, about two seconds later: remove `...robot`, and give the interface's name.
  *
  * It prints:
  *
@@ -36,7 +36,7 @@ await receiver.ready()
 const joined = receiver.memberships.map((membership) => membership.interface)
 console.log(`waiting, joined on ${joined.join(', ') || 'nothing'}`)
 
-// On the same host, and so by the same interface.
+// On the same host, and so through the same interface.
 const sender = new MulticastSender({ ...where, ...robot })
 await sender.ready()
 

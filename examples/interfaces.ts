@@ -1,9 +1,8 @@
 /**
  * Several interfaces: a receiver joins on those that the command line names, prints what it has
- * joined, leaves one and joins it again. Without an argument that is the loopback interface, and
- * `all` is every interface: then the routers behind each are told of it. A sender sends one message
- * through the same interfaces, and so the receiver hears it once for each. With TTL 0 it stays on this
- * machine.
+ * joined, leaves one and joins it again. Without an argument it uses the loopback interface; `all`
+ * is every interface, and then the routers behind each hear of it. A sender sends one message through
+ * the same interfaces, so the receiver hears it once for each. With TTL 0 it stays on this machine.
  *
  * Without an argument it prints:
  *

@@ -202,7 +202,7 @@ scenario('what would wait for replies is refused, at once or by the promise', []
   await using network = new MockNetwork()
   const host = network.host()
   await using sender = new MulticastSender({ group, port, replies: false, ...host })
-  const refusal = { code: 'ERR_MULTICAST_OPTION', message: /replies: false, and hears none/ }
+  const refusal = { code: 'ERR_MULTICAST_OPTION', message: /replies: false, so it hears none/ }
   assert.throws(() => sender.request('?', { limit: 1 }), refusal)
   await assert.rejects(sender.gather('?', { limit: 1 }), refusal)
   assert.throws(() => new MulticastSender({ group, port, replies: false, timeout: 1, ...host }), {
