@@ -70,6 +70,7 @@ const waiting = [
 const together = [
   ['address', 'codec', 'endpoint', 'interfaces', 'layout', 'options', 'outbox', 'queue', 'rules'],
   ['testing/host', 'testing/journal', 'testing/network', 'testing/platform', 'testing/schedule'],
+  ['member-socket', 'testing/memberships', 'testing/outgoing'],
   ['struct/codec', 'struct/half', 'struct/hostile-values', 'struct/inet'],
   ['igmp', 'ipv6', 'isolation', 'joining', 'routed', 'sockopt'],
 ].map((row) => row.map((name) => `test/${name}.test`))

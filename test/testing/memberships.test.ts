@@ -33,6 +33,11 @@ function setup(t: TestContext, interfaces = ['a', 'b', 'c']) {
     socket.once('close', () => {
       open -= 1
     })
+    const drop = socket.dropMembership.bind(socket)
+    socket.dropMembership = (...args) => {
+      calls.push(`leave ${args.at(-1)}`)
+      drop(...args)
+    }
     for (const method of ['addMembership', 'addSourceSpecificMembership'] as const) {
       const genuine = socket[method].bind(socket) as (...args: unknown[]) => void
       socket[method] = (...args: unknown[]) => {
@@ -450,5 +455,168 @@ test("'all' of a host without an interface is an error where it is not followed"
   await assert.rejects(make({ group: zoned, followInterfaces: false }).ready(), {
     code: 'ERR_MULTICAST_INTERFACE',
     message: /There is no interface with an IPv6 address to join on/,
+  })
+})
+
+test('it is left by its name, by an address, and as it was asked for', async (t) => {
+  const { make, names, host } = setup(t)
+  for (const followInterfaces of [false, true]) {
+    const receiver = await make({ interfaces: ['a', '10.0.2.1', 'c'], followInterfaces }).ready()
+    assert.deepEqual(names(receiver), ['a', 'b', 'c'])
+    const isUnlike = {
+      code: 'ERR_MULTICAST_LEAVE',
+      message: /interface: 'default', source: undefined/,
+    }
+    await assert.rejects(receiver.leave({ interface: 'default' }), isUnlike)
+    await assert.rejects(receiver.leave({ interface: 'nosuch' }), {
+      code: 'ERR_MULTICAST_INTERFACE',
+      message: /^interface is 'nosuch'/,
+    })
+    await receiver.leave({ interface: '10.0.1.1' })
+    assert.deepEqual(names(receiver), ['b', 'c'])
+    await receiver.leave({ interface: 'b' })
+    assert.deepEqual(names(receiver), ['c'])
+    await receiver.join({ interface: '10.0.2.1' })
+    await receiver.leave({ interface: '10.0.2.1' })
+    assert.deepEqual(names(receiver), ['c'])
+    await receiver.close()
+  }
+  // The address of an interface that is down is still that of what is joined there.
+  const receiver = await make({ interfaces: ['a', 'b'], followInterfaces: false }).ready()
+  host.down('a')
+  await receiver.leave({ interface: '10.0.1.1' })
+  assert.deepEqual(names(receiver), ['b'])
+})
+
+test('what is joined by hand is followed by the name that it was asked for by, for its sources', async (t) => {
+  const { make, names, host, told } = setup(t)
+  const receiver = await make({ interfaces: ['a'], followInterfaces: true }).ready()
+  const again = async (name: string, at: number): Promise<void> => {
+    host.remove(name)
+    host.add(name, { segment: 'lan', addresses: [`10.0.${at}.1/24`] })
+    await turn()
+  }
+  await receiver.join({ interface: '10.0.2.1', source: '10.0.9.9' })
+  await receiver.join({ interface: 'b', source: '10.0.9.8' })
+  told()
+  await again('b', 2)
+  assert.deepEqual(names(receiver).sort(), ['a', 'b 10.0.9.8', 'b 10.0.9.9'])
+  // One source of it is asked for no more, the other is.
+  await receiver.leave({ source: '10.0.9.8' })
+  await again('b', 2)
+  assert.deepEqual(names(receiver).sort(), ['a', 'b 10.0.9.9'])
+  await again('a', 1)
+  assert.deepEqual(names(receiver).sort(), ['a', 'b 10.0.9.9'])
+  // By its name, although it was asked for by an address.
+  await receiver.leave({ interface: 'b' })
+  await again('b', 2)
+  assert.deepEqual(names(receiver), ['a'])
+  await receiver.join({ interface: '10.0.2.1' })
+  told()
+  host.readdress('b', ['10.0.7.1/24'])
+  host.readdress('c', ['10.0.2.1/24'])
+  await turn()
+  assert.deepEqual(
+    [names(receiver).sort(), told().sort()],
+    [
+      ['a', 'c'],
+      ['joined c', 'left b'],
+    ],
+  )
+  await receiver.leave({ interface: 'c' })
+  host.readdress('c', ['10.0.3.1/24'])
+  host.readdress('b', ['10.0.2.1/24'])
+  await turn()
+  assert.deepEqual(names(receiver), ['a'])
+})
+
+test('a look finds what was lost, joins it, and has the network told of what has returned', async (t) => {
+  const { make, host, told, calls, refusals, names } = setup(t)
+  const fired: (() => void)[] = []
+  t.mock.method(AbortSignal, 'timeout', () => {
+    const controller = new AbortController()
+    fired.push(() => controller.abort())
+    return controller.signal
+  })
+  const look = async (): Promise<void> => {
+    calls.splice(0)
+    for (const fire of fired.splice(0)) fire()
+    await turn()
+  }
+  const plug = { segment: 'lan', addresses: ['10.0.1.1/24', 'fd01::1/64', 'fe80::1/64'] }
+  const receiver = await make({
+    ...{ interfaces: ['a', 'b'], followInterfaces: true, watchInterfaces: undefined },
+  }).ready()
+  await look()
+  assert.deepEqual([calls, told()], [[], []])
+  host.remove('a')
+  host.add('a', plug)
+  await look()
+  assert.deepEqual(told(), ['lost a', 'joined a'])
+  await look()
+  host.down('a')
+  await look()
+  await look()
+  await look()
+  assert.deepEqual([told(), calls], [[], []])
+  host.up('a')
+  await look()
+  assert.deepEqual(
+    calls.filter((call) => call.startsWith('leave')),
+    ['leave 10.0.1.1'],
+  )
+  assert.ok(calls.includes('join 10.0.1.1'))
+  await look()
+  await look()
+  assert.deepEqual([names(receiver), calls], [['b', 'a'], []])
+  // What is refused is tried again at each look, although nothing has changed.
+  refusals['10.0.3.1'] = 'ENODEV'
+  const waiting = await make({
+    ...{ port: 1, interfaces: ['c'], followInterfaces: true, watchInterfaces: undefined },
+  }).ready()
+  await look()
+  await look()
+  assert.deepEqual([names(waiting), calls], [[], ['join 10.0.3.1']])
+  delete refusals['10.0.3.1']
+  await look()
+  assert.deepEqual([names(waiting), told()], [['c'], ['joined c']])
+  await look()
+  assert.deepEqual(calls, [])
+})
+
+test('where its address cannot be bound yet it is waited for, if anybody has asked for it', async (t) => {
+  const { host, make, names } = setup(t)
+  let code = 'EADDRNOTAVAIL'
+  const createSocket: CreateSocket = (options) => {
+    const socket = host.createSocket(options)
+    const bind = socket.bind.bind(socket) as (place: { port: number }) => typeof socket
+    return Object.assign(socket, {
+      bind(place: { port: number }) {
+        if (code === '' || place.port === 0) return bind(place)
+        const error = Object.assign(new Error(`bind ${code}`), { code, syscall: 'bind' })
+        setImmediate(() => socket.emit('error', error))
+        return socket
+      },
+    })
+  }
+  const own = { createSocket, followInterfaces: true }
+  for (const [options, isWaiting] of [
+    [{ interfaces: ['a'], bindAddress: '10.0.1.1' }, true],
+    [{ interfaces: 'all', bindAddress: '10.0.1.1' }, false],
+    [{ interfaces: ['a'], bindAddress: undefined }, false],
+    [{ group: zoned, interfaces: ['a'], bindAddress: undefined }, true],
+  ] as const) {
+    const receiver = make({ ...own, ...options })
+    if (isWaiting) {
+      await receiver.ready()
+      assert.deepEqual(names(receiver), [])
+    } else if (process.platform === 'linux') {
+      await assert.rejects(receiver.ready(), { code: 'ERR_MULTICAST_BIND' })
+    }
+    await receiver.close()
+  }
+  code = 'EACCES'
+  await assert.rejects(make({ ...own, interfaces: ['a'], bindAddress: '10.0.1.1' }).ready(), {
+    code: 'ERR_MULTICAST_BIND',
   })
 })
