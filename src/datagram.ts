@@ -23,6 +23,12 @@ export interface DatagramSocket {
    * from there alone: of a group it hears nothing any more, but what has come before.
    */
   connect(port: number, address: string, callback: (error?: Error) => void): unknown
+  /**
+   * Resolves once what the socket was asked for, to bind or to join, has taken effect wherever that is decided,
+   * as at a server; rejects where it was refused. `ready()` and `join()` await it, so that they do not resolve
+   * while it is still deaf. Left out where it all holds at once, as with node:dgram.
+   */
+  settled?(): Promise<void>
   /** Must emit `close` on a later tick. */
   close(): unknown
   address(): AddressInfo
