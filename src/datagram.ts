@@ -6,7 +6,10 @@ import type { AddressInfo } from 'node:net'
  * any other carrier of datagrams with these members.
  */
 export interface DatagramSocket {
-  /** Must emit `listening` or `error`, or `close` if it is closed before. */
+  /**
+   * Must emit `listening` or `error`, or `close` if it is closed before. An error's `remedy`, where it has one, is
+   * what the message says to try.
+   */
   bind(options: { port: number; address: string; exclusive: boolean }): unknown
   /** Must call `callback` once, also when the socket is closed before the datagram went out. */
   send(

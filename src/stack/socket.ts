@@ -20,6 +20,7 @@ import { familyOf, isLinkLocal } from './scope.js'
 import type { Stack } from './stack.js'
 import { nodeError, systemError } from './system-error.js'
 import { hold, release } from './turns.js'
+import type { Answer } from './wire.js'
 
 /** What `createSocket` of a host in memory takes: the options of node:dgram's that count there. */
 export interface StackSocketOptions {
@@ -52,6 +53,8 @@ type ConnectCallback = (error?: Error) => void
 
 /** A socket of a host in memory: node:dgram's in what it does and refuses, with its stack behind it. */
 export class StackSocket extends EventEmitter<SocketEvents> implements DatagramSocket {
+  /** Resolves once what it was asked for has taken effect; there is none where it does at once, as in memory. */
+  readonly settled?: () => Promise<void>
   readonly #stack: Stack
   readonly #scope = new AsyncResource('STACKUDP')
   readonly #inet: InetSocket
@@ -83,6 +86,8 @@ export class StackSocket extends EventEmitter<SocketEvents> implements DatagramS
     this.#isPrompt = typeof lookup === 'function'
     this.#stack = stack
     stack.clients.add(this)
+    const { settled } = stack
+    if (settled !== undefined) this.settled = settled
     this.#isMisfit = type === 'udp4' && ipv6Only === true
     const isDual = type === 'udp6' && ipv6Only !== true
     const family = type === 'udp4' ? 'IPv4' : 'IPv6'
@@ -320,10 +325,10 @@ export class StackSocket extends EventEmitter<SocketEvents> implements DatagramS
     return this.#inet.sendBufferSize
   }
 
-  /** Always 0: the network takes each datagram at once. */
+  /** The bytes that wait to be taken: in memory none, as the network takes each datagram at once. */
   getSendQueueSize(): number {
     this.#checkHandle('getSendQueueSize')
-    return 0
+    return this.#stack.queued(this.#inet)
   }
 
   /** Lets it keep the process alive while it is bound, as it does by default. */
@@ -351,34 +356,40 @@ export class StackSocket extends EventEmitter<SocketEvents> implements DatagramS
     // libuv binds no socket of the one family to be of the other alone.
     const isFit =
       address !== undefined && familyOf(address) === this.#inet.family && !this.#isMisfit
-    const code = isFit ? this.#stack.bind(this.#inet, address, zone, port) : 'EINVAL'
-    this.#state = code === undefined ? 'bound' : 'unbound'
-    this.#holdProcess()
-    this.#soon(() => {
-      if (code !== undefined) this.emit('error', systemError('bind', code, asked, port))
-      else if (!this.#isClosed) this.emit('listening')
-    })
-    for (const proceed of this.#waiting.splice(0)) if (code === undefined) proceed()
+    const bound: Answer = (code, remedy) => {
+      this.#state = code === undefined ? 'bound' : 'unbound'
+      this.#holdProcess()
+      this.#soon(() => {
+        if (code !== undefined) this.emit('error', systemError('bind', code, asked, port, remedy))
+        else if (!this.#isClosed) this.emit('listening')
+      })
+      for (const proceed of this.#waiting.splice(0)) if (code === undefined) proceed()
+    }
+    if (isFit) this.#stack.bind(this.#inet, address, zone, port, bound)
+    else bound('EINVAL')
   }
 
   #connectTo(port: number, given: string, callback: ConnectCallback | undefined): void {
     const [address, zone] = parseAddress(given || this.#own)
     const isFit = address !== undefined && familyOf(address) === this.#inet.family
-    const code = isFit ? this.#stack.connect(this.#inet, address, zone, port) : 'EINVAL'
-    this.#connection = code === undefined ? 'connected' : 'none'
-    this.#soon(() => {
-      if (code === undefined) {
-        this.emit('connect')
-        return
-      }
-      const error = systemError('connect', code, given, port)
-      if (callback === undefined) {
-        this.emit('error', error)
-        return
-      }
-      this.removeListener('connect', callback)
-      callback(error)
-    })
+    const connected: Answer = (code) => {
+      this.#connection = code === undefined ? 'connected' : 'none'
+      this.#soon(() => {
+        if (code === undefined) {
+          this.emit('connect')
+          return
+        }
+        const error = systemError('connect', code, given, port)
+        if (callback === undefined) {
+          this.emit('error', error)
+          return
+        }
+        this.removeListener('connect', callback)
+        callback(error)
+      })
+    }
+    if (isFit) this.#stack.connect(this.#inet, address, zone, port, connected)
+    else connected('EINVAL')
   }
 
   /** Sends to an address, or, where it is given none, to what it is connected to. */
@@ -388,11 +399,19 @@ export class StackSocket extends EventEmitter<SocketEvents> implements DatagramS
     given: string | undefined,
     callback: SendCallback | undefined,
   ): void {
-    let code: string | undefined
+    let outcome: { readonly code: string | undefined } | undefined
+    let isLate = false
+    const tell = (): void => {
+      if (outcome === undefined) isLate = true
+      else if (outcome.code === undefined) callback?.(null)
+      else callback?.(systemError('send', outcome.code, given, givenPort))
+    }
     // In its own turn before the datagram is heard, as node:dgram calls back before it reads.
-    this.#soon(() =>
-      callback?.(code === undefined ? null : systemError('send', code, given, givenPort)),
-    )
+    this.#soon(tell)
+    const sent: Answer = (code) => {
+      outcome = { code }
+      if (isLate) this.#soon(tell)
+    }
     const { remote } = this.#inet
     const isConnected = this.#connection === 'connected'
     const [address, zone] = given === undefined ? [remote?.address] : parseAddress(given)
@@ -400,7 +419,8 @@ export class StackSocket extends EventEmitter<SocketEvents> implements DatagramS
     const isFit = address !== undefined && familyOf(address) === this.#inet.family
     // An address may have been given before it was connected, and looked up until now.
     const refusal = given !== undefined && isConnected ? 'EISCONN' : undefined
-    code = refusal ?? (isFit ? this.#stack.send(this.#inet, data, address, zone, port) : 'EINVAL')
+    if (refusal !== undefined || !isFit) sent(refusal ?? 'EINVAL')
+    else this.#stack.send(this.#inet, data, address, zone, port, sent)
   }
 
   #read(): void {
@@ -428,7 +448,9 @@ export class StackSocket extends EventEmitter<SocketEvents> implements DatagramS
     if (group === undefined) throw systemError(call, 'EINVAL')
     const family = familyOf(group)
     // For the kernel to have the socket libuv binds it, without an event.
-    if (!this.#stack.has(this.#inet)) this.#stack.bind(this.#inet, this.#wildcard, undefined, 0)
+    if (!this.#stack.has(this.#inet)) {
+      this.#stack.bind(this.#inet, this.#wildcard, undefined, 0, () => {})
+    }
     const [address, zone] = on === undefined || on === null ? [] : parseAddress(on)
     const isFit = address !== undefined && familyOf(address) === family
     if (on !== undefined && on !== null && !isFit) throw systemError(call, 'EINVAL')
@@ -441,6 +463,7 @@ export class StackSocket extends EventEmitter<SocketEvents> implements DatagramS
     const place = this.#stack.routing.place(family, by, zone)
     const code = change(this.#inet.lists[family], group, place)
     if (code !== undefined) throw systemError(call, code)
+    this.#stack.changed()
   }
 
   #changeSource(

@@ -8,12 +8,16 @@ export function isErrno(name: unknown): name is string {
   return typeof name === 'string' && numbers.has(name)
 }
 
-/** The error that node:dgram makes of the kernel's refusal of a call. */
+/**
+ * The error that node:dgram makes of the kernel's refusal of a call. `remedy` is what to try where that is
+ * something else than after a refusal of the kernel's.
+ */
 export function systemError(
   syscall: string,
   code: string,
   address?: string,
   port?: number,
+  remedy?: string,
 ): NodeJS.ErrnoException {
   const where = address === undefined ? '' : port ? ` ${address}:${port}` : ` ${address}`
   return Object.assign(new Error(`${syscall} ${code}${where}`), {
@@ -22,6 +26,7 @@ export function systemError(
     syscall,
     ...(address === undefined ? {} : { address }),
     ...(port ? { port } : {}),
+    ...(remedy === undefined ? {} : { remedy }),
   })
 }
 
