@@ -26,6 +26,8 @@ export class InetSocket {
   readonly family: Family
   /** SO_REUSEADDR. */
   readonly reuseAddr: boolean
+  /** SO_REUSEPORT. */
+  readonly reusePort: boolean
   /** Whether it is an IPv6 socket whose port is taken for IPv4 too. */
   readonly isDual: boolean
   /** What it has joined. A socket of IPv6 can join groups of IPv4 as well. */
@@ -48,6 +50,8 @@ export class InetSocket {
   unicastTtl = 64
   /** IP_MULTICAST_LOOP. */
   loopback = true
+  /** SO_BROADCAST. */
+  broadcast = false
   /** IP_MULTICAST_IF: a link's index, and the address by which it was named. */
   outgoing: { readonly index: number; readonly address: string | undefined } | undefined
   /** SO_RCVBUF, as it is read back. */
@@ -57,9 +61,15 @@ export class InetSocket {
   readonly #waiting: Waiting[] = []
   #used = 0
 
-  constructor(family: Family, reuseAddr: boolean, isDual: boolean, onReadable: () => void) {
+  constructor(
+    family: Family,
+    { reuseAddr, reusePort }: { readonly reuseAddr: boolean; readonly reusePort: boolean },
+    isDual: boolean,
+    onReadable: () => void,
+  ) {
     this.family = family
     this.reuseAddr = reuseAddr
+    this.reusePort = reusePort
     this.isDual = isDual
     this.onReadable = onReadable
   }
@@ -92,12 +102,10 @@ export class InetSocket {
   }
 
   /** Linux doubles what is asked for, and grants no more than its limit. */
-  setRecvBufferSize(asked: number): void {
-    this.recvBufferSize = Math.max(2304, 2 * Math.min(asked, bufferMax))
-  }
-
-  setSendBufferSize(asked: number): void {
-    this.sendBufferSize = Math.max(4608, 2 * Math.min(asked, bufferMax))
+  setBufferSize(asked: number, isReceive: boolean): void {
+    const granted = 2 * Math.min(asked, bufferMax)
+    if (isReceive) this.recvBufferSize = Math.max(2304, granted)
+    else this.sendBufferSize = Math.max(4608, granted)
   }
 }
 

@@ -96,8 +96,7 @@ export class Routing {
     if (typeof link === 'string') return link
     const source = named ?? this.#sourceFor(socket, link, destination)
     if (source?.startsWith('127.') && !this.isOwn(destination, link)) return 'EINVAL'
-    // SO_BROADCAST, which is needed for it, is none of the options here.
-    if (isBroadcast(link, destination)) return 'EACCES'
+    if (isBroadcast(link, destination) && !socket.broadcast) return 'EACCES'
     return source === undefined ? 'EADDRNOTAVAIL' : { link, source }
   }
 

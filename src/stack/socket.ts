@@ -1,564 +1,569 @@
-import { AsyncResource } from 'node:async_hooks'
-import type { RemoteInfo } from 'node:dgram'
-import { EventEmitter } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { isMulticast } from '../address.js'
+import { type createSocket, type RemoteInfo, Socket } from 'node:dgram'
+import { EventEmitter, errorMonitor } from 'node:events'
+import { type AddressInfo, isIP } from 'node:net'
 import type { DatagramSocket } from '../datagram.js'
-import { shown } from '../errors.js'
+import { invalidType, nodeError } from './argument-error.js'
 import {
+  alreadyConnected,
   type BindOptions,
   bindArguments,
-  bytesOf,
   checkBufferSize,
+  checkLiteral,
+  checkNumber,
   checkPort,
   checkString,
-  parseAddress,
+  connectArguments,
+  type Sending,
+  sendArguments,
 } from './arguments.js'
-import { InetSocket } from './inet-socket.js'
-import type { MulticastList, Place } from './multicast-list.js'
-import { familyOf, isLinkLocal } from './scope.js'
+import { Handle } from './handle.js'
+import type { Resolved } from './lookup.js'
+import { adapt, bindFailure } from './running-node.js'
+import { readOptions, type StackSocketOptions } from './socket-options.js'
 import type { Stack } from './stack.js'
-import { nodeError, systemError } from './system-error.js'
-import { hold, release } from './turns.js'
-import type { Answer } from './wire.js'
+import { addressError, systemError } from './system-error.js'
+import { tick } from './ticks.js'
 
-/** What `createSocket` of a host in memory takes: the options of node:dgram's that count there. */
-export interface StackSocketOptions {
-  type: 'udp4' | 'udp6'
-  /** SO_REUSEADDR. Default: false. */
-  reuseAddr?: boolean | undefined
-  /**
-   * IPV6_V6ONLY. Default: false, and then the port is taken for IPv4 too. But an IPv6 socket in memory
-   * never hears IPv4.
-   */
-  ipv6Only?: boolean | undefined
-  /**
-   * Not called, as there are no names. But as with node:dgram a socket without one binds and
-   * sends only when the calling code has run, because it looks up every address first.
-   */
-  lookup?: unknown
-}
-
-/** The events of a socket: node:dgram's. */
-type SocketEvents = {
-  listening: []
-  connect: []
-  message: [data: Buffer, remote: RemoteInfo]
-  error: [error: Error]
-  close: []
-}
-
-type SendCallback = (error: Error | null) => void
+type Data = string | NodeJS.ArrayBufferView
+type SendCallback = (error: Error | null, bytes: number) => void
 type ConnectCallback = (error?: Error) => void
+/** Hears the datagrams of a socket: a listener of `message`. */
+export type MessageListener = NonNullable<Parameters<typeof createSocket>[1]>
 
-/** A socket of a host in memory: node:dgram's in what it does and refuses, with its stack behind it. */
-export class StackSocket extends EventEmitter<SocketEvents> implements DatagramSocket {
+/**
+ * node:dgram's class as a type alone: its constructor would open a socket of the system's. That
+ * `instanceof` holds is seen to below.
+ */
+const Base: new () => Socket = EventEmitter as unknown as new () => Socket
+
+/** A socket of a host in memory: a `dgram.Socket` in what it does and refuses, with its stack behind it. */
+export class StackSocket extends Base implements DatagramSocket {
+  /** The type that it was made of. */
+  readonly type: 'udp4' | 'udp6'
   /** Resolves once what it was asked for has taken effect; there is none where it does at once, as in memory. */
   readonly settled?: () => Promise<void>
   readonly #stack: Stack
-  readonly #scope = new AsyncResource('STACKUDP')
-  readonly #inet: InetSocket
-  /** Whether it is an IPv4 socket that is to be IPv6 only. */
-  readonly #isMisfit: boolean
-  /** Whether an address is looked up at once. */
-  readonly #isPrompt: boolean
+  readonly #options: StackSocketOptions
+  /** None once it is closed; who does not look for that stumbles, as with node:dgram. */
+  #handle: Handle | null
   /** What `bind` has come to. Before it is bound nothing is read. */
-  #state: 'unbound' | 'binding' | 'bound' = 'unbound'
+  #binding: 'unbound' | 'binding' | 'bound' = 'unbound'
   /** What `connect` has come to. */
   #connection: 'none' | 'connecting' | 'connected' = 'none'
-  /** What waits for it to be bound. */
-  #waiting: (() => void)[] = []
-  #isClosed = false
-  #isHeld = false
-  #wantsHold = true
+  /** What waits for it to be bound, since the first that did. */
+  #queue: (() => void)[] | undefined
 
   /** @internal */
-  constructor(stack: Stack, options: StackSocketOptions) {
+  constructor(
+    stack: Stack,
+    options: StackSocketOptions | 'udp4' | 'udp6',
+    listener?: MessageListener,
+  ) {
     super()
-    const { type, reuseAddr, ipv6Only, lookup } = options
-    if (type !== 'udp4' && type !== 'udp6') {
-      throw nodeError(
-        TypeError,
-        'ERR_SOCKET_BAD_TYPE',
-        'Bad socket type specified. Valid types are: udp4, udp6',
-      )
-    }
-    this.#isPrompt = typeof lookup === 'function'
+    this.#options = readOptions(options)
+    const { type, signal } = this.#options
+    this.type = type
     this.#stack = stack
+    this.#handle = new Handle(stack, this.#options, (data, remote) => this.#hear(data, remote))
     stack.clients.add(this)
     const { settled } = stack
     if (settled !== undefined) this.settled = settled
-    this.#isMisfit = type === 'udp4' && ipv6Only === true
-    const isDual = type === 'udp6' && ipv6Only !== true
-    const family = type === 'udp4' ? 'IPv4' : 'IPv6'
-    this.#inet = new InetSocket(family, reuseAddr === true, isDual, () => {
-      if (this.#state === 'bound') this.#soon(() => this.#read())
-    })
-  }
-
-  /** As node:dgram's: emits `listening`, or `error` with the system's code. */
-  bind(options: BindOptions, callback?: () => void): this
-  bind(port?: number, address?: string, callback?: () => void): this
-  bind(port?: number, callback?: () => void): this
-  bind(callback?: () => void): this
-  bind(...given: unknown[]): this {
-    this.#checkOpen()
-    if (this.#state !== 'unbound') {
-      throw nodeError(Error, 'ERR_SOCKET_ALREADY_BOUND', 'Socket is already bound')
-    }
-    const { port, address, callback } = bindArguments(given)
-    if (callback !== undefined) this.once('listening', callback)
-    this.#state = 'binding'
-    this.#lookUp(() => this.#bindTo(port, address || this.#wildcard))
-    return this
+    if (typeof listener === 'function') this.on('message', listener)
+    if (signal !== undefined) this.#closeBy(signal)
   }
 
   /**
-   * As node:dgram's: `callback`, or the event `connect` or `error`, tells later whether there is a way.
-   * Without an address it is this host's.
+   * Emits `listening`, which calls `callback`, or `error` with the system's code: at once if its `lookup` answers at
+   * once, else later.
    */
-  connect(port: number, address: string, callback?: ConnectCallback): void
-  connect(port: number, callback?: ConnectCallback): void
-  connect(givenPort: number, ...given: unknown[]): void {
-    const port = checkPort(givenPort)
-    const isBare = typeof given[0] === 'function'
-    const address = isBare || given[0] === undefined ? '' : given[0]
-    const callback = (isBare ? given[0] : given[1]) as ConnectCallback | undefined
-    checkString(address, 'address')
+  override bind(options: BindOptions, callback?: () => void): this
+  override bind(port?: number, address?: string, callback?: () => void): this
+  override bind(port?: number, callback?: () => void): this
+  override bind(callback?: () => void): this
+  override bind(...given: unknown[]): this {
+    this.#checkUnbound()
+    this.#binding = 'binding'
+    const { port, address, callback } = bindArguments(given)
+    if (callback !== undefined) this.#callAtListening(callback)
+    this.#lookUp(address || this.#wildcard, (error, ip) => {
+      if (error) this.#bound(error)
+      else {
+        this.#open.bind(ip, port, (code, remedy) => {
+          this.#bound(code && addressError('bind', code, ip, port, remedy))
+        })
+      }
+    })
+    return this
+  }
+
+  /** Binds at once to a literal address, and tells which it is; `listening` comes on the next tick. Node has it from 24.21 on. */
+  bindSync(options: { port?: number; address?: string } = {}): AddressInfo {
+    this.#checkOpen()
+    if (typeof options !== 'object' || options === null) {
+      throw invalidType('options', 'of type object', options)
+    }
+    this.#checkUnbound()
+    const port = checkPort(options.port ?? 0, 'options.port', 0)
+    const address = checkLiteral(options.address || this.#wildcard, 'options.address', 'bindSync')
+    // Unless it is answered at once.
+    let code: string | undefined = 'ENOTSUP'
+    this.#open.bind(address, port, (refusal) => {
+      code = refusal
+    })
+    if (code !== undefined) throw addressError('bind', code, address, port)
+    this.#listen()
+    tick(() => this.#handle !== null && this.emit('listening'))
+    return this.address()
+  }
+
+  /**
+   * `callback`, or the event `connect` or `error`, tells later whether there is a way. Without an address
+   * it is this host's.
+   */
+  override connect(port: number, address?: string, callback?: ConnectCallback): void
+  override connect(port: number, callback: ConnectCallback): void
+  override connect(...given: unknown[]): void {
+    const { port, address, callback } = connectArguments(given)
     if (this.#connection !== 'none') throw alreadyConnected()
     this.#connection = 'connecting'
-    if (this.#state === 'unbound') this.bind()
-    const proceed = (): void => {
+    if (this.#binding === 'unbound') this.bind({ port: 0, exclusive: true })
+    const connect = (): void => {
       if (callback !== undefined) this.once('connect', callback)
-      this.#checkHandle('lookup')
-      this.#lookUp(() => this.#connectTo(port, address as string, callback))
+      this.#lookUp(address, (error, ip) => {
+        const refusal = error ?? this.#blocked(ip)
+        if (refusal) this.#connected(refusal, callback)
+        else {
+          this.#open.connect(ip, port, (code) => {
+            this.#connected(code && addressError('connect', code, address, port), callback)
+          })
+        }
+      })
     }
-    if (this.#state === 'bound') proceed()
-    else if (this.#state === 'binding') this.#waiting.push(proceed)
+    if (this.#binding === 'bound') connect()
+    else this.#enqueue(connect)
+  }
+
+  /** Connects at once to a literal address; `connect` comes on the next tick. Node has it from 24.21 on. */
+  connectSync(port: number, address?: string): void {
+    this.#checkOpen()
+    const to = checkPort(port)
+    if (this.#connection !== 'none') throw alreadyConnected()
+    const own = this.type === 'udp4' ? '127.0.0.1' : '::1'
+    const at = checkLiteral((address ?? '') === '' ? own : address, 'address', 'connectSync')
+    if (this.#binding === 'unbound') this.bindSync()
+    else if (this.#binding !== 'bound') throw alreadyBound()
+    const refusal = this.#blocked(at)
+    if (refusal) throw refusal
+    let code: string | undefined = 'ENOTSUP'
+    this.#open.connect(at, to, (refusal) => {
+      code = refusal
+    })
+    if (code !== undefined) throw addressError('connect', code, at, to)
+    this.#connection = 'connected'
+    tick(() => this.#handle !== null && this.emit('connect'))
   }
 
   /** Ends what {@link connect} began; gives up a port that the system has picked. */
-  disconnect(): void {
+  override disconnect(): void {
     if (this.#connection !== 'connected') throw notConnected()
-    this.#checkHandle('disconnect')
-    this.#stack.disconnect(this.#inet)
+    this.#open.disconnect()
     this.#connection = 'none'
   }
 
   /** What it is connected to. Throws if it is not. */
-  remoteAddress(): AddressInfo {
+  override remoteAddress(): AddressInfo {
     this.#checkOpen()
-    const { remote, family } = this.#inet
-    if (this.#connection !== 'connected' || remote === undefined) throw notConnected()
-    return { address: this.#zoned(remote.address), family, port: remote.port }
+    if (this.#connection !== 'connected') throw notConnected()
+    return address('getpeername', this.#open.getpeername())
+  }
+
+  /** {@link send} of earlier times: all but the callback has to be given. */
+  sendto(
+    data: Data,
+    offset: number,
+    length: number,
+    port: number,
+    address: string,
+    callback?: SendCallback,
+  ): void {
+    checkNumber(offset, 'offset')
+    checkNumber(length, 'length')
+    checkNumber(port, 'port')
+    checkString(address, 'address')
+    this.send(data, offset, length, port, address, callback)
   }
 
   /**
-   * Sends bytes, or text as UTF-8, to an address, or without one to what the socket is connected to;
-   * `callback` learns of the system's refusal.
+   * Sends bytes, text as UTF-8, or several of these as one datagram: to an address, to this host where only a port is
+   * given, or to what the socket is connected to. `callback` learns of the system's refusal, or how many bytes were
+   * sent. Without one a refusal vanishes, and a name that is not found is an `error`.
    */
-  send(data: Uint8Array | string, port: number, address: string, callback?: SendCallback): void
-  send(data: Uint8Array | string, callback?: SendCallback): void
-  send(data: Uint8Array | string, ...given: unknown[]): void {
+  override send(
+    data: Data | readonly unknown[],
+    port?: number,
+    address?: string,
+    callback?: SendCallback,
+  ): void
+  override send(data: Data | readonly unknown[], port?: number, callback?: SendCallback): void
+  override send(data: Data | readonly unknown[], callback?: SendCallback): void
+  override send(
+    data: Data,
+    offset: number,
+    length: number,
+    port?: number,
+    address?: string,
+    callback?: SendCallback,
+  ): void
+  override send(
+    data: Data,
+    offset: number,
+    length: number,
+    port?: number,
+    callback?: SendCallback,
+  ): void
+  override send(data: Data, offset: number, length: number, callback?: SendCallback): void
+  override send(...given: unknown[]): void {
     const isConnected = this.#connection === 'connected'
-    const [first, second, third] = given
-    // As with node:dgram: what is connected takes the callback first, and then no more.
-    if (isConnected && third) throw alreadyConnected()
-    const last = isConnected ? first : third
-    const callback = typeof last === 'function' ? (last as SendCallback) : undefined
-    if (!ArrayBuffer.isView(data) && typeof data !== 'string') {
-      const message = `The "buffer" argument must be of type string or an instance of Buffer, TypedArray, or DataView. Received ${shown(data)}`
-      throw nodeError(TypeError, 'ERR_INVALID_ARG_TYPE', message)
-    }
-    if (isConnected) {
-      this.#checkOpen()
-      this.#transmit(bytesOf(data), undefined, undefined, callback)
-      return
-    }
-    const port = checkPort(first)
-    const address = this.#checkAddress(second)
+    const sending = sendArguments(given, isConnected)
     this.#checkOpen()
-    const transmit = (): void =>
-      this.#lookUp(() => this.#transmit(bytesOf(data), port, address, callback))
-    if (this.#state === 'unbound') this.bind()
-    if (this.#state === 'bound') transmit()
-    // As with node:dgram: what waits for a bind that fails is never heard of again.
-    else if (this.#state === 'binding') this.#waiting.push(transmit)
+    if (this.#binding === 'unbound') this.bind({ port: 0, exclusive: true })
+    if (this.#binding !== 'bound') {
+      const { list, port, address, callback } = sending
+      // It may have been connected by then, and takes no address any more.
+      this.#enqueue(() => this.send(list, port, address, callback))
+    } else if (isConnected) this.#transmit(sending, null, undefined)
+    else this.#lookUp(sending.address, (error, ip) => this.#transmit(sending, error, ip))
   }
 
-  /** Leaves all that is joined and frees the port; emits `close`. Throws if it is closed. */
-  close(callback?: () => void): this {
-    if (callback !== undefined) this.once('close', callback)
-    if (this.#waiting.length > 0) {
-      this.#waiting.push(() => this.close())
+  /** Leaves all that is joined and frees the port; emits `close` on the next tick. Throws if it is closed. */
+  override close(callback?: () => void): this {
+    if (typeof callback === 'function') this.on('close', callback)
+    if (this.#queue !== undefined) {
+      this.#queue.push(() => this.close())
       return this
     }
     this.#checkOpen()
-    this.#isClosed = true
+    this.#open.close()
+    this.#handle = null
     this.#stack.clients.delete(this)
-    this.#stack.close(this.#inet)
-    this.#holdProcess()
-    this.#soon(() => this.emit('close'))
+    tick(() => this.emit('close'))
     return this
   }
 
+  /** `await using`: closes it, if it is not closed, and resolves when it is. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#handle !== null) await new Promise<void>((resolve) => this.close(resolve))
+  }
+
   /** What it is bound to. Throws `EBADF` before that. */
-  address(): AddressInfo {
+  override address(): AddressInfo {
     this.#checkOpen()
-    const { local, family } = this.#inet
-    if (!this.#stack.has(this.#inet)) throw systemError('getsockname', 'EBADF')
-    if (local === undefined) return { address: this.#wildcard, family, port: 0 }
-    const { address, port } = local
-    return { address: this.#zoned(address), family, port }
+    return address('getsockname', this.#open.getsockname())
   }
 
   /** IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP: the interface by IPv4 address, or as `::%eth0`. */
-  addMembership(group: string, multicastInterface?: string): void {
-    this.#change('addMembership', group, multicastInterface, (list, address, place) =>
-      list.join(address, place),
-    )
+  override addMembership(group: string, multicastInterface?: string): void {
+    this.#checkGroup(group)
+    check('addMembership', this.#open.addMembership(group, multicastInterface))
   }
 
   /** IP_DROP_MEMBERSHIP, IPV6_LEAVE_GROUP. */
-  dropMembership(group: string, multicastInterface?: string): void {
-    this.#change('dropMembership', group, multicastInterface, (list, address, place) =>
-      list.leave(address, place),
-    )
+  override dropMembership(group: string, multicastInterface?: string): void {
+    this.#checkGroup(group)
+    check('dropMembership', this.#open.dropMembership(group, multicastInterface))
   }
 
   /** IP_ADD_SOURCE_MEMBERSHIP, MCAST_JOIN_SOURCE_GROUP. */
-  addSourceSpecificMembership(source: string, group: string, multicastInterface?: string): void {
+  override addSourceSpecificMembership(
+    source: string,
+    group: string,
+    multicastInterface?: string,
+  ): void {
     this.#changeSource('addSourceSpecificMembership', source, group, multicastInterface)
   }
 
   /** IP_DROP_SOURCE_MEMBERSHIP, MCAST_LEAVE_SOURCE_GROUP. */
-  dropSourceSpecificMembership(source: string, group: string, multicastInterface?: string): void {
+  override dropSourceSpecificMembership(
+    source: string,
+    group: string,
+    multicastInterface?: string,
+  ): void {
     this.#changeSource('dropSourceSpecificMembership', source, group, multicastInterface)
   }
 
+  /** SO_BROADCAST: whether it may send to the broadcast address of a subnet, and to 255.255.255.255. Default: false. */
+  override setBroadcast(flag: boolean): void {
+    check('setBroadcast', this.#open.setBroadcast(Boolean(flag)))
+  }
+
   /** IP_MULTICAST_IF, IPV6_MULTICAST_IF: by IPv4 address, or as `::%eth0`. Default: the route's. */
-  setMulticastInterface(multicastInterface: string): void {
+  override setMulticastInterface(multicastInterface: string): void {
     this.#checkOpen()
-    const call = 'setMulticastInterface'
     checkString(multicastInterface, 'interfaceAddress')
-    const [address, zone] = parseAddress(multicastInterface)
-    if (address === undefined) throw systemError(call, 'EINVAL')
-    this.#checkExists(call)
-    const family = familyOf(address)
-    if (family === 'IPv6') {
-      if (this.#inet.family === 'IPv4') throw systemError(call, 'ENOPROTOOPT')
-      const index = this.#stack.routing.indexOf(zone)
-      if (index > 0 && this.#inet.zone > 0 && index !== this.#inet.zone) {
-        throw systemError(call, 'EINVAL')
-      }
-      this.#inet.outgoing = index === 0 ? undefined : { index, address: undefined }
-      return
-    }
-    const link = address === '0.0.0.0' ? undefined : this.#stack.routing.ownerOf(address)
-    if (link === undefined && address !== '0.0.0.0') throw systemError(call, 'EADDRNOTAVAIL')
-    const { zone: bound } = this.#inet
-    if (link !== undefined && bound > 0 && link.index !== bound) throw systemError(call, 'EINVAL')
-    // An IPv6 socket takes it too, for an IPv4 that it does not have here.
-    if (this.#inet.family === 'IPv6') return
-    this.#inet.outgoing = link === undefined ? undefined : { index: link.index, address }
+    check('setMulticastInterface', this.#open.setMulticastInterface(multicastInterface))
   }
 
   /** IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP. Default: true. */
-  setMulticastLoopback(flag: boolean): boolean {
-    this.#checkHandle('setMulticastLoopback')
-    this.#checkExists('setMulticastLoopback')
-    if (this.#isFamilyKnown) this.#inet.loopback = Boolean(flag)
+  override setMulticastLoopback(flag: boolean): boolean {
+    check('setMulticastLoopback', this.#open.setMulticastLoopback(Boolean(flag)))
     return flag
   }
 
   /** IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS, 0 to 255. Default: 1. */
-  setMulticastTTL(ttl: number): number {
-    if (typeof ttl !== 'number') {
-      const message = `The "ttl" argument must be of type number. Received ${shown(ttl)}`
-      throw nodeError(TypeError, 'ERR_INVALID_ARG_TYPE', message)
-    }
-    this.#checkHandle('setMulticastTTL')
-    // As C sees it: a fraction is cut off, and NaN is 0.
-    const whole = ttl | 0
-    // libuv looks at the value before it asks the kernel.
-    if (whole < 0 || whole > 255) throw systemError('setMulticastTTL', 'EINVAL')
-    this.#checkExists('setMulticastTTL')
-    if (this.#isFamilyKnown) this.#inet.ttl = whole
+  override setMulticastTTL(ttl: number): number {
+    checkNumber(ttl, 'ttl')
+    check('setMulticastTTL', this.#open.setMulticastTTL(ttl))
     return ttl
   }
 
   /** IP_TTL, IPV6_UNICAST_HOPS, 1 to 255: of what is sent to one host. Default: 64. */
-  setTTL(ttl: number): number {
-    if (typeof ttl !== 'number') {
-      const message = `The "ttl" argument must be of type number. Received ${shown(ttl)}`
-      throw nodeError(TypeError, 'ERR_INVALID_ARG_TYPE', message)
-    }
-    this.#checkHandle('setTTL')
-    const whole = ttl | 0
-    if (whole < 1 || whole > 255) throw systemError('setTTL', 'EINVAL')
-    this.#checkExists('setTTL')
-    if (this.#isFamilyKnown) this.#inet.unicastTtl = whole
+  override setTTL(ttl: number): number {
+    checkNumber(ttl, 'ttl')
+    check('setTTL', this.#open.setTTL(ttl))
     return ttl
   }
 
   /** SO_RCVBUF in bytes: what has not been read beyond it is dropped. Default: 212,992. */
-  setRecvBufferSize(size: number): void {
-    this.#checkBuffer('uv_recv_buffer_size', checkBufferSize(size))
-    this.#inet.setRecvBufferSize(size)
+  override setRecvBufferSize(size: number): void {
+    this.#bufferSize(checkBufferSize(size), true)
   }
 
   /** SO_SNDBUF in bytes. It never fills here. */
-  setSendBufferSize(size: number): void {
-    this.#checkBuffer('uv_send_buffer_size', checkBufferSize(size))
-    this.#inet.setSendBufferSize(size)
+  override setSendBufferSize(size: number): void {
+    this.#bufferSize(checkBufferSize(size), false)
   }
 
   /** SO_RCVBUF as Linux tells it, twice what was set. */
-  getRecvBufferSize(): number {
-    this.#checkBuffer('uv_recv_buffer_size', 0)
-    return this.#inet.recvBufferSize
+  override getRecvBufferSize(): number {
+    return this.#bufferSize(0, true)
   }
 
   /** SO_SNDBUF as Linux tells it, twice what was set. */
-  getSendBufferSize(): number {
-    this.#checkBuffer('uv_send_buffer_size', 0)
-    return this.#inet.sendBufferSize
+  override getSendBufferSize(): number {
+    return this.#bufferSize(0, false)
   }
 
   /** The bytes that wait to be taken: in memory none, as the network takes each datagram at once. */
-  getSendQueueSize(): number {
-    this.#checkHandle('getSendQueueSize')
-    return this.#stack.queued(this.#inet)
+  override getSendQueueSize(): number {
+    return this.#open.getSendQueueSize()
+  }
+
+  /** Always 0, as {@link getSendQueueSize}. */
+  override getSendQueueCount(): number {
+    return this.#open.getSendQueueCount()
   }
 
   /** Lets it keep the process alive while it is bound, as it does by default. */
-  ref(): this {
-    this.#wantsHold = true
-    this.#holdProcess()
+  override ref(): this {
+    this.#handle?.ref()
     return this
   }
 
   /** Lets the process end although it is bound. */
-  unref(): this {
-    this.#wantsHold = false
-    this.#holdProcess()
+  override unref(): this {
+    this.#handle?.unref()
     return this
   }
 
-  /** Goes on when the address has been looked up, unless the socket is closed by then. */
-  #lookUp(proceed: () => void): void {
-    if (this.#isPrompt) proceed()
-    else void Promise.resolve().then(() => this.#isClosed || proceed())
+  /** The handle; as with node:dgram, what is called on that of a closed socket is a TypeError. */
+  get #open(): Handle {
+    return this.#handle as Handle
   }
 
-  #bindTo(port: number, asked: string): void {
-    const [address, zone] = parseAddress(asked)
-    // libuv binds no socket of the one family to be of the other alone.
-    const isFit =
-      address !== undefined && familyOf(address) === this.#inet.family && !this.#isMisfit
-    const bound: Answer = (code, remedy) => {
-      this.#state = code === undefined ? 'bound' : 'unbound'
-      this.#holdProcess()
-      this.#soon(() => {
-        if (code !== undefined) this.emit('error', systemError('bind', code, asked, port, remedy))
-        else if (!this.#isClosed) this.emit('listening')
-      })
-      for (const proceed of this.#waiting.splice(0)) if (code === undefined) proceed()
+  /** Goes on when the name has been looked up, unless the socket is closed by then. */
+  #lookUp(name: unknown, proceed: Resolved): void {
+    this.#open.lookup(name as string, (error, ip) => {
+      if (this.#handle !== null || error) proceed(error, ip)
+    })
+  }
+
+  /** Has it called once, at the next `listening`, unless the bind fails. */
+  #callAtListening(callback: () => void): void {
+    const forget = (): void => {
+      this.removeListener(bindFailure as string, forget)
+      this.removeListener('listening', call)
     }
-    if (isFit) this.#stack.bind(this.#inet, address, zone, port, bound)
-    else bound('EINVAL')
+    const call = (): void => {
+      forget()
+      callback.call(this)
+    }
+    this.on(bindFailure as string, forget)
+    this.on('listening', call)
   }
 
-  #connectTo(port: number, given: string, callback: ConnectCallback | undefined): void {
-    const [address, zone] = parseAddress(given || this.#own)
-    const isFit = address !== undefined && familyOf(address) === this.#inet.family
-    const connected: Answer = (code) => {
-      this.#connection = code === undefined ? 'connected' : 'none'
-      this.#soon(() => {
-        if (code === undefined) {
-          this.emit('connect')
-          return
-        }
-        const error = systemError('connect', code, given, port)
-        if (callback === undefined) {
-          this.emit('error', error)
-          return
-        }
+  /** The system has answered to a bind. */
+  #bound(error: Error | undefined | ''): void {
+    if (this.#handle === null) return
+    if (error) {
+      this.#binding = 'unbound'
+      this.emit('error', error)
+      return
+    }
+    this.#listen()
+    this.emit('listening')
+  }
+
+  #listen(): void {
+    const { recvBufferSize, sendBufferSize } = this.#options
+    this.#open.recvStart()
+    this.#binding = 'bound'
+    if (recvBufferSize) this.#bufferSize(recvBufferSize, true)
+    if (sendBufferSize) this.#bufferSize(sendBufferSize, false)
+  }
+
+  /** The system has answered to a connect. */
+  #connected(error: Error | undefined | '', callback: ConnectCallback | undefined): void {
+    if (this.#handle === null) return
+    this.#connection = error ? 'none' : 'connected'
+    tick(() => {
+      if (!error) this.emit('connect')
+      else if (callback === undefined) this.emit('error', error)
+      else {
         this.removeListener('connect', callback)
         callback(error)
-      })
+      }
+    })
+  }
+
+  /**
+   * Waits for it to be bound. It goes on as a listener that was added with the first that waits: those that
+   * were there before hear of `listening` before it does. Where the bind fails, it is never heard of again.
+   */
+  #enqueue(task: () => void): void {
+    if (this.#queue === undefined) {
+      this.#queue = []
+      const flush = (): void => {
+        this.removeListener(errorMonitor as unknown as string, drop)
+        const tasks = this.#queue ?? []
+        this.#queue = undefined
+        for (const task of tasks) task()
+      }
+      const drop = (): void => {
+        this.removeListener('listening', flush)
+        this.#queue = undefined
+      }
+      this.once(errorMonitor as unknown as string, drop)
+      this.once('listening', flush)
     }
-    if (isFit) this.#stack.connect(this.#inet, address, zone, port, connected)
-    else connected('EINVAL')
+    this.#queue.push(task)
   }
 
   /** Sends to an address, or, where it is given none, to what it is connected to. */
   #transmit(
-    data: Buffer,
-    givenPort: number | undefined,
-    given: string | undefined,
-    callback: SendCallback | undefined,
+    { list, port, address, callback }: Sending,
+    error: Error | null,
+    ip: string | undefined,
   ): void {
-    let outcome: { readonly code: string | undefined } | undefined
-    let isLate = false
-    const tell = (): void => {
-      if (outcome === undefined) isLate = true
-      else if (outcome.code === undefined) callback?.(null)
-      else callback?.(systemError('send', outcome.code, given, givenPort))
+    if (error) {
+      tick(() => (callback === undefined ? this.emit('error', error) : callback(error)))
+      return
     }
-    // In its own turn before the datagram is heard, as node:dgram calls back before it reads.
-    this.#soon(tell)
-    const sent: Answer = (code) => {
-      outcome = { code }
-      if (isLate) this.#soon(tell)
+    // The kernel has a copy: what was sent is the caller's again.
+    const data = Buffer.concat(list.map(bytesOf))
+    const sent = (refusal: Error | undefined | ''): void => {
+      if (callback === undefined) return
+      tick(() => (refusal ? callback(refusal) : callback(null, data.byteLength)))
     }
-    const { remote } = this.#inet
-    const isConnected = this.#connection === 'connected'
-    const [address, zone] = given === undefined ? [remote?.address] : parseAddress(given)
-    const port = givenPort ?? remote?.port ?? 0
-    const isFit = address !== undefined && familyOf(address) === this.#inet.family
-    // An address may have been given before it was connected, and looked up until now.
-    const refusal = given !== undefined && isConnected ? 'EISCONN' : undefined
-    if (refusal !== undefined || !isFit) sent(refusal ?? 'EINVAL')
-    else this.#stack.send(this.#inet, data, address, zone, port, sent)
+    const refusal = ip === undefined ? undefined : this.#blocked(ip)
+    if (refusal) sent(refusal)
+    else {
+      this.#open.send(data, ip, port, (code) =>
+        sent(code && addressError('send', code, address, port)),
+      )
+    }
   }
 
-  #read(): void {
-    const read = this.#inet.read()
-    if (read === undefined) return
-    const { packet, address } = read
-    const { sourcePort: port, family, data } = packet
-    // Memory of its own for each who hears it.
-    this.emit('message', Buffer.from(data), { address, family, port, size: data.byteLength })
+  #hear(data: Buffer, remote: RemoteInfo): void {
+    const { receiveBlockList } = this.#options
+    const { address, family } = remote
+    const isBlocked = receiveBlockList?.check(address, family === 'IPv4' ? 'ipv4' : 'ipv6')
+    if (!isBlocked) this.emit('message', data, remote)
   }
 
-  #change(
-    call: string,
-    given: string,
-    on: string | undefined,
-    change: (list: MulticastList, group: string, place: Place) => string | undefined,
-  ): void {
-    this.#checkOpen()
-    if (!given) {
-      const message = 'The "multicastAddress" argument must be specified'
-      throw nodeError(TypeError, 'ERR_MISSING_ARGS', message)
+  /** Why nothing is sent to the address, if it is blocked. */
+  #blocked(ip: string): Error | undefined {
+    const isBlocked = this.#options.sendBlockList?.check(ip, isIP(ip) === 4 ? 'ipv4' : 'ipv6')
+    return isBlocked
+      ? nodeError(Error, 'ERR_IP_BLOCKED', `IP(${ip}) is blocked by net.BlockList`)
+      : undefined
+  }
+
+  #closeBy(signal: AbortSignal): void {
+    const abort = (): void => {
+      if (this.#handle !== null) this.close()
     }
-    // A zone of the group itself is ignored.
-    const [group] = parseAddress(given)
-    if (group === undefined) throw systemError(call, 'EINVAL')
-    const family = familyOf(group)
-    // For the kernel to have the socket libuv binds it, without an event.
-    if (!this.#stack.has(this.#inet)) {
-      this.#stack.bind(this.#inet, this.#wildcard, undefined, 0, () => {})
+    if (signal.aborted) abort()
+    else {
+      signal.addEventListener('abort', abort, { once: true })
+      this.once('close', () => signal.removeEventListener('abort', abort))
     }
-    const [address, zone] = on === undefined || on === null ? [] : parseAddress(on)
-    const isFit = address !== undefined && familyOf(address) === family
-    if (on !== undefined && on !== null && !isFit) throw systemError(call, 'EINVAL')
-    const isForeign = family === 'IPv6' && this.#inet.family === 'IPv4'
-    if (isForeign) throw systemError(call, 'ENOPROTOOPT')
-    // Of what is to be left IPv4 only looks whether it is joined.
-    const isLookedUp = family === 'IPv4' && call === 'dropMembership'
-    if (!isMulticast(group) && !isLookedUp) throw systemError(call, 'EINVAL')
-    const by = address === '0.0.0.0' ? undefined : address
-    const place = this.#stack.routing.place(family, by, zone)
-    const code = change(this.#inet.lists[family], group, place)
-    if (code !== undefined) throw systemError(call, code)
-    this.#stack.changed()
   }
 
   #changeSource(
     call: 'addSourceSpecificMembership' | 'dropSourceSpecificMembership',
-    given: string,
+    source: string,
     group: string,
     on: string | undefined,
   ): void {
     this.#checkOpen()
-    checkString(given, 'sourceAddress')
+    checkString(source, 'sourceAddress')
     checkString(group, 'groupAddress')
-    const [source] = parseAddress(given)
-    const isFit = source !== undefined && familyOf(source) === familyOf(group)
-    if (!isFit) throw systemError(call, 'EINVAL')
-    this.#change(call, group, on, (list, address, place) =>
-      call === 'addSourceSpecificMembership'
-        ? list.joinSource(source, address, place)
-        : list.leaveSource(source, address, place),
-    )
+    check(call, this.#open.changeSource(call, source, group, on))
   }
 
-  /** Does it in a turn of its own, in the asynchronous context that the socket was made in. */
-  #soon(task: () => void): void {
-    this.#stack.soon(task, this.#scope)
-  }
-
-  #holdProcess(): void {
-    const holds = this.#wantsHold && !this.#isClosed && this.#state === 'bound'
-    if (holds === this.#isHeld) return
-    this.#isHeld = holds
-    if (holds) hold()
-    else release()
-  }
-
-  #checkOpen(): void {
-    if (this.#isClosed) throw nodeError(Error, 'ERR_SOCKET_DGRAM_NOT_RUNNING', 'Not running')
-  }
-
-  /** Some methods of node:dgram do not look whether the socket is closed, and stumble. */
-  #checkHandle(method: string): void {
-    if (this.#isClosed) {
-      throw new TypeError(`Cannot read properties of null (reading '${method}')`)
-    }
-  }
-
-  #checkExists(call: string): void {
-    if (!this.#stack.has(this.#inet)) throw systemError(call, 'EBADF')
-  }
-
-  /**
-   * libuv learns from a bind that a socket is of IPv6: before, after one that failed, it sets options
-   * of IPv4, which mean nothing there.
-   */
-  get #isFamilyKnown(): boolean {
-    return this.#inet.family === 'IPv4' || this.#inet.local !== undefined
-  }
-
-  #checkBuffer(call: string, size: number): void {
-    this.#checkHandle('bufferSize')
-    const exists = this.#stack.has(this.#inet)
-    if (exists && size < 2 ** 31) return
-    const why = exists ? 'EINVAL (invalid argument)' : 'EBADF (bad file descriptor)'
-    const message = `Could not get or set buffer size: ${call} returned ${why}`
+  #bufferSize(size: number, isReceive: boolean): number {
+    const granted = this.#open.bufferSize(size, isReceive)
+    if (typeof granted === 'number') return granted
+    const call = isReceive ? 'uv_recv_buffer_size' : 'uv_send_buffer_size'
+    const why = granted === 'EINVAL' ? 'invalid argument' : 'bad file descriptor'
+    const message = `Could not get or set buffer size: ${call} returned ${granted} (${why})`
     const error = nodeError(Error, 'ERR_SOCKET_BUFFER_SIZE', message)
     throw Object.defineProperty(error, 'name', { value: 'SystemError', configurable: true })
   }
 
+  #checkGroup(group: unknown): void {
+    this.#checkOpen()
+    if (group) return
+    const message = 'The "multicastAddress" argument must be specified'
+    throw nodeError(TypeError, 'ERR_MISSING_ARGS', message)
+  }
+
+  #checkOpen(): void {
+    if (this.#handle === null) {
+      throw nodeError(Error, 'ERR_SOCKET_DGRAM_NOT_RUNNING', 'Not running')
+    }
+  }
+
+  #checkUnbound(): void {
+    this.#checkOpen()
+    if (this.#binding !== 'unbound') throw alreadyBound()
+  }
+
   get #wildcard(): string {
-    return this.#inet.family === 'IPv4' ? '0.0.0.0' : '::'
-  }
-
-  /** What stands for this host where no address is given. */
-  get #own(): string {
-    return this.#inet.family === 'IPv4' ? '127.0.0.1' : '::1'
-  }
-
-  /** The address as the socket tells it: with the zone that it is bound to, where it needs one. */
-  #zoned(address: string): string {
-    const { zone } = this.#inet
-    // Disconnected it is bound to no zone any more, but still to the address.
-    if (!isLinkLocal(address) || zone === 0) return address
-    const link = this.#stack.routing.linkOf(zone)
-    if (link === undefined) throw systemError('uv_if_indextoiid', 'ENXIO')
-    return this.#stack.routing.zoned(address, link)
-  }
-
-  /** The address to send to: where there is none, this host. */
-  #checkAddress(given: unknown): string {
-    if (given !== undefined && given !== null) checkString(given, 'address')
-    return (given as string) || this.#own
+    return this.type === 'udp4' ? '0.0.0.0' : '::'
   }
 }
 
-function alreadyConnected(): Error {
-  return nodeError(Error, 'ERR_SOCKET_DGRAM_IS_CONNECTED', 'Already connected')
+// Set behind the compiler's back: a class that extends it would have to call its constructor.
+Object.setPrototypeOf(StackSocket.prototype, Socket.prototype)
+adapt(StackSocket.prototype, ['bindSync', 'connectSync', Symbol.asyncDispose])
+
+/** Throws what the system refuses with. */
+function check(call: string, code: string | undefined): void {
+  if (code !== undefined) throw systemError(call, code)
+}
+
+function address(call: string, told: AddressInfo | string): AddressInfo {
+  if (typeof told === 'string') throw systemError(call, told)
+  return told
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
+}
+
+function alreadyBound(): Error {
+  return nodeError(Error, 'ERR_SOCKET_ALREADY_BOUND', 'Socket is already bound')
 }
 
 function notConnected(): Error {

@@ -1,7 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks'
 import { isMulticast } from '../address.js'
 import type { InetSocket } from './inet-socket.js'
-import type { Link } from './link.js'
+import { isBroadcast, type Link } from './link.js'
 import type { Report, SocketOutcome } from './outcome.js'
 import type { Packet } from './packet.js'
 import type { PlatformRules } from './platform.js'
@@ -170,6 +170,7 @@ export class Stack {
           takesIPv4(other, other.local.address) ||
           takesIPv4(socket, address)) &&
         !(other.reuseAddr && socket.reuseAddr) &&
+        !(other.reusePort && socket.reusePort) &&
         (other.zone === 0 || index === 0 || other.zone === index) &&
         (isWildcard(address) || isWildcard(other.local.address) || other.local.address === address),
     )
@@ -360,7 +361,9 @@ export class Stack {
 
   /** A datagram has come in by a link. `isOwn`: to a group, and this host has sent it through a network. */
   hear(link: Link, packet: Packet, isOwn = false, track = ignore): void {
-    if (isMulticast(packet.destination)) this.#hearGroup(link, packet, isOwn, track)
+    const { destination } = packet
+    if (isMulticast(destination)) this.#hearGroup(link, packet, isOwn, track)
+    else if (isBroadcast(link, destination)) this.#hearBroadcast(packet, track)
     else this.#hearUnicast(link, packet, track)
   }
 
@@ -397,6 +400,17 @@ export class Stack {
     return !(this.#isAsked(link, packet) && (packet.family === 'IPv4' || socket.loopback))
   }
 
+  /** Every socket of the port gets it. */
+  #hearBroadcast(packet: Packet, track: Track): void {
+    for (const socket of this.#bound) {
+      if (socket.family !== packet.family) continue
+      const refusal = mismatch(socket, packet)
+      const report = track(socket)
+      if (refusal === undefined) socket.receive(packet, packet.source, report)
+      else report(refusal)
+    }
+  }
+
   /** One socket of the port gets it. */
   #hearUnicast(link: Link, packet: Packet, track: Track): void {
     const fitting = this.#bound.filter(
@@ -406,7 +420,8 @@ export class Stack {
         (socket.zone === 0 || socket.zone === link.index),
     )
     const exact = fitting.filter(({ local }) => local?.address === packet.destination)
-    const chosen = exact.find(({ remote }) => remote !== undefined) ?? exact.at(0) ?? fitting.at(0)
+    const best = exact.find(({ remote }) => remote !== undefined) ?? exact.at(0) ?? fitting.at(0)
+    const chosen = best?.reusePort ? oneOf(exact.length > 0 ? exact : fitting, packet) : best
     for (const socket of this.#bound) {
       if (socket.family !== packet.family) continue
       const report = track(socket)
@@ -452,6 +467,11 @@ export function mismatch({ local, remote }: InetSocket, packet: Packet): SocketO
   if (remote === undefined) return undefined
   const isPort = remote.port === 0 || remote.port === packet.sourcePort
   return isPort && remote.address === packet.source ? undefined : 'connected'
+}
+
+/** The one of those that share a port by SO_REUSEPORT that hears this sender. */
+function oneOf(sockets: readonly InetSocket[], { sourcePort }: Packet): InetSocket | undefined {
+  return sockets[sourcePort % sockets.length]
 }
 
 /** Whether a socket that is bound to the address has its port for IPv4 too. */

@@ -8,33 +8,39 @@ export function isErrno(name: unknown): name is string {
   return typeof name === 'string' && numbers.has(name)
 }
 
-/**
- * The error that node:dgram makes of the kernel's refusal of a call. `remedy` is what to try where that is
- * something else than after a refusal of the kernel's.
- */
-export function systemError(
-  syscall: string,
-  code: string,
-  address?: string,
-  port?: number,
-  remedy?: string,
-): NodeJS.ErrnoException {
-  const where = address === undefined ? '' : port ? ` ${address}:${port}` : ` ${address}`
-  return Object.assign(new Error(`${syscall} ${code}${where}`), {
-    errno: numbers.get(code) ?? 0,
-    code,
-    syscall,
-    ...(address === undefined ? {} : { address }),
-    ...(port ? { port } : {}),
-    ...(remedy === undefined ? {} : { remedy }),
-  })
+/** The error that node:dgram makes of the kernel's refusal of a call. */
+export function systemError(syscall: string, code: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${syscall} ${code}`), { errno: errnoOf(code), code, syscall })
 }
 
-/** One of Node's own errors, which say that a call is wrong before the kernel hears of it. */
-export function nodeError(
-  kind: ErrorConstructor | TypeErrorConstructor | RangeErrorConstructor,
+/**
+ * The same of a call that has an address, as it was given. `remedy` is what to try where that is something else than
+ * after a refusal of the kernel's.
+ */
+export function addressError(
+  syscall: string,
   code: string,
-  message: string,
+  address: unknown,
+  port: unknown,
+  remedy?: string,
 ): NodeJS.ErrnoException {
-  return Object.assign(new kind(message), { code })
+  const where = Number(port) > 0 ? ` ${address}:${port}` : address ? ` ${address}` : ''
+  const error = new Error(`${syscall} ${code}${where}`)
+  const more = {
+    address,
+    ...(port ? { port } : {}),
+    ...(remedy === undefined ? {} : { remedy }),
+  }
+  return Object.assign(error, { errno: errnoOf(code), code, syscall, ...more })
+}
+
+/** The error of a name that stands for no address, as `dns.lookup` has it. */
+export function lookupError(hostname: string): NodeJS.ErrnoException {
+  const [code, syscall] = ['ENOTFOUND', 'getaddrinfo']
+  const error = new Error(`${syscall} ${code} ${hostname}`)
+  return Object.assign(error, { errno: -3008, code, syscall, hostname })
+}
+
+function errnoOf(code: string): number {
+  return numbers.get(code) ?? 0
 }

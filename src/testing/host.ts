@@ -1,9 +1,9 @@
 import { MulticastError, shown } from '../errors.js'
 import type { NetworkInterfaces, WatchInterfaces } from '../interfaces.js'
 import { integer, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
+import { type CreateStackSocket, type Dgram, dgramOn } from '../stack/dgram.js'
 import { describe, type Link } from '../stack/link.js'
 import { type MockAddress, parseAddresses } from '../stack/link-address.js'
-import { StackSocket, type StackSocketOptions } from '../stack/socket.js'
 import type { Stack } from '../stack/stack.js'
 import { isErrno } from '../stack/system-error.js'
 import type { Segments } from './segments.js'
@@ -91,7 +91,7 @@ export interface Home {
  */
 export class MockHost {
   /** Makes a socket on this host, as node:dgram's `createSocket` does. */
-  readonly createSocket: (options: StackSocketOptions) => StackSocket
+  readonly createSocket: CreateStackSocket
   /** Lists the host's interfaces that are up, as node:os does. */
   readonly networkInterfaces: () => NetworkInterfaces
   /** Tells at once of each change that {@link down}, {@link up} and the others make. */
@@ -99,6 +99,7 @@ export class MockHost {
 
   readonly #watchers = new Set<{ readonly onChange: (lost: readonly string[]) => void }>()
   readonly #home: Home
+  readonly #dgram: Dgram
   #links = 0
   /** What each interface is like, or was when it was removed. */
   readonly #plugs = new Map<
@@ -110,7 +111,9 @@ export class MockHost {
   constructor(home: Home, interfaces: Readonly<Record<string, MockInterface>>) {
     this.#home = home
     const { stack, number } = home
-    this.createSocket = (options) => new StackSocket(stack, options)
+    const { createSocket, dgram } = dgramOn(stack)
+    this.createSocket = createSocket
+    this.#dgram = dgram
     this.networkInterfaces = () => describe(stack.routing.links.values(), number)
     this.watchInterfaces = (onChange) => {
       const watcher = { onChange }
@@ -119,6 +122,14 @@ export class MockHost {
     }
     this.#plug('lo', undefined, ['127.0.0.1/8', '::1/128'])
     for (const [name, options] of Object.entries(interfaces)) this.add(name, options)
+  }
+
+  /**
+   * What stands in the place of `node:dgram` on this host: `createSocket` and `Socket`. For code that takes the
+   * module as an argument, or gets it from a test framework that replaces modules.
+   */
+  get dgram(): Dgram {
+    return this.#dgram
   }
 
   /** The name by which the journal tells of it. */

@@ -1,8 +1,6 @@
 export type { MockAddress } from '../stack/link-address.js'
-export type {
-  StackSocket as MockSocket,
-  StackSocketOptions as MockSocketOptions,
-} from '../stack/socket.js'
+export type { StackSocket as MockSocket } from '../stack/socket.js'
+export type { StackSocketOptions as MockSocketOptions } from '../stack/socket-options.js'
 export type { Fate, Faults, Transit } from './faults.js'
 export type { MockHost, MockInterface } from './host.js'
 export type { Delivery, Expected, JournalEntry } from './journal.js'

@@ -1,12 +1,6 @@
 import type { AsyncResource } from 'node:async_hooks'
+import { tick } from '../stack/ticks.js'
 import { turn } from '../stack/turns.js'
-
-// Taken before anybody puts a fake in its place, and tried, because somebody may have done so already.
-const { nextTick } = process
-let isGenuine = false
-nextTick(() => {
-  isGenuine = true
-})
 
 /** Milliseconds of the longest timer: a longer one fires at once. */
 const LONGEST = 2 ** 31 - 1
@@ -70,11 +64,9 @@ export class Schedule {
   /** Lets an error be uncaught: it is a mistake in the test, which nobody can catch. */
   raise(error: unknown): void {
     // Not queueMicrotask(), from which node:test does not learn in which test it was.
-    if (isGenuine) {
-      nextTick(() => {
-        throw error
-      })
-    } else void Promise.reject(error)
+    tick(() => {
+      throw error
+    })
   }
 
   #rest(isPatient: boolean): Promise<void> {

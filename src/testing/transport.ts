@@ -1,5 +1,5 @@
 import { isMulticast } from '../address.js'
-import type { Link } from '../stack/link.js'
+import { isBroadcast, type Link } from '../stack/link.js'
 import type { Packet } from '../stack/packet.js'
 import type { PlatformRules } from '../stack/platform.js'
 import { isLinkLocal, staysOnHost, staysOnLink } from '../stack/scope.js'
@@ -86,12 +86,16 @@ export class Transport {
       failure.left -= 1
       return failure.code
     }
-    if (isMulticast(packet.destination)) this.#multicast(sender, link, packet, reach)
+    const { destination } = packet
+    const isForAll = isMulticast(destination) || isBroadcast(link, destination)
+    if (isForAll) this.#toAll(sender, link, packet, reach)
     else this.#unicast(sender, link, packet)
     return undefined
   }
 
-  #multicast(sender: Stack, link: Link, packet: Packet, { loopback, leaves }: Reach): void {
+  /** To a group, or, as a broadcast, to all whose subnet it names. */
+  #toAll(sender: Stack, link: Link, packet: Packet, { loopback, leaves }: Reach): void {
+    const { destination } = packet
     const shipment = this.#ship(sender, link, packet)
     const own = { host: sender, link, routers: 0 }
     const segment = this.#segments.of(link)
@@ -104,7 +108,10 @@ export class Transport {
     const reached = this.#segments.from(segment)
     for (const host of this.hosts) {
       if (host === sender) continue
-      for (const end of this.#linksOf(host, reached)) this.#reach(shipment, host, end, leaves)
+      for (const end of this.#linksOf(host, reached)) {
+        const isMeant = isMulticast(destination) || isBroadcast(end.link, destination)
+        if (isMeant) this.#reach(shipment, host, end, leaves)
+      }
     }
   }
 
@@ -161,7 +168,7 @@ export class Transport {
     if (routers === undefined) return 'unreachable'
     const stays = isMulticast(destination)
       ? staysOnLink(destination)
-      : isLinkLocal(destination) || isLinkLocal(source)
+      : isLinkLocal(destination) || isLinkLocal(source) || isBroadcast(link, destination)
     if ((routers > 0 && stays) || staysOnHost(destination)) return 'scope'
     if (!leaves || (routers > 0 && ttl <= routers)) return 'ttl'
     const [part, other] = [this.parts.get(sender), this.parts.get(host)]

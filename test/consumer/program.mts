@@ -163,9 +163,10 @@ export function listeners() {
   plainSender().on('listening', () => {})
   plainSender().on('timeout', () => {})
   plainSender().on('close', () => {})
-  const socket = new MockNetwork().host().createSocket({ type: 'udp4' })
+  const host = new MockNetwork().host()
+  const socket = host.createSocket({ type: 'udp4' })
   socket.on('message', (data, remote) => {
-    holds<Same<typeof data, Buffer>>()
+    data satisfies Buffer
     holds<Same<typeof remote, RemoteInfo>>()
   })
   new MockNetwork({

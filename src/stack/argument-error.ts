@@ -1,0 +1,32 @@
+import { inspect } from 'node:util'
+
+// Node's own errors, which say that a call is wrong before the kernel hears of it.
+
+/** An error of Node's. */
+export function nodeError(
+  kind: ErrorConstructor | TypeErrorConstructor | RangeErrorConstructor,
+  code: string,
+  message: string,
+): NodeJS.ErrnoException {
+  return Object.assign(new kind(message), { code })
+}
+
+/** Of an argument, or of an option, that is not what it must be: `'of type number'`. */
+export function invalidType(name: string, must: string, value: unknown): NodeJS.ErrnoException {
+  const what = name.includes('.') ? 'property' : 'argument'
+  const message = `The "${name}" ${what} must be ${must}. Received ${received(value)}`
+  return nodeError(TypeError, 'ERR_INVALID_ARG_TYPE', message)
+}
+
+/** A value as Node tells what it was given. */
+export function received(value: unknown): string {
+  if (value === null || value === undefined) return `${value}`
+  if (typeof value === 'function') return `function ${value.name}`
+  if (typeof value === 'object') {
+    const name = value.constructor?.name
+    return name ? `an instance of ${name}` : inspect(value, { depth: -1 })
+  }
+  if (typeof value !== 'string') return `type ${typeof value} (${inspect(value)})`
+  const text = value.length > 28 ? `${value.slice(0, 25)}...` : value
+  return `type string (${text.includes("'") ? JSON.stringify(text) : `'${text}'`})`
+}

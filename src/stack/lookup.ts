@@ -1,0 +1,31 @@
+import { AsyncResource } from 'node:async_hooks'
+import { isIP } from 'node:net'
+import { checkString } from './arguments.js'
+import type { Stack } from './stack.js'
+import { lookupError } from './system-error.js'
+import { tick } from './ticks.js'
+
+/** Learns which address a name stands for. */
+export type Resolved = (error: NodeJS.ErrnoException | null, address: string) => void
+
+/** Finds the address of a name, for a family. */
+export type Lookup = (hostname: string, family: 4 | 6, callback: Resolved) => void
+
+/**
+ * What is looked up by where a socket is given nothing to do it: an address is its own, `localhost` the host's, and
+ * no other name is known. As node:dgram's it answers on the next tick, or, of a name, in a coming turn.
+ */
+export function lookupOn(stack: Stack): Lookup {
+  return (hostname, family, callback) => {
+    checkString(hostname, 'hostname')
+    if (isIP(hostname) !== 0) {
+      tick(() => callback(null, hostname))
+      return
+    }
+    const scope = new AsyncResource('STACKLOOKUP')
+    stack.soon(() => {
+      if (hostname === 'localhost') callback(null, family === 4 ? '127.0.0.1' : '::1')
+      else callback(lookupError(hostname), hostname)
+    }, scope)
+  }
+}

@@ -1,0 +1,35 @@
+import { Socket } from 'node:dgram'
+import { errorMonitor } from 'node:events'
+
+// What node:dgram of the running Node does otherwise than that of other versions. It is read in its
+// source, because to try it would open sockets.
+
+const isRead = (option: string): boolean => String(Socket).includes(option)
+
+/** Whether it reads these options: from 22.12 and 22.13 on. */
+export const reads: { readonly reusePort: boolean; readonly blockLists: boolean } = {
+  reusePort: isRead('reusePort'),
+  blockLists: isRead('receiveBlockList'),
+}
+
+/**
+ * What takes the callback of a failed bind away. On 20 and 22 it listens for the error itself, which
+ * is then handled although nobody else does.
+ */
+export const bindFailure: typeof errorMonitor | 'error' = String(Socket.prototype.bind).includes(
+  'errorMonitor',
+)
+  ? errorMonitor
+  : 'error'
+
+/** Takes away which of the methods node:dgram's sockets do not have, and hides what they keep to themselves. */
+export function adapt(prototype: object, methods: readonly (string | symbol)[]): void {
+  for (const method of methods) {
+    if (!(method in Socket.prototype)) Reflect.deleteProperty(prototype, method)
+  }
+  // Deprecated, and gone from 26 on: they show a handle of the system's, and there is none.
+  for (const name of Object.getOwnPropertyNames(Socket.prototype)) {
+    if (!name.startsWith('_')) continue
+    Object.defineProperty(prototype, name, { value: undefined, writable: true, configurable: true })
+  }
+}

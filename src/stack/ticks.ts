@@ -1,0 +1,24 @@
+// Taken before anybody puts a fake in its place.
+const { nextTick } = process
+
+/** Nobody's callback: only Node's own refuses it. A fake calls what it holds, and nothing happens. */
+const noCallback = { apply() {}, call() {} }
+
+/** Whether it is Node's own, and not a fake that was put there before. */
+const isGenuine = ((): boolean => {
+  try {
+    nextTick(noCallback as never)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ERR_INVALID_ARG_TYPE'
+  }
+})()
+
+/**
+ * Runs `task` by `process.nextTick`, as node:dgram runs what has been answered already, in the
+ * asynchronous context of the caller. Where that is a fake it is a promise's job, which nothing fakes.
+ */
+export function tick(task: () => void): void {
+  if (isGenuine) nextTick(task)
+  else void Promise.resolve().then(task)
+}
