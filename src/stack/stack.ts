@@ -359,6 +359,24 @@ export class Stack {
     return { link: way.link, packet, reach }
   }
 
+  /**
+   * Lets this host hear what it sends, as far as it is for it, at once; returns whether it is for others too.
+   */
+  hearOwn(link: Link, packet: Packet, { loopback, leaves }: Reach): boolean {
+    const { destination } = packet
+    if (link.isLoopback) {
+      this.hear(link, packet)
+      return false
+    }
+    if (isMulticast(destination) || isBroadcast(link, destination)) {
+      if (loopback) this.hear(link, packet, true)
+      return leaves
+    }
+    const isOwn = this.routing.isOwn(destination, link)
+    if (isOwn) this.hear(link, packet)
+    return !isOwn
+  }
+
   /** A datagram has come in by a link. `isOwn`: to a group, and this host has sent it through a network. */
   hear(link: Link, packet: Packet, isOwn = false, track = ignore): void {
     const { destination } = packet
