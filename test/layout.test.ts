@@ -105,6 +105,7 @@ const order = [
   'unicast/header',
   'unicast/peers',
   'unicast/wire',
+  'unicast/carrier',
   'unicast/index',
   'testing/schedule',
   'testing/platform',

@@ -37,6 +37,7 @@ const exported = {
   ].sort(),
   'typed-multicast/struct': struct,
   'typed-multicast/doctor': ['diagnose'],
+  'typed-multicast/unicast': ['unicastCarrier'],
   'typed-multicast/testing': ['MockNetwork'],
   'typed-multicast/testing/conformance': [
     'Actor',
