@@ -17,8 +17,11 @@ import {
   type UnicastOptions,
   unicastCarrier,
 } from '../../src/unicast/index.js'
+import { runProgram } from '../child.js'
+import { reach } from '../imports.js'
 import { keep } from '../loopback.js'
 import { freePort } from '../ports.js'
+import { moduleOf } from '../tree.js'
 
 const group = '239.1.2.3'
 const hosts = [2, 3, 4].map((host) => `127.9.0.${host}`)
@@ -378,4 +381,40 @@ test('an unknown option is refused', () => {
     code: 'ERR_MULTICAST_UNKNOWN_OPTION',
     message: /did you mean 'strangers'/,
   })
+})
+
+const entry = moduleOf('unicast/index')
+
+test('what a listener throws is uncaught, and an open receiver holds the process until it is unref()ed', async () => {
+  const port = await freePort(hosts)
+  const { code, stdout, stderr } = await runProgram(`
+    import { unicastCarrier } from ${entry}
+    process.on('uncaughtException', ({ message }) => console.log('uncaught', message))
+    const where = { group: '${group}', port: ${port}, codec: text }
+    const carrier = unicastCarrier({ peers: ['${one}'], address: '${one}' })
+    const receiver = await new MulticastReceiver({ ...where, ...carrier }).ready()
+    const sender = await new MulticastSender({ ...where, ...carrier }).ready()
+    receiver.on('message', (message) => {
+      console.log('heard', message)
+      if (message === 'one') throw new Error('of the listener')
+      receiver.unref()
+      sender.unref()
+    })
+    await sender.send('one')
+    setTimeout(() => sender.send('two'), 50)
+  `)
+  assert.equal(code, 0, stderr)
+  assert.equal(stdout, 'heard one\nuncaught of the listener\nheard two\n')
+})
+
+test('who does not use it loads nothing of it', async () => {
+  for (const entry of ['index', 'struct/index', 'doctor/index', 'cli/main']) {
+    const reached = [...reach(`src/${entry}`)].filter((name) =>
+      /^src\/(stack|unicast)\//.test(name),
+    )
+    assert.deepEqual(reached, [], entry)
+  }
+  // Nor does it bring anything that is installed.
+  const reached = [...reach('src/unicast/index')].filter((name) => !/^(src\/|node:)/.test(name))
+  assert.deepEqual(reached, [])
 })
