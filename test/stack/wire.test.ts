@@ -228,7 +228,9 @@ test('what settles and what waits to be sent is asked of the wire', async () => 
   assert.equal(socket.getSendQueueSize(), 9)
 })
 
-test('what nobody can do at once is refused', { skip: !('bindSync' in made()) }, () => {
+test('what nobody can do at once is refused', () => {
   const socket = made()
+  // Not every line of Node has it.
+  if (!('bindSync' in socket)) return
   assert.throws(() => socket.bindSync(), { code: 'ENOTSUP' })
 })
