@@ -44,7 +44,7 @@ test('every block of code is of a kind that is checked', () => {
     // A file of a user's project is compiled and run in testing/frameworks.test.ts, and what needs zod in
     // recipes.test.ts.
     const isFile = files.some((file) => file.document === document && file.line === line)
-    assert.ok(isFile || /^(ts|ts run|ts run zod|sh|text)$/.test(kind), at)
+    assert.ok(isFile || /^(ts|ts run|ts run zod|sh|text|yaml)$/.test(kind), at)
     // Text is what the block before it prints.
     const isExample = document === 'examples/README.md' && kind === 'sh'
     const shows = kind.startsWith('ts run') || isExample || code.includes('npm run demo')
@@ -89,6 +89,8 @@ test('the commands exist', () => {
     const [, script] = /^npm (?:run )?([\w:]+)$/.exec(command) ?? []
     const [, program] = /^(?:DEBUG=typed-multicast:\* )?npx tsx (\S+)$/.exec(command) ?? []
     if (command === 'npm install' || command === `npm install ${name}`) continue
+    // The examples' by a list of hosts is run in examples.test.ts.
+    if (command.startsWith('MULTICAST_PEERS=')) continue
     // The bundler's is run in package.test.ts.
     if (command.startsWith('npx esbuild ')) continue
     const [, own, flags] = /^npx typed-multicast (\w+)(.*)$/.exec(command) ?? []

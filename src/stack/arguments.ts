@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { inspect } from 'node:util'
 import { canonicalIPv6, splitZone } from '../address.js'
-import { invalidType, nodeError, received } from './argument-error.js'
+import { alreadyConnected, invalidType, nodeError, received } from './node-error.js'
 
 // What node:dgram makes of the arguments of its calls, and how it refuses those that are wrong.
 
@@ -99,7 +99,7 @@ const bytes = 'of type string or an instance of Buffer, TypedArray, or DataView'
 function slice(data: unknown, from: unknown, count: unknown): Buffer {
   const whole = typeof data === 'string' ? Buffer.from(data) : data
   if (!ArrayBuffer.isView(whole)) throw invalidType('buffer', bytes, data)
-  const [offset, length] = [Number(from) >>> 0, Number(count) >>> 0]
+  const [offset, length] = [(from as number) >>> 0, (count as number) >>> 0]
   for (const [name, end] of [
     ['offset', offset],
     ['length', offset + length],
@@ -152,9 +152,4 @@ export function checkString(value: unknown, name: string): asserts value is stri
 
 export function checkNumber(value: unknown, name: string): asserts value is number {
   if (typeof value !== 'number') throw invalidType(name, 'of type number', value)
-}
-
-/** `connect()`, or `send()` to an address, where it is connected. */
-export function alreadyConnected(): Error {
-  return nodeError(Error, 'ERR_SOCKET_DGRAM_IS_CONNECTED', 'Already connected')
 }

@@ -10,6 +10,7 @@ import { familyOf, isLinkLocal } from './scope.js'
 import type { StackSocketOptions } from './socket-options.js'
 import type { Stack } from './stack.js'
 import { systemError } from './system-error.js'
+import { tick } from './ticks.js'
 import { hold, release } from './turns.js'
 import type { Answer } from './wire.js'
 
@@ -47,7 +48,9 @@ export class Handle {
     const sharing = { reuseAddr: Boolean(reuseAddr), reusePort: Boolean(reusePort) }
     const isDual = type === 'udp6' && !ipv6Only
     this.#inet = new InetSocket(type === 'udp4' ? 'IPv4' : 'IPv6', sharing, isDual, () => {
-      if (this.#isReading) this.#stack.soon(() => this.#read(), this.#scope)
+      if (!this.#isReading) return
+      stack.poll.notice(this)
+      stack.soon(() => stack.poll.next(), this.#scope)
     })
   }
 
@@ -71,7 +74,32 @@ export class Handle {
   /** Reads from now on, and keeps the process alive. */
   recvStart(): void {
     this.#isReading = true
+    this.#stack.poll.watch(this)
     this.#holdProcess()
+  }
+
+  /** Whether a datagram waits. */
+  get isReadable(): boolean {
+    return this.#inet.isReadable
+  }
+
+  /** Takes out the datagram that has waited for longest, and tells of it in the context that the socket was made in. */
+  read(): void {
+    const read = this.#inet.read()
+    if (read === undefined) return
+    const { packet, address } = read
+    const { sourcePort: port, family, data } = packet
+    this.#scope.runInAsyncScope(() => {
+      try {
+        // Memory of its own for each who hears it.
+        this.#onMessage(Buffer.from(data), { address, family, port, size: data.byteLength })
+      } catch (error) {
+        // Uncaught in that context, as from a callback of node:dgram.
+        tick(() => {
+          throw error
+        })
+      }
+    })
   }
 
   connect(asked: string, port: number, answer: Answer): void {
@@ -104,6 +132,7 @@ export class Handle {
   close(): void {
     this.#isClosed = true
     this.#isReading = false
+    this.#stack.poll.forget(this)
     this.#stack.close(this.#inet)
     this.#holdProcess()
   }
@@ -210,15 +239,6 @@ export class Handle {
   unref(): void {
     this.#wantsHold = false
     this.#holdProcess()
-  }
-
-  #read(): void {
-    const read = this.#inet.read()
-    if (read === undefined) return
-    const { packet, address } = read
-    const { sourcePort: port, family, data } = packet
-    // Memory of its own for each who hears it.
-    this.#onMessage(Buffer.from(data), { address, family, port, size: data.byteLength })
   }
 
   #setTtl(option: 'ttl' | 'unicastTtl', ttl: number, least: number): string | undefined {

@@ -87,6 +87,11 @@ export class InetSocket {
     this.onReadable()
   }
 
+  /** Whether a datagram waits. */
+  get isReadable(): boolean {
+    return this.#waiting.length > 0
+  }
+
   /** Takes out the oldest datagram that waits. */
   read(): Received | undefined {
     const waiting = this.#waiting.shift()

@@ -5,6 +5,7 @@ import { isBroadcast, type Link } from './link.js'
 import type { Report, SocketOutcome } from './outcome.js'
 import type { Packet } from './packet.js'
 import type { PlatformRules } from './platform.js'
+import { Poll } from './poll.js'
 import { Routing } from './routing.js'
 import { isWildcard, needsZone, staysOnHost } from './scope.js'
 import type { Answer, Claimed, Reach, Wire } from './wire.js'
@@ -46,6 +47,8 @@ export class Stack {
   readonly name: string
   readonly rules: PlatformRules
   readonly routing: Routing
+  /** In which order its sockets are read. */
+  readonly poll: Poll = new Poll()
   /** What is open: each socket of node:dgram's kind. */
   readonly clients = new Set<Client>()
   readonly #wire: Wire

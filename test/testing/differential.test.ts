@@ -3,8 +3,10 @@
  * answers, and whatever each socket hears, has to be the same.
  */
 import type { AddressInfo } from 'node:net'
+import fc from 'fast-check'
 import { type ConformanceHost, routedGroups } from '../../src/testing/conformance/network.js'
 import type { PeerSocket } from '../../src/testing/conformance/peer.js'
+import type { Deed } from '../../src/testing/conformance/scenes.js'
 import {
   compare,
   fence,
@@ -38,6 +40,33 @@ for (const families of [['IPv4'], ['IPv6'], ['IPv4', 'IPv6']] as const) {
   )
 }
 
+/** Each once, and what tells of turns twice. */
+const deeds: readonly Deed[] = [
+  ...(['bind', 'misbind', 'queue', 'send', 'close', 'drop'] as const),
+  ...(['tick', 'promise', 'immediate', 'tick', 'promise', 'immediate'] as const),
+]
+
+for (const type of ['udp4', 'udp6'] as const) {
+  const [address, nowhere] = type === 'udp4' ? ['10.0.0.1', '10.9.9.9'] : ['fd00::1', 'fd09::9']
+  compare(
+    `over ${type} the mock tells what is begun in one task in the order in which the kernel does`,
+    fc.record({
+      deeds: fc.shuffledSubarray([...deeds], { minLength: 2 }),
+      how: fc.record({
+        ...{ type: fc.constant(type), address: fc.constant(address) },
+        ...{ nowhere: fc.constant(nowhere), port: fc.constant(10_020) },
+        ...{ hasLookup: fc.boolean(), start: fc.constantFrom('task' as const, 'job' as const) },
+      }),
+    }),
+    async ({ near }, { how, deeds }) => {
+      const told = await near.peer.sequence(how, ...deeds)
+      const what = `${how.start}, ${how.hasLookup ? 'with' : 'without'} a lookup: ${deeds.join(', ')}`
+      return [[what, told.join(', ')]]
+    },
+    50,
+  )
+}
+
 /** Runs a program, and tells what each step answered and what each socket heard. */
 async function run(stage: Stage, steps: readonly Step[]): Promise<Transcript> {
   const opened: Opened[] = []
@@ -63,13 +92,14 @@ async function run(stage: Stage, steps: readonly Step[]): Promise<Transcript> {
     if (on === undefined || isBeyond(step, on, opened, ends)) continue
     lines.push([`socket ${number} ${describe(step)}`, await act(step, on, at)])
     // Heard before what comes next, which may close who hears it.
-    if (step.do === 'send' || step.do === 'say') await stage.settled()
+    if (isSending(step)) await stage.settled()
   }
   for (const type of new Set(opened.map(({ step }) => step.type))) await fence(stage, type)
   for (const [number, { socket }] of opened.entries()) {
     const mails = await socket.heard.take(socket.heard.size)
     lines.push([`socket ${number} heard`, mails.map(mailed).join(', ') || 'nothing'])
     lines.push([`socket ${number} is bound to`, await place(socket)])
+    lines.push([`socket ${number} tells of errors`, `${socket.count('error')}`])
   }
   return lines
 }
@@ -79,7 +109,7 @@ function isBeyond(step: Step, on: Opened, opened: Opened[], ends: Record<Changin
   const { host, type } = on.step
   // To send it would have to be bound, which fails, and node:dgram never tells the sender.
   const isUnboundable = on.bound === 'joined' || isMisfit(on)
-  const isSent = step.do === 'send' || step.do === 'say'
+  const isSent = isSending(step)
   if ((isSent || step.do === 'connect') && isUnboundable) return true
   // The mock has no IPv6 sockets that hear IPv4.
   const isDual = ({ step }: Opened) => step.type === 'udp6' && !step.ipv6Only
@@ -88,7 +118,9 @@ function isBeyond(step: Step, on: Opened, opened: Opened[], ends: Record<Changin
   if (step.do === 'say') return on.peer !== undefined && !isGroup(on.peer)
   // In the mock a router finds who has an address, whatever its subnet.
   const isFar = (to: string) => to === '10.0.5.1' && host !== 'near'
-  if (step.do === 'send' && step.parcels.some(({ to }) => isFar(to))) return true
+  const parcels = step.do === 'send' ? step.parcels : step.do === 'post' ? [step.parcel] : []
+  if (parcels.some(({ to }) => isFar(to))) return true
+  if (step.do === 'post') return on.peer !== undefined && !isGroup(on.peer)
   if (step.do !== 'call') return false
   // Joined first, a socket gets the family of the group, whatever its type.
   const isForeign = ([group]: unknown[]) => !isOf(type, group)
@@ -110,6 +142,10 @@ function isBeyond(step: Step, on: Opened, opened: Opened[], ends: Record<Changin
   return step.call === 'setMulticastTTL'
 }
 
+function isSending(step: Step): boolean {
+  return step.do === 'send' || step.do === 'say' || step.do === 'post'
+}
+
 function isOf(type: 'udp4' | 'udp6', address: unknown): boolean {
   return `${address}`.includes(':') === (type === 'udp6')
 }
@@ -129,6 +165,10 @@ async function act(step: Extract<Step, { on: number }>, on: Opened, at: number):
     if (outcome === 'ok') on.peer = step.to
     return outcome
   }
+  if (step.do === 'post') {
+    on.bound = 'bound'
+    return outcomeOf(post(socket, step, at))
+  }
   if (step.do === 'say') return outcomeOf(socket.sendConnected(`${at}`))
   if (step.do === 'send') on.bound = 'bound'
   else if (step.call.includes('Membership')) on.bound ??= 'joined'
@@ -139,6 +179,20 @@ async function act(step: Extract<Step, { on: number }>, on: Opened, at: number):
           socket.send(`${at}.${part}`.padEnd(size, '.').slice(0, size), port, to),
         )
   return repeats(await Promise.all(answers.map(outcomeOf)))
+}
+
+/** Sends in that form; what the system refuses, nobody is told. */
+function post(
+  socket: PeerSocket,
+  step: Extract<Step, { do: 'post' }>,
+  at: number,
+): Promise<unknown> {
+  const { to, port, size } = step.parcel
+  const text = `${at}`.padEnd(size, '.').slice(0, size)
+  if (step.form === 'parts') return socket.call('send', [text, Buffer.from('!')], port, to)
+  if (step.form === 'bare') return socket.call('send', text, port)
+  const method = step.form === 'offset' ? 'send' : 'sendto'
+  return socket.call(method, Buffer.from(`--${text}`), 2, size, port, to)
 }
 
 function isGroup(address: string): boolean {
@@ -198,6 +252,7 @@ function describe(step: Extract<Step, { on: number }>): string {
   if (step.do === 'send') return `send ${step.parcels.map(shown).join(', ')}`
   if (step.do === 'connect') return `connect ${step.to} ${step.port}`
   if (step.do === 'say') return 'say'
+  if (step.do === 'post') return `send ${step.form} ${shown(step.parcel)}`
   const [first = [], ...others] = step.args
   const more = others.length > 0 ? `, … ${JSON.stringify(others.at(-1))}` : ''
   return `${step.call} ${JSON.stringify(first)}${more}`

@@ -16,6 +16,10 @@ export interface Parcel {
   readonly size: number
 }
 
+/** How data is given to `send`: in parts, from an offset, or without an address. */
+export const forms = ['parts', 'offset', 'bare', 'sendto'] as const
+export type Form = (typeof forms)[number]
+
 /** One step. Sockets are named by numbers beyond those there are: what is left over is meant. */
 export type Step =
   | {
@@ -32,6 +36,8 @@ export type Step =
   | { readonly do: 'connect'; readonly on: number; readonly to: string; readonly port: number }
   /** Sends to what the socket is connected to. */
   | { readonly do: 'say'; readonly on: number }
+  /** Sends without a callback, in one of the forms that `send` has. */
+  | { readonly do: 'post'; readonly on: number; readonly form: Form; readonly parcel: Parcel }
   /** All at once. */
   | { readonly do: 'send'; readonly on: number; readonly parcels: Parcel[] }
   /** Takes `e1` there; it may be there already. */
@@ -63,7 +69,7 @@ const worlds = {
       ...['239.1.2.3', '239.1.2.4', '224.0.0.1', '224.0.0.200'],
       ...['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.1.1', '10.0.1.2', '10.0.2.2'],
       ...['10.0.9.1', '10.0.0.255', '255.255.255.255', '127.0.0.1', '127.0.0.2', '0.0.0.0'],
-      ...['10.0.5.1', '169.254.7.1'],
+      ...['10.0.5.1', '169.254.7.1', '10.0.0.255', '255.255.255.255', '10.0.1.255', '10.0.2.255'],
     ],
   },
   IPv6: {
@@ -115,6 +121,7 @@ export function programs(...families: Family[]): fc.Arbitrary<Step[]> {
     { weight: 16, arbitrary: each(sending) },
     { weight: 3, arbitrary: each(connecting) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('say' as const), on }) },
+    { weight: 3, arbitrary: each(posting) },
   ]
   const of = (
     changes: { weight: number; arbitrary: fc.Arbitrary<Step> }[],
@@ -223,6 +230,9 @@ function calling(family: Family): fc.Arbitrary<Step> {
     call(5, 'setMulticastInterface', once(fc.constantFrom(...interfaces))),
     call(4, 'setMulticastTTL', once(fc.constantFrom(0, 0, 1, 2, 2, 3, 255, 256))),
     call(2, 'setMulticastLoopback', once(fc.boolean())),
+    call(family === 'IPv4' ? 4 : 1, 'setBroadcast', once(fc.constantFrom(true, true, true, false))),
+    call(2, 'setTTL', once(fc.constantFrom(1, 2, 64, 255, 0, 256))),
+    call(1, 'getSendQueueCount', once()),
     call(2, 'close', once()),
     call(1, 'disconnect', once()),
     {
@@ -243,12 +253,21 @@ function connecting(family: Family): fc.Arbitrary<Step> {
   return fc.record({ do: fc.constant('connect' as const), on, to, port })
 }
 
-function sending(family: Family): fc.Arbitrary<Step> {
-  const parcel = fc.record({
+function posting(family: Family): fc.Arbitrary<Step> {
+  const form = fc.constantFrom(...forms)
+  return fc.record({ do: fc.constant('post' as const), on, form, parcel: parcelling(family) })
+}
+
+function parcelling(family: Family): fc.Arbitrary<Parcel> {
+  return fc.record({
     to: pick(worlds[family].targets, 1),
     port,
     size: fc.constantFrom(0, 12, 12, 12, 1400),
   })
+}
+
+function sending(family: Family): fc.Arbitrary<Step> {
+  const parcel = parcelling(family)
   const parcels = fc.oneof(
     { weight: 4, arbitrary: fc.tuple(parcel) },
     { weight: 1, arbitrary: fc.array(parcel, { minLength: 2, maxLength: 6 }) },

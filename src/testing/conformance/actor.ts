@@ -16,6 +16,7 @@ import { MulticastPeer } from '../../peer.js'
 import { MulticastReceiver } from '../../receiver.js'
 import { MulticastSender } from '../../sender.js'
 import type { Channel, Failure, News, Order } from './channel.js'
+import { scenes } from './scenes.js'
 
 type Endpoint = MulticastSender | MulticastReceiver
 
@@ -58,6 +59,11 @@ export class Actor {
       return order.ask === 'reset' ? this.#reset() : this.#networkInterfaces()
     }
     if ('make' in order) return this.#make(order)
+    if ('scene' in order) {
+      const scene = scenes[order.scene]
+      if (scene === undefined) throw new Error(`there is no scene ${order.scene}`)
+      return scene(this.#createSocket, ...(order.args as never[]))
+    }
     const subject = this.#held.get(order.target)?.subject
     if (subject === undefined) throw new Error(`there is nothing number ${order.target}`)
     if ('get' in order) return Reflect.get(subject, order.get)

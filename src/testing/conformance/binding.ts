@@ -152,7 +152,7 @@ for (const ip of families) {
 
   binding.rule(
     `over ${family}, a socket has its address at once with a lookup that answers at once, and else a tick later`,
-    needs,
+    [...needs, 'sync-bind'],
     async ({ near, port }) => {
       for (const hasLookup of [true, false]) {
         const socket = await near.peer.socket({ type, hasLookup })

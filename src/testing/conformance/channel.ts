@@ -30,6 +30,8 @@ export type Order = { readonly id: number } & (
   | { readonly call: string; readonly target: number; readonly args: readonly unknown[] }
   | { readonly routine: string; readonly target: number; readonly args: readonly unknown[] }
   | { readonly get: string; readonly target: number }
+  /** One of the actor's scenes, which are about several sockets of its own. */
+  | { readonly scene: string; readonly args: readonly unknown[] }
   | { readonly ask: 'interfaces' | 'reset' }
 )
 

@@ -7,6 +7,7 @@ import { binding } from './binding.js'
 import { buffer } from './buffer.js'
 import { type ConformanceCase, casesOf } from './chapter.js'
 import { connect } from './connect.js'
+import { dgram } from './dgram.js'
 import { endpoint } from './endpoint.js'
 import { following } from './following.js'
 import { interfaces } from './interfaces.js'
@@ -41,6 +42,8 @@ export {
   type PeerSocket,
 } from './peer.js'
 
+export type { Deed, Sequence } from './scenes.js'
+
 /** All the cases. Run them one after another where they share a network. */
 export const conformance: readonly ConformanceCase[] = casesOf([
   membership,
@@ -57,6 +60,7 @@ export const conformance: readonly ConformanceCase[] = casesOf([
   interfaces,
   addresses,
   connect,
+  dgram,
   endpoint,
   following,
   multicastPeer,

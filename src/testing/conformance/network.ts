@@ -95,14 +95,17 @@ export type Need =
   | 'connected'
   /** Receive buffers of a bounded size, 212,992 bytes by default. */
   | 'buffers'
+  /**
+   * `bind` and `connect` that have done what they do when the lookup has answered, as the kernel's have: with a
+   * server in between they cannot.
+   */
+  | 'sync-bind'
+  /** What a `dgram.Socket` has beyond the `DatagramSocket` that the library uses. */
+  | 'dgram'
   /** A `send` that has resolved has arrived at the other hosts, whatever is told to these next. */
   | 'arrival'
   /** Messages as large as a UDP datagram can be: 65,507 bytes over IPv4, 65,527 over IPv6. */
   | 'full-size'
-  /** A socket is bound, or known not to be, once `bind` returns, if its lookup answers at once. */
-  | 'sync-bind'
-  /** What node:dgram's sockets have beside the members of the seam. */
-  | 'dgram'
   /** Linux's leak: a datagram with TTL 0 leaves a host of which no socket has joined. */
   | 'ttl-leak'
 

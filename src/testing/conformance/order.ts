@@ -2,8 +2,80 @@
 import assert from 'node:assert/strict'
 import { Chapter, open } from './chapter.js'
 import { families } from './network.js'
+import type { Deed } from './scenes.js'
 
 export const order = new Chapter('socket')
+
+const deeds: readonly Deed[] = [
+  ...(['tick', 'promise', 'immediate', 'bind', 'misbind', 'queue', 'send', 'close'] as const),
+  ...(['drop', 'tick', 'promise', 'immediate'] as const),
+]
+
+const listening = ['listening', 'bound', 'listening, asked after bind()']
+const [sent, queued] = [
+  ['sent to late', 'sent to early'],
+  ['queued to late', 'queued to early', 'queued again to late', 'queued again to early'],
+]
+const closed = ['closed', 'closed, as called back']
+const dropped = ['dropped', 'dropped, as called back']
+const heardBy = (name: string, ...texts: string[]) => texts.map((text) => `${name} heard ${text}`)
+
+/** Deeds in their order and the other way round; and what is told during them, after them, and once sockets are read. */
+const sequences = {
+  there: {
+    deeds,
+    told: {
+      prompt: {
+        during: [
+          ...['listening', 'bound', 'EADDRNOTAVAIL', 'sender listening'],
+          ...['dropped one listening', 'dropped one bound'],
+        ],
+        after: ['tick', ...queued, ...sent, ...closed, ...dropped, 'tick'],
+        // What could be read first is read first, and as a whole.
+        read: [
+          ...heardBy('early', 'queued', 'queued again', 'sent'),
+          ...heardBy('late', 'queued', 'queued again', 'sent'),
+        ],
+      },
+      late: {
+        during: [],
+        after: [
+          ...['tick', ...listening, 'EADDRNOTAVAIL', 'sender listening', ...closed, ...dropped],
+          ...['tick', ...sent, ...queued],
+        ],
+        read: [
+          ...heardBy('early', 'sent', 'queued', 'queued again'),
+          ...heardBy('late', 'sent', 'queued', 'queued again'),
+        ],
+      },
+    },
+  },
+  back: {
+    deeds: deeds.toReversed(),
+    told: {
+      prompt: {
+        during: [
+          ...['dropped one listening', 'dropped one bound', 'sender listening'],
+          ...['EADDRNOTAVAIL', 'listening', 'bound'],
+        ],
+        after: ['tick', ...dropped, ...closed, ...sent, ...queued, 'tick'],
+        // What was sent before the other was bound is lost.
+        read: heardBy('early', 'sent', 'queued', 'queued again'),
+      },
+      late: {
+        during: [],
+        after: [
+          ...['tick', ...dropped, ...closed, 'sender listening', 'EADDRNOTAVAIL', ...listening],
+          ...['tick', ...sent, ...queued],
+        ],
+        read: [
+          ...heardBy('early', 'sent', 'queued', 'queued again'),
+          ...heardBy('late', 'queued', 'queued again'),
+        ],
+      },
+    },
+  },
+} as const
 
 for (const ip of families) {
   const { family, type, needs, group, near: here, other: there } = ip
@@ -84,6 +156,44 @@ for (const ip of families) {
       assert.deepEqual(await neighbour.heard.until('after'), ['before', 'after'])
       assert.equal(socket.heard.size, 0)
       assert.equal(socket.count('close'), 1)
+    },
+  )
+
+  for (const hasLookup of [true, false]) {
+    const lookup = `a lookup that answers ${hasLookup ? 'at once' : 'later'}`
+    order.rule(
+      `over ${family}, with ${lookup} what is begun in one task is told in that order`,
+      [...needs, 'sync-bind'],
+      async ({ near, port }) => {
+        const { address } = here.e0
+        for (const [at, { deeds, told }] of Object.values(sequences).entries()) {
+          for (const start of ['task', 'job'] as const) {
+            const how = { type, address, nowhere: there.e0.address, port: port + 3 * at, hasLookup }
+            const { during, after, read } = hasLookup ? told.prompt : told.late
+            const promises = ['promise', 'promise']
+            assert.deepEqual(await near.peer.sequence({ ...how, start }, ...deeds), [
+              ...during,
+              'returned',
+              // A module begins in a promise's job: those of other promises come before all ticks.
+              ...(start === 'job' ? [...promises, ...after] : [...after, ...promises]),
+              ...read,
+              ...['immediate', 'immediate'],
+            ])
+          }
+        }
+      },
+    )
+  }
+
+  order.rule(
+    `over ${family}, of several sockets 32 datagrams of one are read, then as many of the next`,
+    [...needs, 'sync-bind'],
+    async ({ near, port }) => {
+      const nowhere = there.e0.address
+      const how = { type, address: here.e0.address, nowhere, port, hasLookup: true } as const
+      const heard = await near.peer.flood({ ...how, start: 'task' }, 40)
+      const rows = [...Array(32).fill('early'), ...Array(32).fill('late')]
+      assert.deepEqual(heard, [...rows, ...Array(8).fill('early'), ...Array(8).fill('late')])
     },
   )
 }

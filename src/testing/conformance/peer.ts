@@ -24,6 +24,7 @@ import {
   type SocketChoice,
 } from './channel.js'
 import { BOUND, Inbox } from './inbox.js'
+import type { Deed, Sequence } from './scenes.js'
 
 /** Sends an order and awaits what comes of it. */
 type Tell = (order: Unnumbered<Order>) => Promise<unknown>
@@ -91,6 +92,16 @@ export class Peer {
     const peer = this.#hold((target) => new PeerMulticastPeer(target, this.#tell))
     await this.#tell({ make: 'peer', target: peer.target, options })
     return peer
+  }
+
+  /** What happens, in order, where its sockets do these deeds in one task: see {@link Deed}. */
+  async sequence(how: Sequence, ...deeds: readonly Deed[]): Promise<string[]> {
+    return (await this.#tell({ scene: 'sequence', args: [how, deeds] })) as string[]
+  }
+
+  /** Which of the two sockets of a {@link sequence} heard each of so many that were sent to both, in order. */
+  async flood(how: Sequence, count: number): Promise<string[]> {
+    return (await this.#tell({ scene: 'flood', args: [how, count] })) as string[]
   }
 
   /** What the host's `networkInterfaces()` lists. */

@@ -186,10 +186,3 @@ unicast.rule(
     }
   },
 )
-
-unicast.rule('over IPv4, a broadcast is refused', [], async ({ near, port }) => {
-  const speaker = await open(near, 'udp4')
-  for (const to of ['255.255.255.255', '10.0.0.255']) {
-    await assert.rejects(speaker.send('all', port, to), refusal('send', 'EACCES', `${to}:${port}`))
-  }
-})

@@ -1,0 +1,206 @@
+/** What several sockets of one program do, where it counts in which order they are told of it. */
+import { type CreateSocket, type DatagramSocket, lookup } from '../../datagram.js'
+
+/** Where and how a sequence of deeds begins. */
+export interface Sequence {
+  readonly type: 'udp4' | 'udp6'
+  /** An address of the host's own, and one that is none. */
+  readonly address: string
+  readonly nowhere: string
+  /** The first of three free ports. */
+  readonly port: number
+  /** Whether the sockets have a lookup that answers at once. */
+  readonly hasLookup: boolean
+  /** Whether it begins in a task, as a timer's is, or in a promise's job, as a module does. */
+  readonly start: 'task' | 'job'
+}
+
+/** What is done in a sequence, and tells of itself whatever is told of it. */
+export type Deed =
+  /** Runs something by each of these. */
+  | 'tick'
+  | 'promise'
+  | 'immediate'
+  /** Binds a socket to the first port, which `late` hears; `early` has heard the second one all along. */
+  | 'bind'
+  /** Binds one where it cannot be bound. */
+  | 'misbind'
+  /** Sends to both ports from a socket that is not bound, twice. */
+  | 'queue'
+  /** Sends to both ports from one that is bound. */
+  | 'send'
+  /** Closes a socket that is bound. */
+  | 'close'
+  /** Binds one and closes it. */
+  | 'drop'
+
+type Tell = (what: string) => void
+
+/** The scenes by name, for sockets of that carrier. */
+export const scenes: Record<string, (createSocket: CreateSocket, ...args: never[]) => unknown> = {
+  async sequence(
+    createSocket: CreateSocket,
+    how: Sequence,
+    deeds: readonly Deed[],
+  ): Promise<string[]> {
+    const told: string[] = []
+    const tell: Tell = (what) => told.push(what)
+    const stage = new SequenceStage(createSocket, how, tell)
+    await stage.ready()
+    await new Promise<void>((resolve) => {
+      const run = (): void => {
+        for (const deed of deeds) stage.play(deed)
+        tell('returned')
+        resolve()
+      }
+      if (how.start === 'task') setImmediate(run)
+      else setImmediate(() => void Promise.resolve().then(run))
+    })
+    await stage.end()
+    return told
+  },
+
+  /** Sends so many to each of two sockets in one task; which of them then hears how many in a row. */
+  async flood(createSocket: CreateSocket, how: Sequence, count: number): Promise<string[]> {
+    const told: string[] = []
+    const stage = new SequenceStage(createSocket, how, (what) => {
+      const [name = '', verb] = what.split(' ')
+      if (verb === 'heard') told.push(name)
+    })
+    await stage.ready()
+    stage.play('bind')
+    for (let sent = 0; sent < count; sent += 1) stage.play('send')
+    await stage.end()
+    return told
+  },
+}
+
+/** The sockets of a sequence. */
+class SequenceStage {
+  readonly #createSocket: CreateSocket
+  readonly #how: Sequence
+  readonly #tell: Tell
+  readonly #open: DatagramSocket[] = []
+  readonly #early: DatagramSocket
+  readonly #sending: DatagramSocket
+  readonly #closing: DatagramSocket
+
+  constructor(createSocket: CreateSocket, how: Sequence, tell: Tell) {
+    this.#createSocket = createSocket
+    this.#how = how
+    this.#tell = tell
+    this.#early = this.#socket()
+    this.#sending = this.#socket()
+    this.#closing = this.#socket()
+  }
+
+  /** Has the sockets bound that are so from the start. */
+  async ready(): Promise<void> {
+    const { address, port } = this.#how
+    await bound(this.#early, port + 1, address)
+    await bound(this.#sending, 0, address)
+    await bound(this.#closing, 0, address)
+    this.#hear('early', this.#early)
+  }
+
+  play(deed: Deed): void {
+    const { address, nowhere, port } = this.#how
+    const tell = this.#tell
+    if (deed === 'tick') process.nextTick(tell, 'tick')
+    else if (deed === 'promise') void Promise.resolve('promise').then(tell)
+    else if (deed === 'immediate') setImmediate(tell, 'immediate')
+    else if (deed === 'bind') {
+      const socket = this.#socket()
+      this.#hear('late', socket)
+      socket.once('listening', () => tell('listening'))
+      bind(socket, port, address, () => tell('bound'))
+      socket.once('listening', () => tell('listening, asked after bind()'))
+    } else if (deed === 'misbind') {
+      const socket = this.#socket()
+      socket.on('error', (error) => tell((error as NodeJS.ErrnoException).code ?? error.message))
+      bind(socket, port, nowhere, () => tell('bound nowhere'))
+    } else if (deed === 'queue') {
+      const socket = this.#socket()
+      socket.once('listening', () => tell('sender listening'))
+      for (const text of ['queued', 'queued again']) this.#send(socket, text)
+    } else if (deed === 'send') this.#send(this.#sending, 'sent')
+    else if (deed === 'close') this.#close('closed', this.#closing)
+    else {
+      const socket = this.#socket()
+      socket.once('listening', () => tell('dropped one listening'))
+      bind(socket, 0, address, () => tell('dropped one bound'))
+      this.#close('dropped', socket)
+    }
+  }
+
+  /** When all has been told that is to come, closes what is open. */
+  async end(): Promise<void> {
+    const { port, address } = this.#how
+    const last = this.#socket()
+    await bound(last, 0, address)
+    await new Promise<void>((resolve) => {
+      this.#early.on('message', (data) => {
+        if (`${data}` === 'end') resolve()
+      })
+      last.send(Buffer.from('end'), port + 1, address, () => {})
+    })
+    for (let pass = 0; pass < 3; pass += 1) await new Promise((resolve) => setImmediate(resolve))
+    await Promise.all(
+      this.#open.map(
+        (socket) =>
+          new Promise<void>((resolve) => {
+            socket.once('close', resolve)
+            try {
+              socket.close()
+            } catch {
+              resolve()
+            }
+          }),
+      ),
+    )
+  }
+
+  #socket(): DatagramSocket {
+    const { type, hasLookup } = this.#how
+    const options = { type, reuseAddr: false, ipv6Only: type === 'udp6', lookup }
+    const { lookup: _, ...bare } = options
+    const socket = this.#createSocket((hasLookup ? options : bare) as typeof options)
+    this.#open.push(socket)
+    return socket
+  }
+
+  #hear(name: string, socket: DatagramSocket): void {
+    socket.on('message', (data) => {
+      if (`${data}` !== 'end') this.#tell(`${name} heard ${data}`)
+    })
+  }
+
+  #send(socket: DatagramSocket, text: string): void {
+    const { address, port } = this.#how
+    for (const [name, to] of [
+      ['late', port],
+      ['early', port + 1],
+    ] as const) {
+      socket.send(Buffer.from(text), to, address, () => this.#tell(`${text} to ${name}`))
+    }
+  }
+
+  #close(what: string, socket: DatagramSocket): void {
+    socket.once('close', () => this.#tell(what))
+    const close: (callback: () => void) => void = Reflect.get(socket, 'close')
+    close.call(socket, () => this.#tell(`${what}, as called back`))
+  }
+}
+
+/** With a callback, which the library itself has no use for. */
+function bind(socket: DatagramSocket, port: number, address: string, callback: () => void): void {
+  const bind: (...args: unknown[]) => void = Reflect.get(socket as object, 'bind')
+  bind.call(socket, port, address, callback)
+}
+
+function bound(socket: DatagramSocket, port: number, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.on('error', reject)
+    bind(socket, port, address, resolve)
+  })
+}

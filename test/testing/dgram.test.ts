@@ -1,0 +1,447 @@
+/** The sockets of the mock beside those of the running Node: what there is, and how arguments are refused. */
+import assert from 'node:assert/strict'
+import dgram, { type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { BlockList } from 'node:net'
+import { afterEach, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { lookup } from '../../src/datagram.js'
+import { MockNetwork, type MockSocket } from '../../src/testing/index.js'
+
+const host = () => new MockNetwork().host()
+/** Node's own module, and what stands in its place: nothing here is sent to anywhere but 127.0.0.1. */
+const modules = { node: kept(dgram), mock: kept(host().dgram) }
+const [major = 0] = process.versions.node.split('.').map(Number)
+
+const made: Socket[] = []
+
+/** The same, with sockets that are closed after the test that made them. */
+function kept(module: Pick<typeof dgram, 'createSocket' | 'Socket'>) {
+  const createSocket = (...args: Parameters<typeof dgram.createSocket>): Socket => {
+    const socket = module.createSocket(...args)
+    made.push(socket)
+    return socket
+  }
+  return { createSocket: createSocket as typeof dgram.createSocket }
+}
+
+afterEach(async () => {
+  await Promise.all(made.splice(0).map((socket) => socket[Symbol.asyncDispose]()))
+})
+
+/** What a call throws, or that it does not. */
+function refusal(call: () => unknown): unknown {
+  try {
+    call()
+    return 'nothing'
+  } catch (error) {
+    const { name, code, message } = error as NodeJS.ErrnoException
+    // The wording of earlier versions is another.
+    return major < 24 ? { name, code } : { name, code, message }
+  }
+}
+
+/** What the same calls are refused with, by node:dgram and by the mock. */
+function isSame(what: string, call: (module: typeof modules.mock) => unknown): void {
+  const [node, mock] = [refusal(() => call(modules.node)), refusal(() => call(modules.mock))]
+  assert.deepEqual(mock, node, what)
+}
+
+const values = [
+  ...[undefined, null, 0, -0, 1, 1.5, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 32, 2 ** 53],
+  ...[
+    '',
+    ' ',
+    '7',
+    'x',
+    "it's",
+    'one that is longer than 28 characters',
+    true,
+    false,
+    Symbol('s'),
+    1n,
+  ],
+  ...[{}, [], ['x'], [5], Object.create(null), new Date(0), new Map(), new BlockList()],
+  ...[() => {}, function named() {}, class Some {}, new ArrayBuffer(2), Uint16Array.of(1, 2)],
+]
+
+test('every member of dgram.Socket is there, and is its own', () => {
+  const socket = host().createSocket('udp4')
+  const own = Object.getPrototypeOf(Object.getPrototypeOf(socket))
+  assert.equal(Object.getPrototypeOf(own), dgram.Socket.prototype)
+  for (const name of Reflect.ownKeys(dgram.Socket.prototype)) {
+    assert.ok(Object.hasOwn(own, name), `${String(name)} would be that of a real socket`)
+  }
+  const more = Reflect.ownKeys(own).filter((name) => !(name in dgram.Socket.prototype))
+  assert.deepEqual(more, [], 'these are missing in production')
+  assert.equal(Reflect.get(socket, '_handle'), major < 26 ? undefined : Reflect.get(socket, 'x'))
+})
+
+test('a socket is one of node:dgram, and of its host', () => {
+  const { dgram: mocked, createSocket } = host()
+  for (const socket of [
+    createSocket('udp4'),
+    mocked.createSocket({ type: 'udp6' }),
+    Reflect.construct(mocked.Socket, ['udp4']),
+  ]) {
+    assert.ok(socket instanceof dgram.Socket)
+    assert.ok(socket instanceof mocked.Socket)
+    assert.equal(typeof socket.on, 'function')
+  }
+  assert.ok(!(host().createSocket('udp4') instanceof mocked.Socket))
+  assert.equal(host().createSocket('udp6').type, 'udp6')
+  assert.ok(!Object.keys(host()).includes('dgram'))
+})
+
+test('making a socket refuses what node:dgram refuses', () => {
+  for (const value of values) {
+    isSame(`type ${String(value?.toString)}`, ({ createSocket }) => createSocket(value as 'udp4'))
+    for (const option of [
+      ...['type', 'lookup', 'recvBufferSize', 'sendBufferSize', 'signal', 'reuseAddr', 'reusePort'],
+      ...['ipv6Only', 'receiveBlockList', 'sendBlockList'],
+    ]) {
+      isSame(`${option}: ${typeof value}`, ({ createSocket }) => {
+        createSocket({ type: 'udp4', [option]: value })
+      })
+    }
+  }
+})
+
+/** A bound socket of each, and what it is told. */
+function bound() {
+  const [node, mock] = [modules.node, modules.mock].map(({ createSocket }) =>
+    // Bound when it returns.
+    createSocket({ type: 'udp4', lookup }).bind(0, '127.0.0.1'),
+  ) as [Socket, Socket]
+  const close = () => [node, mock].map((socket) => socket.close())
+  return { node, mock, close }
+}
+
+test('calls refuse what those of node:dgram refuse', () => {
+  const { node, mock, close } = bound()
+  const each = (what: string, call: (socket: Socket) => unknown) => {
+    assert.deepEqual(
+      refusal(() => call(mock)),
+      refusal(() => call(node)),
+      what,
+    )
+  }
+  const call = (socket: Socket, method: string, ...args: unknown[]): unknown => {
+    const member = Reflect.get(socket, method)
+    return typeof member === 'function' ? member.apply(socket, args) : 'missing'
+  }
+  const to = '127.0.0.1'
+  const nobody = (): void => {}
+  for (const socket of [node, mock]) socket.on('error', nobody)
+  for (const value of values) {
+    const what = `${typeof value} ${Object.prototype.toString.call(value)}`
+    for (const method of [
+      ...[
+        'setTTL',
+        'setMulticastTTL',
+        'setMulticastInterface',
+        'setRecvBufferSize',
+        'setSendBufferSize',
+      ],
+      ...['addMembership', 'dropMembership', 'bind', 'bindSync'],
+    ]) {
+      // What is no text is EINVAL from 24 on, and else a TypeError of whatever reads it.
+      const isNoText = typeof value === 'symbol' || Object.getPrototypeOf(value ?? 0) === null
+      if (method.endsWith('Membership') && isNoText) continue
+      // Node itself dies of it.
+      if (method.endsWith('BufferSize') && Object.is(value, -0)) continue
+      each(`${method} ${what}`, (socket) => call(socket, method, value))
+    }
+    each(`data ${what}`, (socket) => call(socket, 'send', value, 9, to))
+    each(`list ${what}`, (socket) => call(socket, 'send', ['a', value], 9, to))
+    each(`port ${what}`, (socket) => call(socket, 'send', 'a', value, to))
+    each(`address ${what}`, (socket) => {
+      if (value !== 'x' && typeof value === 'string' && value.trim()) return
+      call(socket, 'send', 'a', 0, value)
+    })
+    each(`offset ${what}`, (socket) => call(socket, 'send', 'abc', value, 1, 0, to))
+    each(`length ${what}`, (socket) => call(socket, 'send', 'abc', 0, value, 0, to))
+    for (const at of [1, 2, 3, 4]) {
+      const args: unknown[] = ['abc', 0, 1, 0, to]
+      args[at] = value
+      each(`sendto ${at} ${what}`, (socket) => call(socket, 'sendto', ...args))
+    }
+    if (typeof value !== 'string' || value === '') {
+      each(`connect to ${what}`, (socket) => call(socket, 'connect', 0, value))
+    }
+    for (const at of [0, 1]) {
+      const args: unknown[] = ['10.0.0.1', '239.1.2.3']
+      args[at] = value
+      if (typeof value !== 'string') {
+        each(`source ${at} ${what}`, (socket) =>
+          call(socket, 'addSourceSpecificMembership', ...args),
+        )
+      }
+    }
+  }
+  close()
+})
+
+test('bindSync() and connectSync() are those of the running Node', async () => {
+  // Neither has them, as the first test shows.
+  if (!('bindSync' in dgram.Socket.prototype)) return
+  const sync = (socket: Socket) => socket as MockSocket
+  for (const value of values) {
+    for (const option of ['port', 'address']) {
+      // A number that is a port would bind to every address.
+      if (option === 'port' && (typeof value === 'string' || Number.isInteger(value))) continue
+      if (option === 'address' && !value) continue
+      isSame(`bindSync ${option} ${typeof value}`, ({ createSocket }) =>
+        sync(createSocket('udp4')).bindSync({ [option]: value }),
+      )
+    }
+    isSame(`connectSync port ${typeof value}`, ({ createSocket }) =>
+      sync(createSocket('udp4').bind(0, '127.0.0.1')).connectSync(value as number, '127.0.0.1'),
+    )
+    isSame(`connectSync ${typeof value}`, ({ createSocket }) =>
+      sync(createSocket('udp4').bind(0, '127.0.0.1')).connectSync(9, value as string),
+    )
+  }
+  for (const { createSocket } of [modules.node, modules.mock]) {
+    const told: string[] = []
+    const [one, two] = [sync(createSocket('udp4')), sync(createSocket('udp4'))]
+    for (const event of ['listening', 'connect', 'close']) one.on(event, () => told.push(event))
+    const { address, port } = one.bindSync({ address: '127.0.0.1' })
+    assert.deepEqual([address, one.address().port], ['127.0.0.1', port])
+    assert.throws(() => two.bindSync({ address, port }), {
+      message: `bind EADDRINUSE 127.0.0.1:${port}`,
+    })
+    two.bindSync({ address })
+    one.connectSync(two.address().port, address)
+    assert.equal(one.remoteAddress().port, two.address().port)
+    assert.throws(() => one.connectSync(9, address), { code: 'ERR_SOCKET_DGRAM_IS_CONNECTED' })
+    two.send('hello', port, address)
+    const [data] = await once(one, 'message')
+    assert.equal(`${data}`, 'hello')
+    one.close()
+    await once(one, 'close')
+    assert.deepEqual(told, ['listening', 'connect', 'close'])
+  }
+})
+
+/** What a sender is told, and what is heard of it, in the same program on either. */
+async function both(program: (sender: Socket, port: number, told: string[]) => unknown) {
+  const outcomes = []
+  for (const { createSocket } of [modules.node, modules.mock]) {
+    const receiver = createSocket({ type: 'udp4', lookup }).bind(0, '127.0.0.1')
+    const { port } = receiver.address()
+    const sender = createSocket({ type: 'udp4', lookup })
+    const [heard, told]: [string[], string[]] = [[], []]
+    sender.on('error', ({ message }) => told.push(`error ${message}`))
+    receiver.on('message', (data, { size }) => heard.push(`${data} (${size})`))
+    await program(sender, port, told)
+    createSocket({ type: 'udp4', lookup }).send('end', port, '127.0.0.1')
+    while (heard.at(-1) !== 'end (3)') await once(receiver, 'message')
+    outcomes.push({ told: told.map((line) => line.replace(`${port}`, 'port')), heard })
+  }
+  const [node, mock] = outcomes
+  assert.deepEqual(mock, node)
+  return { told: [], heard: [], ...mock }
+}
+
+test('send() takes what that of node:dgram takes', async () => {
+  const bytes = Uint8Array.from(Buffer.from('abcdefgh'))
+  const { told, heard } = await both(async (sender, port, told) => {
+    const send = (...args: unknown[]) =>
+      new Promise<void>((resolve) => {
+        const sent = (error: Error | null, size?: number) => {
+          told.push(`${size} ${error?.message}`)
+          resolve()
+        }
+        Reflect.apply(sender.send, sender, [...args, sent])
+      })
+    for (const data of [
+      ...['text', '', 'ä', bytes, Buffer.from('buffer'), new DataView(bytes.buffer, 2, 3)],
+      ...[new Uint16Array(bytes.buffer, 2, 2), ['a', bytes, Buffer.from('b')], [], ['']],
+    ]) {
+      await send(data, port, '127.0.0.1')
+      await send(data, port)
+      await send(data, `${port}`, '')
+    }
+    await send('abcdef', 2, 3, port, '127.0.0.1')
+    await send(bytes, 2, 3, port, '127.0.0.1')
+    await send(bytes, 2, 3, port)
+    await send(new Uint16Array(bytes.buffer, 2, 3), 1, 4, port, '127.0.0.1')
+    await new Promise<void>((resolve) => sender.connect(port, '127.0.0.1', resolve))
+    await send('connected')
+    await send(['con', 'nected'])
+    await send(bytes, 1, 2)
+    sender.send('without a callback')
+    sender.send(bytes, 3, 2)
+    await setImmediate()
+    sender.disconnect()
+    sender.send('without one', port, '127.0.0.1')
+  })
+  assert.ok(heard.includes('text (4)') && heard.includes('aabcdefghb (10)'), `${heard}`)
+  assert.ok(told.includes('10 undefined'), `${told}`)
+})
+
+test('what is refused by the system vanishes where there is no callback', async () => {
+  const { told } = await both(async (sender, port, told) => {
+    sender.send(Buffer.alloc(70_000), port, '127.0.0.1')
+    sender.send('x', port, '::1')
+    sender.send('x', port, '::1', (error, size) => told.push(`${error?.message} ${size}`))
+    sender.connect(port, '127.0.0.1')
+    await once(sender, 'connect')
+    sender.send(Buffer.alloc(70_000), (error) => told.push(`${error?.message}`))
+    await setImmediate()
+  })
+  assert.deepEqual(told, ['send EINVAL ::1:port undefined', 'send EMSGSIZE'])
+})
+
+test('names are found by the lookup that is given, and localhost without one', async () => {
+  const { createSocket } = modules.mock
+  const receiver = createSocket('udp4').bind(9, 'localhost')
+  await once(receiver, 'listening')
+  assert.equal(receiver.address().address, '127.0.0.1')
+  const asked: unknown[] = []
+  const sender = createSocket({
+    type: 'udp4',
+    lookup: (name, family, callback) => {
+      asked.push([name, family])
+      queueMicrotask(() => callback(null, '127.0.0.1', 4))
+    },
+  })
+  sender.send('by name', 9, 'printer.example')
+  const [data] = await once(receiver, 'message')
+  assert.equal(`${data}`, 'by name')
+  assert.deepEqual(asked, [
+    ['0.0.0.0', 4],
+    ['printer.example', 4],
+  ])
+  const unknown = { code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: 'printer.example' }
+  for (const act of [
+    (socket: Socket) => socket.send('x', 9, 'printer.example'),
+    (socket: Socket) => socket.bind(9, 'printer.example', () => assert.fail()),
+    (socket: Socket) => socket.connect(9, 'printer.example'),
+  ]) {
+    const socket = createSocket('udp4')
+    act(socket)
+    const [error] = await once(socket, 'error')
+    const { code, syscall, hostname, message } = error
+    assert.deepEqual({ code, syscall, hostname }, unknown)
+    assert.equal(message, 'getaddrinfo ENOTFOUND printer.example')
+    socket.close()
+  }
+  const socket = createSocket('udp4')
+  const error = await new Promise<NodeJS.ErrnoException | null>((resolve) =>
+    socket.send('x', 9, 'printer.example', resolve),
+  )
+  assert.equal(error?.code, 'ENOTFOUND')
+  for (const one of [socket, sender, receiver]) one.close()
+})
+
+test('what waits for a bind that fails is never heard of again, nor is its callback', async () => {
+  for (const { createSocket } of Object.values(modules)) {
+    const taken = createSocket('udp4').bind(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const { port } = taken.address()
+    const socket = createSocket({ type: 'udp4' })
+    const told: string[] = []
+    socket.on('error', ({ message }) => told.push(message))
+    socket.bind(port, '127.0.0.1', () => told.push('bound'))
+    socket.send('x', port, '127.0.0.1', () => told.push('sent'))
+    await once(socket, 'error')
+    assert.equal(socket.listenerCount('listening'), 0)
+    socket.bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    await setImmediate()
+    assert.deepEqual(told, [`bind EADDRINUSE 127.0.0.1:${port}`])
+    taken.close()
+    socket.close()
+  }
+})
+
+test('a socket is closed by a signal, and by `await using`', async () => {
+  for (const { createSocket } of Object.values(modules)) {
+    const given = new AbortController()
+    const socket = createSocket({ type: 'udp4', signal: given.signal }).bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    given.abort()
+    await once(socket, 'close')
+    await socket[Symbol.asyncDispose]()
+    const late = createSocket({ type: 'udp4', signal: given.signal })
+    await once(late, 'close')
+    assert.throws(() => late.bind(), { code: 'ERR_SOCKET_DGRAM_NOT_RUNNING' })
+    const other = createSocket('udp4')
+    const closed = once(other, 'close')
+    await other[Symbol.asyncDispose]()
+    await closed
+  }
+})
+
+test('buffers have the sizes of the options, once it is bound', async () => {
+  const options = { type: 'udp4', recvBufferSize: 10_000, sendBufferSize: 20_000 } as const
+  for (const { createSocket } of Object.values(modules)) {
+    const socket = createSocket(options).bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    if (process.platform === 'linux') {
+      assert.deepEqual([socket.getRecvBufferSize(), socket.getSendBufferSize()], [20_000, 40_000])
+    }
+    assert.equal(socket.getSendQueueCount(), 0)
+    socket.close()
+  }
+})
+
+const isRead = (option: string) => String(dgram.Socket).includes(option)
+
+test('block lists hold, where node:dgram knows them', async () => {
+  const list = new BlockList()
+  list.addAddress('127.0.0.1')
+  const options = { type: 'udp4', lookup } as const
+  for (const { createSocket } of Object.values(modules)) {
+    const told: string[] = []
+    const deaf = createSocket({ ...options, ...{ receiveBlockList: list } }).bind(0, '127.0.0.1')
+    deaf.on('message', (data) => told.push(`heard ${data}`))
+    const mute = createSocket({ ...options, ...{ sendBlockList: list } })
+    const { port } = deaf.address()
+    const failed = (send: (callback: (error?: Error | null) => void) => void) =>
+      new Promise<void>((resolve) =>
+        send((error) => {
+          const { name, message } = error ?? {}
+          told.push(`${(error as NodeJS.ErrnoException)?.code} ${name} ${message}`)
+          resolve()
+        }),
+      )
+    await failed((callback) => mute.send('x', port, '127.0.0.1', callback))
+    await failed((callback) => mute.connect(port, '127.0.0.1', callback as () => void))
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    const blocked = 'ERR_IP_BLOCKED Error IP(127.0.0.1) is blocked by net.BlockList'
+    const none = ['undefined undefined undefined', 'undefined undefined undefined', 'heard x']
+    if (isRead('BlockList')) assert.deepEqual(told, [blocked, blocked])
+    else assert.deepEqual(told.sort(), none.sort())
+    deaf.close()
+    mute.close()
+  }
+})
+
+test('sockets share a port by reusePort, where node:dgram knows it', async () => {
+  const options = { type: 'udp4', lookup, reusePort: true } as const
+  for (const [name, { createSocket }] of Object.entries(modules)) {
+    if (name === 'node' && process.platform !== 'linux') continue
+    const one = createSocket(options).bind(0, '127.0.0.1')
+    const two = createSocket(options)
+    let failed: unknown
+    two.on('error', (error: NodeJS.ErrnoException) => (failed = error.code))
+    two.bind(one.address().port, '127.0.0.1')
+    assert.equal(failed, isRead('reusePort') ? undefined : 'EADDRINUSE', name)
+    if (failed === undefined) {
+      const heard = new Set<Socket>()
+      for (const socket of [one, two]) socket.on('message', () => heard.add(socket))
+      for (let sent = 0; sent < 200 && heard.size < 2; sent += 1) {
+        const sender = createSocket({ type: 'udp4', lookup })
+        sender.send('x', one.address().port, '127.0.0.1', () => sender.close())
+        await once(sender, 'close')
+        await setImmediate()
+      }
+      assert.equal(heard.size, 2, name)
+    }
+    one.close()
+    two.close()
+  }
+})
