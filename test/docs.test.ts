@@ -148,3 +148,23 @@ test('the index lists every document', () => {
     assert.ok(index.includes(`](${link})`), document)
   }
 })
+
+test('the manifest for Kubernetes fits the example that it runs', () => {
+  const [manifest, ...more] = blocks.filter(({ kind }) => kind === 'yaml')
+  assert.ok(manifest !== undefined && more.length === 0)
+  const example = read('examples/headless.ts')
+  const [, port] = /port: (\d+),/.exec(example) ?? []
+  assert.match(manifest.code, new RegExp(`port: ${port}$`, 'm'))
+  const [, service = ''] = /--service', '([^']+)'/.exec(manifest.code) ?? []
+  assert.ok(example.includes(service))
+  assert.ok(service.startsWith(`${/name: (\w+)$/m.exec(manifest.code)?.[1]}.`))
+  for (const field of [
+    'clusterIP: None',
+    'publishNotReadyAddresses: true',
+    'kind: NetworkPolicy',
+  ]) {
+    assert.ok(manifest.code.includes(field), field)
+  }
+  // YAML knows no tabs, and here each level is two spaces.
+  for (const line of manifest.code.split('\n')) assert.match(line, /^( {2})*([\w#-]|$)/, line)
+})
