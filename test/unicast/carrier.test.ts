@@ -1,9 +1,10 @@
 /** Senders, receivers and peers on 127.0.0.x, each of which is a host to the carrier. */
 import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
-import { test } from 'node:test'
+import { test as testOf } from 'node:test'
 import {
   type Carrier,
   MulticastPeer,
@@ -24,6 +25,8 @@ import { freePort } from '../ports.js'
 import { moduleOf } from '../tree.js'
 
 const group = '239.1.2.3'
+const skip = process.platform === 'darwin' ? 'has 127.0.0.1 alone of 127.0.0.0/8' : false
+const test = (name: string, body: () => void | Promise<void>) => testOf(name, { skip }, body)
 const hosts = [2, 3, 4].map((host) => `127.9.0.${host}`)
 const [one = '', two = '', three = ''] = hosts
 
@@ -207,6 +210,24 @@ test('what makes no sense is counted, and never fatal', async () => {
   program.send(Buffer.from([...header(1, 1, 239, 1, 2, 3), 0x67]), port, one)
   assert.deepEqual(await heard.until('g'), ['e', 'f', 'g'])
   assert.deepEqual([carrier.stats.malformed, carrier.stats.received], [wrong.length, 3])
+})
+
+test('what the system reports on the real socket is counted, and no error of anybody', async () => {
+  const port = await freePort(hosts)
+  const real: Socket[] = []
+  const note = (message: unknown) => void real.push((message as { socket: Socket }).socket)
+  subscribe('udp.socket', note)
+  const carrier = at(one)
+  const { receiver, heard } = receiving(carrier, port)
+  receiver.on('error', assert.fail)
+  await receiver.ready()
+  unsubscribe('udp.socket', note)
+  assert.equal(real.length, 1)
+  // As Windows and macOS do after an ICMP message that nobody has the port there.
+  for (const socket of real) socket.emit('error', new Error('recvmsg ECONNREFUSED'))
+  await sending(carrier, port).send('all the same')
+  assert.equal((await heard.next()).data.toString(), 'all the same')
+  assert.equal(carrier.stats.failed, 1)
 })
 
 test('a peer where nobody listens, or that cannot be reached, is no error', async () => {
