@@ -84,7 +84,10 @@ export interface AddressDetails {
 
 /** What a carrier or its network may lack. */
 export type Need =
-  /** The router and what is behind it. */
+  /**
+   * The router and what is behind it, and all else that rests on a TTL in the datagram itself: Linux lets one with
+   * TTL 0 out where no socket of the host has joined.
+   */
   | 'router'
   /** {@link ConformanceHost.interfaces}. */
   | 'interfaces'
@@ -106,6 +109,10 @@ export type Need =
   | 'sync-bind'
   /** What a `dgram.Socket` has beyond the `DatagramSocket` that the library uses. */
   | 'dgram'
+  /** A `send` that has resolved has arrived at the other hosts, whatever is told to these next. */
+  | 'arrival'
+  /** Messages as large as a UDP datagram can be: 65,507 bytes over IPv4, 65,527 over IPv6. */
+  | 'full-size'
 
 /** The groups that the router forwards. */
 export const routedGroups: readonly string[] = ['239.1.2.3', 'ff05::1:3']
