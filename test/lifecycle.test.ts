@@ -3,7 +3,9 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { mock, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { MulticastReceiver } from '../src/index.js'
+import debug from 'debug'
+import { MulticastError, MulticastReceiver } from '../src/index.js'
+import { type Handlers, Lifecycle } from '../src/lifecycle.js'
 import { group, keep, kinds, makeReceiver, makeSender, record, spied } from './loopback.js'
 
 for (const [kind, make] of Object.entries(kinds)) {
@@ -488,4 +490,140 @@ test('sends that waited are answered by a carrier that is at once', async () => 
   assert.equal((await request.next()).value?.message, 'echo')
   await once(sender, 'timeout')
   assert.equal(timeouts.mock.callCount(), 1)
+})
+
+/** A life without an endpoint, and what it has done in its order. */
+function bare(handlers: Partial<Handlers> = {}) {
+  const done: string[] = []
+  const reasons: unknown[] = []
+  const note = (what: string) => (): void => {
+    done.push(what)
+  }
+  const life = new Lifecycle('itself', 'thing', undefined, debug('nobody listens'), {
+    isNeeded: () => false,
+    open: async () => {},
+    opened: note('opened'),
+    listening: note('listening'),
+    end: note('end'),
+    drained: async () => {},
+    async release(reason) {
+      done.push('release')
+      reasons.push(reason())
+    },
+    fail() {
+      done.push('fail')
+      return false
+    },
+    isWatched: () => true,
+    error: note('error'),
+    closed: note('closed'),
+    ...handlers,
+  })
+  return { life, done, reasons }
+}
+
+const refusal = (cause?: Error) =>
+  new MulticastError('ERR_MULTICAST_JOIN', 'refused', cause === undefined ? undefined : { cause })
+
+test('what is asked for while it opens is done in that order, one at a time', async () => {
+  const { life, done } = bare()
+  const tasks = ['one', 'two', 'three'].map((name) =>
+    life.inTurn(async () => {
+      done.push(`begin ${name}`)
+      await turn()
+      done.push(`end ${name}`)
+    }),
+  )
+  await Promise.all(tasks)
+  const turns = ['one', 'two', 'three'].flatMap((name) => [`begin ${name}`, `end ${name}`])
+  assert.deepEqual(done, ['opened', 'listening', ...turns])
+  await life.close()
+})
+
+test('what waits for its turn is not begun after the end, and what was begun tells of the end', async () => {
+  for (const [what, isClosed] of [
+    ['succeeds', false],
+    ['succeeds', true],
+    ['fails', false],
+    ['fails', true],
+  ] as const) {
+    const { life, done, reasons } = bare()
+    await life.ready()
+    let finish = (): void => {}
+    const begun = life.inTurn(async () => {
+      await new Promise<void>((resolve) => {
+        finish = resolve
+      })
+      if (what === 'fails') throw refusal()
+    })
+    const waiting = life.inTurn(async () => {
+      done.push('begun after the end')
+    })
+    await turn()
+    const closed = life.close()
+    if (isClosed) await closed
+    finish()
+    for (const one of [begun, waiting]) await assert.rejects(one, { code: 'ERR_MULTICAST_CLOSED' })
+    await closed
+    assert.deepEqual(done, ['opened', 'listening', 'end', 'release', 'closed'])
+    // What would still be opened fails for the same reason.
+    assert.equal((reasons[0] as MulticastError).code, 'ERR_MULTICAST_CLOSED')
+  }
+})
+
+test('how something fails in its turn shows who has asked, however deep that was', async (t) => {
+  const { stackTraceLimit } = Error
+  t.after(() => {
+    Error.stackTraceLimit = stackTraceLimit
+  })
+  Error.stackTraceLimit = 10
+  const { life } = bare()
+  const deep = (levels: number, error: () => Error): never => {
+    if (levels === 0) throw error()
+    return deep(levels - 1, error)
+  }
+  const asks = async (error: () => Error): Promise<Error> => {
+    let failure: Error | undefined
+    const rejected = (async function asker() {
+      await life.inTurn(async () => deep(20, error))
+    })()
+    await rejected.catch((reason) => {
+      failure = reason
+    })
+    return failure as Error
+  }
+  const cause = new Error('EPERM')
+  const error = await asks(() => refusal(cause))
+  assert.match(`${error.stack}`, /at async asker/)
+  assert.ok(error instanceof MulticastError)
+  assert.deepEqual(
+    [error.code, error.message, error.cause],
+    ['ERR_MULTICAST_JOIN', 'refused', cause],
+  )
+  assert.equal('cause' in (await asks(() => refusal())), false)
+  // What is no error of this library is told as it is.
+  assert.equal(await asks(() => cause), cause)
+  await life.close()
+})
+
+test('closed before it began, it waits for what was accepted and is never listening', async () => {
+  let drain = (): void => {}
+  const draining = new Promise<void>((resolve) => {
+    drain = resolve
+  })
+  const { life, done } = bare({ isNeeded: () => true, drained: () => draining })
+  const closed = life.close()
+  await turn()
+  assert.deepEqual(done, ['end', 'opened'])
+  drain()
+  await closed
+  assert.deepEqual(done, ['end', 'opened', 'release', 'closed'])
+})
+
+test('where opening fails, what is still being opened fails for that reason', async () => {
+  const { life, done, reasons } = bare({ open: () => Promise.reject(refusal()) })
+  await assert.rejects(life.ready(), { code: 'ERR_MULTICAST_JOIN' })
+  await life.close()
+  assert.deepEqual(done, ['release', 'fail', 'error', 'closed'])
+  assert.equal((reasons[0] as MulticastError).code, 'ERR_MULTICAST_JOIN')
 })
