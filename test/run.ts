@@ -67,12 +67,32 @@ const waiting = [
   'test/testing/meanwhile.test',
 ]
 
-/** Are so short that to start a process for each would take most of their time: each row runs in one. */
+/**
+ * Are so short that to start a process, or to build a lab, for each would take most of their time: each row runs
+ * in one. None of them is for what a process has only once, such as its timers, which silence.test.ts replaces.
+ */
 const together = [
-  ['address', 'codec', 'endpoint', 'interfaces', 'layout', 'options', 'outbox', 'queue', 'rules'],
-  ['testing/host', 'testing/journal', 'testing/network', 'testing/platform', 'testing/schedule'],
-  ['struct/codec', 'struct/half', 'struct/hostile-values', 'struct/inet'],
-  ['igmp', 'ipv6', 'isolation', 'joining', 'routed', 'sockopt'],
+  ['address', 'asks', 'codec', 'endpoint', 'inbox', 'interfaces', 'mixture', 'options', 'outbox'],
+  [
+    'queue',
+    'rules',
+    'lifecycle',
+    'delayed-reply',
+    'member-socket',
+    'peer-endpoint',
+    'receiver',
+    'sender',
+    'zones',
+  ],
+  ['complete', 'contributing', 'doctor-parts', 'drawings', 'layout', 'listed', 'mutations'],
+  ['faults', 'host', 'journal', 'network', 'peers', 'platform', 'schedule', 'socket'].map(
+    (name) => `testing/${name}`,
+  ),
+  ['codec', 'half', 'hostile-bytes', 'hostile-values', 'inet', 'inet-python', 'python'].map(
+    (name) => `struct/${name}`,
+  ),
+  ['drops', 'igmp', 'ipv6', 'isolation', 'joining', 'routed', 'sockopt', 'strangers'],
+  ['multicast-peer', 'outgoing', 'replies'],
 ].map((row) => row.map((name) => `test/${name}.test`))
 
 for (const name of [...long, ...single, ...soaks, ...alone, ...waiting, ...together.flat()]) {
