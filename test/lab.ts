@@ -7,28 +7,27 @@
  * it fails instead.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, type SpawnOptions, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { type TestContext } from 'node:test'
+import test, { after, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Peer } from '../src/testing/conformance/peer.js'
 import type { UnicastOptions } from '../src/unicast/index.js'
-import { Ip } from './ip.js'
-import { mortal, unavailable } from './namespace.js'
+import { Machine } from './machine.js'
+import { unavailable } from './namespace.js'
 import { peerProgram, startedPeer } from './peer.js'
 import { isCI, root } from './tree.js'
 
 /** Milliseconds that anything may take. */
 const BOUND = 10_000
 
-let own: Ip | undefined
-
 if (unavailable === undefined) {
   // Names of namespaces and smcroute's files live in /run: these are the lab's own.
   run('mount', '-t', 'tmpfs', 'lab', '/run')
-  here().run('link set lo up')
+  Machine.own()
+  after(() => Machine.end())
 }
 
 function run(command: string, ...args: string[]): string {
@@ -36,12 +35,6 @@ function run(command: string, ...args: string[]): string {
   if (error) throw error
   assert.equal(status, 0, `${command} ${args.join(' ')}: ${stderr}`)
   return stdout
-}
-
-/** The `ip` of the lab's own network. */
-function here(): Ip {
-  own ??= new Ip()
-  return own
 }
 
 /** Whether a command, or a file of the kernel's, is not there. */
@@ -95,49 +88,41 @@ async function* lines(child: ChildProcess): AsyncIterableIterator<never> {
   }
 }
 
-/** One machine: a network namespace, or, without a name, the lab's own, where the tests run. */
+/** A host of one scenario. */
 export class Host {
-  readonly #name: string | undefined
+  readonly #machine: Machine
   readonly #defer: (cleanup: () => unknown) => void
-  readonly #ip: Ip
 
-  constructor(defer: (cleanup: () => unknown) => void, name?: string) {
+  constructor(defer: (cleanup: () => unknown) => void, machine: Machine) {
     this.#defer = defer
-    this.#name = name
-    if (name === undefined) {
-      this.#ip = here()
-      return
-    }
-    here().run(`netns add ${name}`)
-    defer(() => here().run(`netns del ${name}`))
-    const ip = new Ip(name)
-    defer(() => ip.close())
-    this.#ip = ip
-    this.ip('link set lo up')
+    this.#machine = machine
+    defer(() => machine.release())
   }
 
   /** Where `ip link` can put a device so that it is this host's. */
   get netns(): string {
-    return this.#name === undefined ? '' : ` netns ${this.#name}`
+    const { name } = this.#machine
+    return name === undefined ? '' : ` netns ${name}`
   }
 
   /** What this host's `ip` prints, one line for each thing. Commands run up to the first that fails. */
   ip(...commands: string[]): string {
-    return commands.map((command) => this.#ip.run(command)).join('')
+    return commands.map((command) => this.#machine.ip.run(command)).join('')
   }
 
   /** The groups that an interface has joined. A process of its own: an `ip` tells them of one only. */
   groups(device: string): string {
-    return run(...this.#within(['ip', 'maddr', 'show', 'dev', device]))
+    return run(...this.#machine.within(['ip', 'maddr', 'show', 'dev', device]))
   }
 
   /** Sets what `/proc/sys/net` holds for this host. */
   sysctl(...settings: `${string}=${string}`[]): void {
+    this.#machine.spoil()
     const commands = settings.map((setting) => {
       const [name, value] = setting.split('=')
       return `echo ${value} > /proc/sys/net/${name}`
     })
-    run(...this.#within(['sh', '-c', commands.join(' && ')]))
+    run(...this.#machine.within(['sh', '-c', commands.join(' && ')]))
   }
 
   /** Whether the kernel has found the cable of this interface plugged in at both ends. */
@@ -151,8 +136,8 @@ export class Host {
   }
 
   spawn(command: string[], options: SpawnOptions): ChildProcess {
-    const [first, ...args] = this.#within(mortal(command))
-    const child = spawn(first, args, options)
+    this.#machine.spoil()
+    const child = this.#machine.spawn(command, options)
     this.#defer(async () => {
       if (child.exitCode !== null || child.signalCode !== null) return
       child.kill('SIGKILL')
@@ -172,29 +157,25 @@ export class Host {
    * Another process on this host, with senders and receivers of its own: over the system's sockets, or by a list
    * of hosts.
    */
-  async peer(unicast?: UnicastOptions): Promise<Peer> {
+  peer(unicast?: UnicastOptions): Promise<Peer> {
+    if (unicast === undefined) return this.#machine.peer()
     // Standard output belongs to the test runner.
     const options: SpawnOptions = { stdio: ['ignore', 2, 2, 'ipc'], serialization: 'advanced' }
-    const carrier = unicast === undefined ? [] : [JSON.stringify(unicast)]
-    return startedPeer(this.spawn([process.execPath, peerProgram, ...carrier], options))
+    const carrier = JSON.stringify(unicast)
+    return startedPeer(this.spawn([process.execPath, peerProgram, carrier], options))
   }
 
   /** Makes this host a multicast router: smcroute forwards what `rules` say. */
   async route(rules: readonly string[]): Promise<void> {
-    const [conf, pid, socket] = ['conf', 'pid', 'sock'].map((end) => `/run/${this.#name}.${end}`)
+    const [conf, pid, socket] = ['conf', 'pid', 'sock'].map(
+      (end) => `/run/${this.#machine.name}.${end}`,
+    )
     assert.ok(conf && pid && socket)
     writeFileSync(conf, `${rules.join('\n')}\n`)
     this.sysctl('ipv4/ip_forward=1', 'ipv4/conf/all/rp_filter=0', 'ipv6/conf/all/forwarding=1')
     const command = ['smcrouted', '-n', '-N', '-l', 'err', '-f', conf, '-P', pid, '-u', socket]
     this.spawn(command, { stdio: ['ignore', 2, 2] })
     await until('smcrouted has started', () => existsSync(pid) && readFileSync(pid).length > 0)
-  }
-
-  #within(command: string[]): [string, ...string[]] {
-    const [first = '', ...rest] = command
-    return this.#name === undefined
-      ? [first, ...rest]
-      : ['nsenter', `--net=/run/netns/${this.#name}`, ...command]
   }
 }
 
@@ -229,7 +210,8 @@ export class Lan {
   async raise(end: End): Promise<void> {
     const [host, device] = end
     const port = this.#ends.findLastIndex((plugged) => plugged[0] === host && plugged[1] === device)
-    if (!dress(...end)) await until(`${device} up`, () => host.up(device))
+    dress(...end)
+    await usable(...end)
     await this.#forwards(`p${port}`)
   }
 
@@ -241,18 +223,24 @@ export class Lan {
 
 /** The hosts and cables of one scenario. */
 export class Lab {
-  static #hosts = 0
+  readonly #machines = [Machine.own()]
   readonly #cleanups: (() => unknown)[] = []
   readonly #defer = (cleanup: () => unknown): void => {
     this.#cleanups.push(cleanup)
   }
 
   /** The host that the test itself runs on. */
-  readonly here = new Host(this.#defer)
+  readonly here = new Host(this.#defer, Machine.own())
 
   host(): Host {
-    Lab.#hosts += 1
-    return new Host(this.#defer, `h${Lab.#hosts}`)
+    const machine = Machine.take()
+    this.#machines.push(machine)
+    return new Host(this.#defer, machine)
+  }
+
+  /** Has none of its hosts serve again: what a scenario that failed has left is not known. */
+  spoil(): void {
+    for (const machine of this.#machines) machine.spoil()
   }
 
   /** Plugs a cable in between two hosts; both ends have their addresses and are up. */
@@ -261,9 +249,9 @@ export class Lab {
     this.here.ip(`link add dev ${a} type veth peer name ${b}`)
     this.#defer(() => one[0].unplug(one[1]))
     dress(...one)
-    // Up at this end, it is so at the other.
-    if (!dress(...other)) await until(`${other[1]} up`, () => other[0].up(other[1]))
-    await until(`${one[1]} up`, () => one[0].up(one[1]))
+    dress(...other)
+    await usable(...one)
+    await usable(...other)
   }
 
   /** Plugs hosts into a switch that floods, so that any number of them share one network. */
@@ -280,19 +268,27 @@ export class Lab {
 }
 
 /**
- * Gives an interface its addresses, and takes it up: whether it is so already. None of IPv6's waiting: the
- * lab knows the addresses to be unique.
+ * Gives an interface its addresses, and takes it up. None of IPv6's waiting: the lab knows the addresses to be
+ * unique.
  */
-function dress(host: Host, device: string, ...addresses: string[]): boolean {
-  const said = host.ip(
+function dress(host: Host, device: string, ...addresses: string[]): void {
+  host.ip(
     `link set dev ${device} addrgenmode none`,
     ...addresses.map(
       (address) => `addr replace ${address} dev ${device}${address.includes(':') ? ' nodad' : ''}`,
     ),
     `link set dev ${device} up`,
-    `link show dev ${device}`,
   )
-  return said.includes('state UP')
+}
+
+/** Resolves once it is up, and what is sent to its addresses is its own: with IPv6 that is a moment later. */
+async function usable(host: Host, device: string, ...addresses: string[]): Promise<void> {
+  await until(`${device} up`, () => host.up(device))
+  const routes = addresses
+    .filter((address) => address.includes(':'))
+    .map((address) => `local ${address.replace(/\/.*/, '')} dev ${device} `)
+  const areThere = (said: string) => routes.every((route) => said.includes(route))
+  await until(`${routes}`, () => areThere(host.ip('route show table all')))
 }
 
 /** Why a test cannot run that has these needs, if so, and whether that lets it skip. */
@@ -315,7 +311,11 @@ export function scenario(
     // The runner goes on at an unhandled rejection, while the test is still at work.
     await previous
     const lab = new Lab()
-    const done = body(lab, t).finally(() => lab.close())
+    const passed = body(lab, t).catch((error) => {
+      lab.spoil()
+      throw error
+    })
+    const done = passed.finally(() => lab.close())
     previous = done.catch(() => {})
     await done
   })

@@ -37,8 +37,10 @@ const single = [
   'test/testing/truth.test',
   'test/testing/differential.test',
   'test/testing/differential-endpoints.test',
-  'test/soak-strangers.test',
 ]
+
+/** Take much of the processor to prove that nothing grows: a step of .ci/run has them, no suite. */
+const soaks = ['test/soak-strangers.test']
 
 /** Measure time or fill sockets, so that nothing else may run beside them. */
 const alone = [
@@ -66,16 +68,36 @@ const waiting = [
   'test/testing/meanwhile.test',
 ]
 
-/** Are so short that to start a process for each would take most of their time: each row runs in one. */
+/**
+ * Are so short that to start a process, or to build a lab, for each would take most of their time: each row runs
+ * in one. None of them is for what a process has only once, such as its timers, which silence.test.ts replaces.
+ */
 const together = [
-  ['address', 'codec', 'endpoint', 'interfaces', 'layout', 'options', 'outbox', 'queue', 'rules'],
-  ['testing/host', 'testing/journal', 'testing/network', 'testing/platform', 'testing/schedule'],
-  ['member-socket', 'testing/memberships', 'testing/outgoing'],
-  ['struct/codec', 'struct/half', 'struct/hostile-values', 'struct/inet'],
-  ['igmp', 'ipv6', 'isolation', 'joining', 'routed', 'sockopt'],
+  ['address', 'asks', 'codec', 'endpoint', 'inbox', 'interfaces', 'mixture', 'options', 'outbox'],
+  [
+    'queue',
+    'rules',
+    'lifecycle',
+    'delayed-reply',
+    'member-socket',
+    'peer-endpoint',
+    'receiver',
+    'sender',
+    'zones',
+  ],
+  ['complete', 'contributing', 'doctor-parts', 'drawings', 'layout', 'listed', 'mutations'],
+  ['faults', 'host', 'journal', 'network', 'peers', 'platform', 'schedule', 'socket'].map(
+    (name) => `testing/${name}`,
+  ),
+  ['codec', 'half', 'hostile-bytes', 'hostile-values', 'inet', 'inet-python', 'python'].map(
+    (name) => `struct/${name}`,
+  ),
+  ['memberships', 'outgoing'].map((name) => `testing/${name}`),
+  ['drops', 'igmp', 'ipv6', 'isolation', 'joining', 'routed', 'sockopt', 'strangers'],
+  ['multicast-peer', 'outgoing', 'replies'],
 ].map((row) => row.map((name) => `test/${name}.test`))
 
-for (const name of [...long, ...single, ...alone, ...waiting, ...together.flat()]) {
+for (const name of [...long, ...single, ...soaks, ...alone, ...waiting, ...together.flat()]) {
   if (!tests.includes(name)) throw new Error(`there is no ${name} any more: name it anew in run.ts`)
 }
 
@@ -93,9 +115,8 @@ const suites: Record<string, (test: string) => boolean> = {
 /** The test files that the arguments name. */
 function chosen(args: readonly string[]): readonly string[] {
   const [first] = args
-  if (first === undefined) return tests
-  const suite = suites[first]
-  if (suite) return tests.filter(suite)
+  const suite = first === undefined ? () => true : suites[first]
+  if (suite) return tests.filter((test) => suite(test) && !soaks.includes(test))
   return args.map((path) => {
     const name = relative(root, resolve(path)).replaceAll('\\', '/').replace(/\.ts$/, '')
     if (tests.includes(name)) return name
