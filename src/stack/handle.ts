@@ -75,7 +75,9 @@ export class Handle {
   /** Reads from now on, and keeps the process alive. */
   recvStart(): void {
     this.#isReading = true
-    this.#stack.poll.watch(this)
+    const { poll } = this.#stack
+    poll.watch(this)
+    this.#stack.soon(() => poll.begin(), this.#scope)
     this.#holdProcess()
   }
 
@@ -131,7 +133,6 @@ export class Handle {
   close(): void {
     this.#isClosed = true
     this.#isReading = false
-    this.#stack.poll.forget(this)
     this.#stack.close(this.#inet)
     this.#holdProcess()
   }

@@ -2,7 +2,7 @@
 interface Readable {
   /** Whether anything waits to be read. */
   readonly isReadable: boolean
-  /** Takes out what has waited for longest, and tells of it. */
+  /** Takes out what has waited for longest, and tells of it; nothing where it has been closed meanwhile. */
   read(): void
 }
 
@@ -20,16 +20,17 @@ export class Poll {
   /** How many of the first one have been read in a row. */
   #read = 0
 
-  /** Looks at the socket from the coming turn on. */
+  /** Is to look at the socket from the next {@link begin} on. */
   watch(socket: Readable): void {
     this.#new.add(socket)
   }
 
-  /** Gives the socket up. */
-  forget(socket: Readable): void {
-    this.#new.delete(socket)
-    if (this.#ready[0] === socket) this.#read = 0
-    this.#ready = this.#ready.filter((other) => other !== socket)
+  /** Looks at the sockets that are new, in the turn after they were bound. */
+  begin(): void {
+    for (const socket of this.#new) {
+      this.#new.delete(socket)
+      if (socket.isReadable) this.#ready.push(socket)
+    }
   }
 
   /** A datagram of the socket waits. */
@@ -39,17 +40,12 @@ export class Poll {
 
   /** Reads the next datagram, in a turn of its own. */
   next(): void {
-    for (const socket of this.#new) {
-      this.#new.delete(socket)
-      if (socket.isReadable) this.#ready.push(socket)
-    }
     const [first] = this.#ready
     if (first === undefined) return
     this.#read += 1
     const isLast = this.#read === most
-    // It comes before whatever it leads to.
     first.read()
-    if (this.#ready[0] !== first || (first.isReadable && !isLast)) return
+    if (first.isReadable && !isLast) return
     this.#ready.shift()
     this.#read = 0
     if (first.isReadable) this.#ready.push(first)

@@ -12,12 +12,14 @@ const deeds: readonly Deed[] = [
 ]
 
 const listening = ['listening', 'bound', 'listening, asked after bind()']
-const [sent, queued] = [
-  ['sent to late', 'sent to early'],
-  ['queued to late', 'queued to early', 'queued again to late', 'queued again to early'],
-]
+const toAll = (text: string) => ['late', 'early', 'earlier'].map((name) => `${text} to ${name}`)
+const sent = toAll('sent')
+const queued = [...toAll('queued'), ...toAll('queued again')]
 const closed = ['closed', 'closed, as called back']
 const dropped = ['dropped', 'dropped, as called back']
+/** The one that could be read first comes first, the new one last; each is read as a whole. */
+const heardByEarly = (...texts: string[]) =>
+  ['early', 'earlier'].flatMap((name) => heardBy(name, ...texts))
 const heardBy = (name: string, ...texts: string[]) => texts.map((text) => `${name} heard ${text}`)
 
 /** Deeds in their order and the other way round; and what is told during them, after them, and once sockets are read. */
@@ -31,9 +33,8 @@ const sequences = {
           ...['dropped one listening', 'dropped one bound'],
         ],
         after: ['tick', ...queued, ...sent, ...closed, ...dropped, 'tick'],
-        // What could be read first is read first, and as a whole.
         read: [
-          ...heardBy('early', 'queued', 'queued again', 'sent'),
+          ...heardByEarly('queued', 'queued again', 'sent'),
           ...heardBy('late', 'queued', 'queued again', 'sent'),
         ],
       },
@@ -44,7 +45,7 @@ const sequences = {
           ...['tick', ...sent, ...queued],
         ],
         read: [
-          ...heardBy('early', 'sent', 'queued', 'queued again'),
+          ...heardByEarly('sent', 'queued', 'queued again'),
           ...heardBy('late', 'sent', 'queued', 'queued again'),
         ],
       },
@@ -60,7 +61,7 @@ const sequences = {
         ],
         after: ['tick', ...dropped, ...closed, ...sent, ...queued, 'tick'],
         // What was sent before the other was bound is lost.
-        read: heardBy('early', 'sent', 'queued', 'queued again'),
+        read: heardByEarly('sent', 'queued', 'queued again'),
       },
       late: {
         during: [],
@@ -69,7 +70,7 @@ const sequences = {
           ...['tick', ...sent, ...queued],
         ],
         read: [
-          ...heardBy('early', 'sent', 'queued', 'queued again'),
+          ...heardByEarly('sent', 'queued', 'queued again'),
           ...heardBy('late', 'queued', 'queued again'),
         ],
       },
@@ -168,7 +169,7 @@ for (const ip of families) {
         const { address } = here.e0
         for (const [at, { deeds, told }] of Object.values(sequences).entries()) {
           for (const start of ['task', 'job'] as const) {
-            const how = { type, address, nowhere: there.e0.address, port: port + 3 * at, hasLookup }
+            const how = { type, address, nowhere: there.e0.address, port: port + 4 * at, hasLookup }
             const { during, after, read } = hasLookup ? told.prompt : told.late
             const promises = ['promise', 'promise']
             assert.deepEqual(await near.peer.sequence({ ...how, start }, ...deeds), [
@@ -192,8 +193,9 @@ for (const ip of families) {
       const nowhere = there.e0.address
       const how = { type, address: here.e0.address, nowhere, port, hasLookup: true } as const
       const heard = await near.peer.flood({ ...how, start: 'task' }, 40)
-      const rows = [...Array(32).fill('early'), ...Array(32).fill('late')]
-      assert.deepEqual(heard, [...rows, ...Array(8).fill('early'), ...Array(8).fill('late')])
+      const rows = (length: number) =>
+        ['early', 'earlier', 'late'].flatMap((name) => Array(length).fill(name))
+      assert.deepEqual(heard, [...rows(32), ...rows(8)])
     },
   )
 }

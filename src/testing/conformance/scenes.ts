@@ -7,7 +7,7 @@ export interface Sequence {
   /** An address of the host's own, and one that is none. */
   readonly address: string
   readonly nowhere: string
-  /** The first of three free ports. */
+  /** The first of four free ports. */
   readonly port: number
   /** Whether the sockets have a lookup that answers at once. */
   readonly hasLookup: boolean
@@ -21,13 +21,13 @@ export type Deed =
   | 'tick'
   | 'promise'
   | 'immediate'
-  /** Binds a socket to the first port, which `late` hears; `early` has heard the second one all along. */
+  /** Binds the socket `late` to the first port; `early` and `earlier` have the next two, and were bound before. */
   | 'bind'
   /** Binds one where it cannot be bound. */
   | 'misbind'
-  /** Sends to both ports from a socket that is not bound, twice. */
+  /** Sends to these three from a socket that is not bound, twice. */
   | 'queue'
-  /** Sends to both ports from one that is bound. */
+  /** Sends to these three from one that is bound. */
   | 'send'
   /** Closes a socket that is bound. */
   | 'close'
@@ -60,7 +60,7 @@ export const scenes: Record<string, (createSocket: CreateSocket, ...args: never[
     return told
   },
 
-  /** Sends so many to each of two sockets in one task; which of them then hears how many in a row. */
+  /** Sends so many to each of three sockets in one task; who then heard each, in order. */
   async flood(createSocket: CreateSocket, how: Sequence, count: number): Promise<string[]> {
     const told: string[] = []
     const stage = new SequenceStage(createSocket, how, (what) => {
@@ -81,6 +81,7 @@ class SequenceStage {
   readonly #how: Sequence
   readonly #tell: Tell
   readonly #open: DatagramSocket[] = []
+  readonly #earlier: DatagramSocket
   readonly #early: DatagramSocket
   readonly #sending: DatagramSocket
   readonly #closing: DatagramSocket
@@ -89,6 +90,7 @@ class SequenceStage {
     this.#createSocket = createSocket
     this.#how = how
     this.#tell = tell
+    this.#earlier = this.#socket()
     this.#early = this.#socket()
     this.#sending = this.#socket()
     this.#closing = this.#socket()
@@ -97,10 +99,14 @@ class SequenceStage {
   /** Has the sockets bound that are so from the start. */
   async ready(): Promise<void> {
     const { address, port } = this.#how
+    await bound(this.#earlier, port + 2, address)
     await bound(this.#early, port + 1, address)
     await bound(this.#sending, 0, address)
     await bound(this.#closing, 0, address)
+    this.#hear('earlier', this.#earlier)
     this.#hear('early', this.#early)
+    // Until the loop has come to look at them.
+    for (let round = 0; round < 2; round += 1) await new Promise((resolve) => setImmediate(resolve))
   }
 
   play(deed: Deed): void {
@@ -180,6 +186,7 @@ class SequenceStage {
     for (const [name, to] of [
       ['late', port],
       ['early', port + 1],
+      ['earlier', port + 2],
     ] as const) {
       socket.send(Buffer.from(text), to, address, () => this.#tell(`${text} to ${name}`))
     }
