@@ -1,6 +1,9 @@
 /**
  * The examples of docs/testing.md, each in the framework that it is for: in a user's project with the
- * packed package and the frameworks installed, whose files are those that the document shows.
+ * packed package and the frameworks installed, whose files are those that the document shows. Some of them
+ * have other libraries run on the mock; those are installed beside the frameworks.
+ *
+ * They run without a network, so that nothing would leave the machine even where a mock lets it through.
  */
 import assert from 'node:assert/strict'
 import { cp, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
@@ -8,36 +11,42 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { files } from '../blocks.js'
 import { command, installBeside } from '../consumer.js'
+import { offline } from '../offline.js'
 import { root } from '../tree.js'
 
 /** Those of them that run on every Node that the package is for. */
-const frameworks = {
+const packages = {
   vitest: '3.2.7',
   jest: '30.5.2',
   sinon: '22.1.0',
   '@types/sinon': '22.0.2',
+  'multicast-dns': '7.2.5',
+  '@types/multicast-dns': '7.2.4',
+  'bonjour-service': '1.4.4',
+  'node-ssdp': '4.0.1',
+  '@types/node-ssdp': '4.0.5',
 }
 
-const { consumer, skip } = await installBeside(frameworks)
+const { consumer, skip } = await installBeside(packages)
 const bin = (path: string) => join(consumer, '../node_modules', path)
 const jest = ['--experimental-vm-modules', bin('jest/bin/jest.js'), '--rootDir', '.', '--json']
-const nodeTest = ['--test', '--test-reporter=tap']
+const nodeTest = ['--experimental-test-module-mocks', '--test', '--test-reporter=tap']
 const tap = { passed: /^# pass (\d+)$/m, failed: /^# fail (\d+)$/m }
 const jestJson = { passed: /"numPassedTests":\s*(\d+)/, failed: /"numFailedTests":\s*(\d+)/ }
 
 /** What runs a test file, by the part of its name before `.test.`, and what it prints of the outcome. */
 const runners = {
-  node: { args: nodeTest, early: [], ...tap },
-  sinon: { args: nodeTest, early: [], ...tap },
+  node: { args: nodeTest, special: [], ...tap },
+  sinon: { args: nodeTest, special: [], ...tap },
   vitest: {
     args: [bin('vitest/vitest.mjs'), 'run', '--reporter=json'],
     // Its processes cannot fake nextTick, its threads can.
-    early: ['--pool=threads'],
+    special: ['--pool=threads', '--config=inline.config.mjs'],
     ...jestJson,
   },
   jest: {
     args: jest,
-    early: [
+    special: [
       '--config',
       JSON.stringify({ testMatch: ['**/*.mjs'], fakeTimers: { enableGlobally: true } }),
     ],
@@ -47,23 +56,50 @@ const runners = {
 type Runner = keyof typeof runners
 const isRunner = (name: string): name is Runner => Object.hasOwn(runners, name)
 
+/** What is not shown: one test a file, of what may go wrong with a framework. */
+const folder = join(root, 'test/testing/frameworks')
+const special = (await readdir(folder)).sort()
+
 /** The test files that are shown, by what runs them; of the other files nothing is run by itself. */
-const shown = new Map<Runner, string>()
-for (const { name, document, line } of files) {
+const shown = new Map<Runner, string[]>()
+/** How many tests each of them has. */
+const tests = new Map<string, number>()
+for (const { name, code, document, line } of files) {
   if (!name.includes('.test.')) continue
   const [, runner = ''] = /\.(\w+)\.test\.ts$/.exec(name) ?? []
-  assert.ok(isRunner(runner) && !shown.has(runner), `${document}:${line}: what runs ${name}?`)
-  shown.set(runner, name.replace(/ts$/, 'js'))
+  assert.ok(isRunner(runner), `${document}:${line}: what runs ${name}?`)
+  const file = name.replace(/ts$/, 'js')
+  shown.set(runner, [...(shown.get(runner) ?? []), file])
+  tests.set(file, code.match(/^test\(/gm)?.length ?? 0)
 }
 
 const working = await mkdtemp(join(consumer, 'working-'))
 const broken = await mkdtemp(join(consumer, 'broken-'))
 
-/** What is broken in the code under test: each test has to see it. */
+const real = `process.getBuiltinModule('node:dgram')`
+/** What is broken in which file: in the code under test, or in what puts a library onto the mock. Each test has to see it. */
 const faults = [
-  ['return remote.address', 'return remote.family'],
-  ['return undefined', 'return null'],
+  ['printers.js', 'return remote.address', 'return remote.family'],
+  ['printers.js', 'return undefined', 'return null'],
+  ['mdns.node.test.js', 'host.createSocket(', `${real}.createSocket(`],
+  ['finding.node.test.js', 'host.dgram', real],
+  ['finding.jest.test.js', 'host.dgram', real],
+  ['finding.vitest.test.js', '.mockImplementation(host.createSocket)', ''],
 ] as const
+
+/** Copies a file with another text in the place of one that it must have. */
+async function alter(from: string, to: string, old: string, altered: string): Promise<void> {
+  const source = await readFile(from, 'utf8')
+  assert.ok(source.includes(old), `${from}: ${old}`)
+  await writeFile(to, source.replaceAll(old, altered))
+}
+
+/** Whether mock.module has `exports`, which older lines of Node do not know. It takes `namedExports` as well. */
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+if (major >= 26 || (major === 24 && minor >= 21)) {
+  shown.get('node')?.push('exports.node.test.js')
+  tests.set('exports.node.test.js', tests.get('finding.node.test.js') ?? 0)
+}
 
 async function build(): Promise<void> {
   for (const { name, code } of files) await writeFile(join(working, name), code)
@@ -77,21 +113,22 @@ async function build(): Promise<void> {
     JSON.stringify({ compilerOptions, files: files.map(({ name }) => name) }),
   )
   await command(working, process.execPath, join(root, 'node_modules/typescript/bin/tsc'))
+  const library = join(working, 'finding.node.test.js')
+  await alter(library, join(working, 'exports.node.test.js'), 'namedExports', 'exports')
   await cp(working, broken, { recursive: true })
-  let source = await readFile(join(broken, 'printers.js'), 'utf8')
-  for (const [sound, faulty] of faults) {
-    assert.ok(source.includes(sound))
-    source = source.replace(sound, faulty)
+  for (const [file, sound, faulty] of faults) {
+    await alter(join(broken, file), join(broken, file), sound, faulty)
   }
-  await writeFile(join(broken, 'printers.js'), source)
-  const folder = join(root, 'test/testing/frameworks')
-  for (const file of await readdir(folder)) await cp(join(folder, file), join(working, file))
+  const broke = join(broken, 'finding.node.test.js')
+  await alter(broke, join(broken, 'exports.node.test.js'), 'namedExports', 'exports')
+  for (const file of special) await cp(join(folder, file), join(working, file))
 }
 
 /** Runs test files; how many of their tests passed and failed, which the exit code has to confirm. */
 async function outcome(runner: Runner, folder: string, ...files: string[]) {
   const { args, passed, failed } = runners[runner]
-  const run = command(folder, process.execPath, ...args, ...files)
+  const [file, ...before] = [...offline, process.execPath]
+  const run = command(folder, file, ...before, ...args, ...files)
   const { output, isGood } = await run.then(
     (output) => ({ output, isGood: true }),
     (error: Error) => ({ output: error.message, isGood: false }),
@@ -107,24 +144,33 @@ if (skip === false) await build()
 describe('the examples of the frameworks', { skip, concurrency: true }, () => {
   test('there is one for each', () => {
     assert.deepEqual([...shown.keys()].sort(), Object.keys(runners).sort())
+    // Timers that are fake before the mock is loaded, or after.
+    for (const runner of shown.keys()) {
+      for (const name of ['early', 'late'])
+        assert.ok(special.includes(`${name}.${runner}.test.mjs`))
+    }
   })
 
-  for (const [runner, file] of shown) {
-    test(`${file} passes`, async () => {
-      const { passed, failed, output } = await outcome(runner, working, file)
-      assert.deepEqual({ passed, failed }, { passed: 2, failed: 0 }, output)
+  for (const [runner, names] of shown) {
+    const all = names.reduce((sum, name) => sum + (tests.get(name) ?? 0), 0)
+
+    test(`${names.join(', ')}: they pass`, async () => {
+      const { passed, failed, output } = await outcome(runner, working, ...names)
+      assert.deepEqual({ passed, failed }, { passed: all, failed: 0 }, output)
     })
 
-    test(`${file} fails where the code under test is broken`, async () => {
-      const { passed, failed, output } = await outcome(runner, broken, file)
-      assert.deepEqual({ passed, failed }, { passed: 0, failed: 2 }, output)
+    test(`${names.join(', ')}: they fail where the code under test is broken, or on no mock`, async () => {
+      const { passed, failed, output } = await outcome(runner, broken, ...names)
+      assert.deepEqual({ passed, failed }, { passed: 0, failed: all }, output)
+      const isOfLibraries = names.some((name) => name.startsWith('finding.'))
+      assert.equal(output.includes('refuseRealSockets() forbids'), isOfLibraries, output)
     })
 
-    test(`the mock works where ${runner} fakes the timers before or after it is loaded`, async () => {
-      const { early } = runners[runner]
-      const files = ['early', 'late'].map((name) => `${name}.${runner}.test.mjs`)
-      const { passed, failed, output } = await outcome(runner, working, ...early, ...files)
-      assert.deepEqual({ passed, failed }, { passed: 2, failed: 0 }, output)
+    const besides = special.filter((name) => name.endsWith(`.${runner}.test.mjs`))
+    test(`${besides.join(', ')}: they pass`, async () => {
+      const args = [...runners[runner].special, ...besides]
+      const { passed, failed, output } = await outcome(runner, working, ...args)
+      assert.deepEqual({ passed, failed }, { passed: besides.length, failed: 0 }, output)
     })
   }
 })
