@@ -106,9 +106,11 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
   constructor(options: object, kind: Kind)
   constructor(
     options: ReceiverOptions & { codec?: unknown; replyCodec?: unknown },
-    kind: Kind = receiverKind(options),
+    kind?: Kind,
   ) {
-    const { noun, settings, debug, port, outgoing } = kind
+    // A second argument is a peer's alone, whatever a program in plain JavaScript passes.
+    const isOther = kind !== undefined && new.target !== MulticastReceiver
+    const { noun, settings, debug, port, outgoing } = isOther ? kind : receiverKind(options)
     super({
       noun,
       debug,
@@ -274,10 +276,12 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
       port === this.#memberships.members.port &&
       this.#own.has(address)
     if (!isSelf && address !== wildcard(group)) return
-    const what = isSelf ? 'this receiver itself, which would answer itself forever' : 'nobody'
+    const why = isSelf
+      ? 'where this receiver itself listens: it would answer itself forever'
+      : 'an address that nobody has'
     throw new MulticastError(
       'ERR_MULTICAST_OPTION',
-      `remote is ${address} port ${port}, which is ${what}: a sender can be forged`,
+      `remote is ${address} port ${port}, ${why}. The sender's address was forged: do not reply`,
     )
   }
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
 import { mock, test } from 'node:test'
 import { shown } from '../src/errors.js'
-import type { CreateSocket } from '../src/index.js'
+import { type CreateSocket, MulticastReceiver } from '../src/index.js'
 import { v4 } from './addresses.js'
 import { runProgram } from './child.js'
 import { group, makeReceiver, makeSender } from './loopback.js'
@@ -391,4 +391,14 @@ test('the sizes of the buffers are asked for', async () => {
     set.mock.calls.map((call) => call.arguments),
     [[4096], [8192]],
   )
+})
+
+test('a second argument means nothing, whatever it is', () => {
+  const Loose = MulticastReceiver as unknown as new (...given: unknown[]) => MulticastReceiver
+  for (const second of [10000, 'x', {}, null]) {
+    assert.throws(() => new Loose('239.1.2.3', second), {
+      code: 'ERR_MULTICAST_OPTION',
+      message: /options must be an object/,
+    })
+  }
 })

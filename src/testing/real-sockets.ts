@@ -30,8 +30,14 @@ const held = new Set<Disposable>()
  *
  * `using`, or `[Symbol.dispose]()`, ends it. Asked for more than once, it holds until each was ended.
  *
- *     const refusal = refuseRealSockets()
- *     after(() => refusal[Symbol.dispose]())
+ * @example
+ * ```ts
+ * import { after } from 'node:test'
+ * import { refuseRealSockets } from 'typed-multicast/testing'
+ *
+ * const refusal = refuseRealSockets()
+ * after(() => refusal[Symbol.dispose]())
+ * ```
  */
 export function refuseRealSockets(): Disposable {
   const refusal: Disposable = {

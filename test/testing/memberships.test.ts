@@ -106,7 +106,7 @@ test('what is joined and left by hand is told of, each once, when all of it is d
   for (const wrong of [{ interface: 'a' }, { source: '10.0.9.9' }]) {
     await assert.rejects(receiver.leave(wrong), {
       code: 'ERR_MULTICAST_LEAVE',
-      message: /Nothing joined is like .*: the memberships are \[\]/,
+      message: /There is no membership like .*: the memberships are \[\]/,
     })
   }
 })
@@ -406,7 +406,7 @@ test("by the system's route it is joined under its name, and moves with it", asy
   assert.deepEqual([names(receiver), told()], [['default'], ['joined default']])
   const isMix = {
     code: 'ERR_MULTICAST_JOIN',
-    message: /could not tell 'default' from an interface/,
+    message: /could not tell 'default' from a named interface/,
   }
   await assert.rejects(receiver.join({ interface: 'b' }), isMix)
 })

@@ -253,7 +253,7 @@ for (const group of ['239.1.2.3', 'ff05::1:3', 'ff02::1:3']) {
       await assert.rejects(one.send('x'), {
         code: 'ERR_MULTICAST_SEND',
         message:
-          /\(e1 is down or gone, or has no IPv\d address: sends go out again once that is over\)/,
+          /\(e1 is down or gone, or has no IPv\d address: sends go out again once it is back\)/,
       })
     }
     assert.ok(has(/not sending through e1: /) >= 2)
@@ -279,7 +279,7 @@ test('what could not be opened is told once for each reason, and tried again', a
   const one = await sender({ interfaces: ['e1', 'e9'], followInterfaces: true }).ready()
   assert.deepEqual(one.interfaces, [])
   assert.equal(has(/not sending through e1: .*EADDRNOTAVAIL/), 1)
-  assert.equal(has(/not sending through e9: .*'e9', which is no interface here/), 1)
+  assert.equal(has(/not sending through e9: .*'e9', which is not an interface that is up/), 1)
   host.add('e3', plug(3))
   await turns()
   host.remove('e3')

@@ -329,7 +329,7 @@ test('a reply to itself or to nobody rejects and says which, one to a neighbour 
   const code = 'ERR_MULTICAST_OPTION'
   await assert.rejects(any.reply('x', { address: '10.0.0.1', port }), {
     code,
-    message: /10\.0\.0\.1 port 10000, and that is this receiver itself/,
+    message: /10\.0\.0\.1 port 10000, where this receiver itself listens/,
   })
   await assert.rejects(any.reply('x', { address: '0.0.0.0', port: 9 }), {
     code,
