@@ -30,8 +30,22 @@ const held = new Set<Disposable>()
  *
  * `using`, or `[Symbol.dispose]()`, ends it. Asked for more than once, it holds until each was ended.
  *
- *     const refusal = refuseRealSockets()
- *     after(() => refusal[Symbol.dispose]())
+ * @example
+ * ```ts
+ * import { createSocket } from 'node:dgram'
+ * import { MulticastError } from 'typed-multicast'
+ * import { refuseRealSockets } from 'typed-multicast/testing'
+ *
+ * const refusal = refuseRealSockets()
+ * const socket = createSocket('udp4')
+ * try {
+ *   socket.bind(10000)
+ * } catch (error) {
+ *   if (error instanceof MulticastError) console.log(error.code) // ERR_MULTICAST_REAL_SOCKET
+ * }
+ * socket.close()
+ * refusal[Symbol.dispose]()
+ * ```
  */
 export function refuseRealSockets(): Disposable {
   const refusal: Disposable = {
