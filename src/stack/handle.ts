@@ -75,9 +75,7 @@ export class Handle {
   /** Reads from now on, and keeps the process alive. */
   recvStart(): void {
     this.#isReading = true
-    const { poll } = this.#stack
-    poll.watch(this)
-    this.#stack.soon(() => poll.begin(), this.#scope)
+    this.#stack.poll.watch(this)
     this.#holdProcess()
   }
 

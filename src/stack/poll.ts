@@ -1,3 +1,5 @@
+import { idleTurn } from './turns.js'
+
 /** What can be read: a socket of the system. */
 interface Readable {
   /** Whether anything waits to be read. */
@@ -20,17 +22,13 @@ export class Poll {
   /** How many of the first one have been read in a row. */
   #read = 0
 
-  /** Is to look at the socket from the next {@link begin} on. */
+  /** Looks at the socket from the coming turn on. */
   watch(socket: Readable): void {
     this.#new.add(socket)
-  }
-
-  /** Looks at the sockets that are new, in the turn after they were bound. */
-  begin(): void {
-    for (const socket of this.#new) {
+    idleTurn(() => {
       this.#new.delete(socket)
-      if (socket.isReadable) this.#ready.push(socket)
-    }
+      if (socket.isReadable) this.notice(socket)
+    })
   }
 
   /** A datagram of the socket waits. */

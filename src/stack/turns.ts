@@ -21,15 +21,22 @@ incoming.on('message', () => {
     tasks = []
     first = 0
   }
-  release()
   task()
 })
 incoming.unref()
 
 /** Runs `task` in a turn of its own, after those that were asked for before. It must not throw. */
 export function turn(task: () => void): void {
-  tasks.push(task)
   hold()
+  idleTurn(() => {
+    release()
+    task()
+  })
+}
+
+/** The same, for what the process need not be kept alive for. */
+export function idleTurn(task: () => void): void {
+  tasks.push(task)
   outgoing.postMessage(undefined)
 }
 
