@@ -71,7 +71,7 @@ for (const { family, group, bindAddress, sources, honest } of [
           (error) => {
             refused.push(address)
             assert.equal(error.code, 'ERR_MULTICAST_OPTION')
-            assert.match(error.message, /can be forged$/)
+            assert.match(error.message, /was forged: do not reply$/)
           },
         )
       })

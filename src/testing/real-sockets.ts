@@ -32,11 +32,19 @@ const held = new Set<Disposable>()
  *
  * @example
  * ```ts
- * import { after } from 'node:test'
+ * import { createSocket } from 'node:dgram'
+ * import { MulticastError } from 'typed-multicast'
  * import { refuseRealSockets } from 'typed-multicast/testing'
  *
  * const refusal = refuseRealSockets()
- * after(() => refusal[Symbol.dispose]())
+ * const socket = createSocket('udp4')
+ * try {
+ *   socket.bind(10000)
+ * } catch (error) {
+ *   if (error instanceof MulticastError) console.log(error.code) // ERR_MULTICAST_REAL_SOCKET
+ * }
+ * socket.close()
+ * refusal[Symbol.dispose]()
  * ```
  */
 export function refuseRealSockets(): Disposable {
