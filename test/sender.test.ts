@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { afterEach, mock, test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   type CreateSocket,
+  type DatagramSocket,
   json,
   MulticastReceiver,
   MulticastSender,
   type Received,
+  type SenderOptions,
   text,
 } from '../src/index.js'
 import { MockNetwork } from '../src/testing/index.js'
-import { group, keep, makeReceiver, makeSender } from './loopback.js'
+import { group, keep, makeReceiver, makeSender, spied } from './loopback.js'
 import { told } from './told.js'
 
 // Everything here is pinned to 127.0.0.1, or on a mock network.
@@ -259,6 +262,154 @@ test('it binds where it is told to', async () => {
   assert.equal(sender.address().address, '127.0.0.1')
 })
 
+/** What the sockets of a sender are bound to, on a host with two interfaces of both families. */
+async function boundOf(options: Partial<SenderOptions> & { group: string }): Promise<string[]> {
+  const network = new MockNetwork()
+  const addresses = (id: number) => [`10.0.${id}.1/24`, `fd00:${id}::1/64`, `fe80::${id}/64`]
+  const host = network.host({
+    interfaces: {
+      a: { segment: 'one', addresses: addresses(1) },
+      b: { segment: 'two', addresses: addresses(2) },
+    },
+  })
+  const sockets: DatagramSocket[] = []
+  const sender = new MulticastSender({
+    port: silent,
+    ...host,
+    createSocket(made) {
+      const socket = host.createSocket(made)
+      sockets.push(socket)
+      return socket
+    },
+    ...options,
+  })
+  await sender.ready()
+  const bound = sockets.map((socket) => socket.address().address)
+  await network.close()
+  return bound
+}
+
+const [four, six] = ['239.1.2.3', 'ff05::1:3']
+for (const [what, options, bound] of [
+  ['the wildcard by the route', { group: four }, ['0.0.0.0']],
+  ['its localAddress by the route', { group: four, localAddress: '10.0.1.1' }, ['10.0.1.1']],
+  ['the wildcard on a named interface', { group: four, interfaces: 'b' }, ['0.0.0.0']],
+  ['the wildcard where an address is given', { group: four, interfaces: '10.0.2.1' }, ['0.0.0.0']],
+  ['the same with a port', { group: four, interfaces: '10.0.2.1', localPort: 4000 }, ['0.0.0.0']],
+  ['a port of one interface', { group: four, interfaces: 'b', localPort: 4000 }, ['0.0.0.0']],
+  [
+    'its localAddress on an interface',
+    { group: four, interfaces: 'b', localAddress: '10.0.1.1' },
+    ['10.0.1.1'],
+  ],
+  ['the wildcard on each of two', { group: four, interfaces: ['a', 'b'] }, ['0.0.0.0', '0.0.0.0']],
+  [
+    'each address on two that share a port',
+    { group: four, interfaces: ['a', 'b'], localPort: 4000 },
+    ['10.0.1.1', '10.0.2.1'],
+  ],
+  [
+    'and where that is port 1',
+    { group: four, interfaces: ['a', 'b'], localPort: 1 },
+    ['10.0.1.1', '10.0.2.1'],
+  ],
+  ['the wildcard of IPv6', { group: six, interfaces: 'b' }, ['::']],
+  ['a given address of IPv6', { group: six, interfaces: 'fd00:2::1' }, ['fd00:2::1']],
+  [
+    'each given address of IPv6',
+    { group: six, interfaces: ['fd00:1::1', 'b'] },
+    ['fd00:1::1', '::'],
+  ],
+  [
+    'its localAddress over a given one',
+    { group: six, interfaces: 'fd00:2::1', localAddress: 'fd00:1::1' },
+    ['fd00:1::1'],
+  ],
+] as const) {
+  test(`a sender binds to ${what}`, async () => {
+    assert.deepEqual(await boundOf(options), bound)
+  })
+}
+
+test('by the route and without replies, it goes on where the route leads then', async () => {
+  const network = new MockNetwork()
+  const host = network.host({ interfaces: { a: 'one', b: 'two' } })
+  const hearers = ['one', 'two'].map(
+    (eth0) =>
+      new MulticastReceiver({
+        group: four,
+        port: 10_000,
+        bindAddress: 'group',
+        codec: text,
+        ...network.host({ interfaces: { eth0 } }),
+      }),
+  )
+  const heard: string[] = []
+  for (const [index, hearer] of hearers.entries()) {
+    hearer.on('message', (message) => heard.push(`${index}: ${message}`))
+    await hearer.ready()
+  }
+  host.down('a')
+  const sender = new MulticastSender({ group: four, port: 10_000, replies: false, ...host })
+  await sender.send('before')
+  // Nothing is refused on the other one, but the route leads through the first again.
+  host.up('a')
+  for (const end = Date.now() + 10_000; !heard.includes('0: after'); await nextTurn()) {
+    assert.ok(Date.now() < end, heard.join())
+    await sender.send('after')
+    await network.settled()
+  }
+  assert.equal(heard[0], '1: before')
+  await network.close()
+})
+
+test('the silence of a request begins once it is sent, whatever comes before', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  const { sockets, taken, sender } = await slow()
+  const request = sender.request('x', { timeout: 100 })
+  const first = request.next()
+  const say = (message: string): void => {
+    const remote = { address: '127.0.0.1', port: 9, family: 'IPv4', size: 5 }
+    sockets[0]?.emit('message', Buffer.from(message), remote)
+  }
+  say('early')
+  assert.equal((await first).value?.message, 'early')
+  const second = request.next()
+  mock.timers.tick(1000)
+  taken.shift()?.()
+  mock.timers.tick(99)
+  say('late')
+  assert.equal((await second).value?.message, 'late')
+  const end = request.next()
+  mock.timers.tick(100)
+  assert.deepEqual(await end, { done: true, value: undefined })
+})
+
+test('a request that is left before it is sent starts no clock when it is', async () => {
+  const { taken, sender } = await slow()
+  const request = sender.request('x', { timeout: 60_000 })
+  request.next().catch(() => {})
+  await request.return?.()
+  const timers = mock.method(globalThis, 'setTimeout')
+  taken.shift()?.()
+  assert.equal(timers.mock.callCount(), 0)
+  timers.mock.restore()
+})
+
+/** A sender whose kernel takes its time. */
+async function slow() {
+  const { sockets, createSocket: make } = spied()
+  const taken: (() => void)[] = []
+  const sender = await makeSender(silent, {
+    createSocket: (options) =>
+      Object.assign(make(options), {
+        send: (_data: unknown, _port: unknown, _address: unknown, done: () => void) =>
+          taken.push(done),
+      }),
+  }).ready()
+  return { sockets, taken, sender }
+}
+
 test('a request gathers replies until its silence', async () => {
   const sender = makeSender(await answering('one', 'two'))
   const replies = await collect(sender.request('hello', { timeout: 200 }))
@@ -270,6 +421,15 @@ test('gather is a request that is read to its end', async () => {
   const replies = await sender.gather('hello', { limit: 2 })
   assert.deepEqual(replies.map(({ message }) => message).sort(), ['one: hello', 'two: hello'])
   assert.ok(replies.every(({ remote }) => remote.address === '127.0.0.1'))
+  const port = await answering('one')
+  const one = await makeSender(port).ready()
+  // In the order in which they came.
+  const both = one.gather('first', { limit: 2 })
+  await one.send('second')
+  assert.deepEqual(
+    (await both).map(({ message }) => message),
+    ['one: first', 'one: second'],
+  )
   const lonely = makeSender(silent, { timeout: 20 })
   assert.deepEqual(await lonely.gather('hello'), [])
   await assert.rejects(makeSender(silent).gather('hello'), { code: 'ERR_MULTICAST_TIMEOUT' })
@@ -404,6 +564,7 @@ test('a request that has all its replies leaves nothing behind, read to its end 
   assert.equal((await request.next()).done, false)
   assert.equal(added.mock.callCount(), 1)
   assert.equal(removed.mock.callCount(), 1)
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
 })
 
 test('a request can be left while it waits', async () => {
