@@ -98,7 +98,13 @@ export class UnicastWire implements Wire {
       this.#sockets.set(`${family} ${bound}`, socket)
       answer({ port: bound })
     })
-    socket.bind({ port, address, exclusive: true })
+    try {
+      socket.bind({ port, address, exclusive: true })
+    } catch (error) {
+      // Real sockets may be refused, as in tests. But once it is bound a listener of the stack's has thrown.
+      if (![...this.#sockets.values()].includes(socket)) socket.close()
+      throw error
+    }
   }
 
   release(family: Family, port: number): void {

@@ -13,6 +13,7 @@ import {
   text,
 } from '../../src/index.js'
 import { Inbox } from '../../src/testing/conformance/inbox.js'
+import { refuseRealSockets } from '../../src/testing/index.js'
 import {
   type UnicastCarrier,
   type UnicastOptions,
@@ -329,6 +330,23 @@ test('an address that is none of this host fails to open', async () => {
     assert.equal((error.cause as NodeJS.ErrnoException).code, 'EADDRNOTAVAIL')
     return true
   })
+})
+
+test('where real sockets are refused opening fails for that reason, and works afterwards', async () => {
+  const port = await freePort(hosts)
+  const carrier = at(one)
+  const refusal = refuseRealSockets()
+  try {
+    for (const open of [() => receiving(carrier, port).receiver, () => sending(carrier, port)]) {
+      await assert.rejects(
+        open().ready(),
+        /refuseRealSockets\(\) forbids bind\(\) on a real socket/,
+      )
+    }
+  } finally {
+    refusal[Symbol.dispose]()
+  }
+  await receiving(carrier, port).receiver.ready()
 })
 
 test('it spreads as a mock host does, and lists lo and peers0', () => {
