@@ -291,13 +291,20 @@ export class Stack {
     }
     const claim: Claim = { users: 1, waiting: [share] }
     if (wanted !== 0) this.#claims.set(`${family} ${wanted}`, claim)
-    wire.claim(family, wanted, (claimed) => {
+    const answered = (claimed: Claimed): void => {
       if ('code' in claimed) this.#claims.delete(`${family} ${wanted}`)
       else this.#claims.set(`${family} ${claimed.port}`, claim)
       const { waiting = [] } = claim
       claim.waiting = undefined
       for (const tell of waiting) tell(claimed)
-    })
+    }
+    try {
+      wire.claim(family, wanted, answered)
+    } catch (error) {
+      // No answer comes any more, unless it is a listener of the socket's that threw.
+      if (claim.waiting !== undefined) this.#claims.delete(`${family} ${wanted}`)
+      throw error
+    }
   }
 
   /** Takes back the socket's share in its port. */

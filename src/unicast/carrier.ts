@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os'
+import { performance } from 'node:perf_hooks'
 import type { CreateSocket } from '../datagram.js'
 import type { NetworkInterfaces, WatchInterfaces } from '../interfaces.js'
 import type { Carrier } from '../options.js'
@@ -77,18 +78,20 @@ export class UnicastCarrier implements Carrier {
     const own = new OwnAddresses(networkInterfaces)
     this.#isOwn =
       address === undefined ? (peer) => own.has(peer) : (peer: string) => peer === address
-    const link: Link = linkOf('peers0', 2, addressesOf(address))
+    const link = new PeersLink(address)
     const wire = new UnicastWire(
       { address, link, strangers, peers: new Peers(peers, this.#isOwn) },
       () => stack,
     )
     const stack: Stack = new Stack('this host', rules, wire)
-    stack.routing.links.set('lo', linkOf('lo', 1, parseAddresses(loopbackBeside(address))))
+    const addresses = parseAddresses(loopbackBeside(address))
+    const lo: Link = { name: 'lo', index: 1, isLoopback: true, addresses, isUp: true }
+    stack.routing.links.set('lo', lo)
     stack.routing.links.set('peers0', link)
     this.#wire = wire
     this.createSocket = (options) => new StackSocket(stack, options)
     this.networkInterfaces = () => {
-      if (address === undefined) link.addresses = addressesOf(undefined, link.addresses)
+      link.look()
       return describe(stack.routing.links.values(), 1)
     }
     this.watchInterfaces = address === undefined ? undefined : () => () => {}
@@ -126,8 +129,32 @@ export function unicastCarrier(options: UnicastOptions): UnicastCarrier {
   return new UnicastCarrier(options)
 }
 
-function linkOf(name: string, index: number, addresses: readonly LinkAddress[]): Link {
-  return { name, index, isLoopback: name === 'lo', addresses, isUp: true }
+/** The interface that leads to the peers. Unless one is given, its addresses are those that the host has by now. */
+class PeersLink implements Link {
+  readonly name = 'peers0'
+  readonly index = 2
+  readonly isLoopback = false
+  readonly isUp = true
+  readonly #given: string | undefined
+  #addresses: readonly LinkAddress[]
+  #readAt = performance.now()
+
+  constructor(given: string | undefined) {
+    this.#given = given
+    this.#addresses = addressesOf(given)
+  }
+
+  /** Read again once they are a second old: to read them is dear, and each datagram asks for them. */
+  get addresses(): readonly LinkAddress[] {
+    if (performance.now() - this.#readAt > 1000) this.look()
+    return this.#addresses
+  }
+
+  /** Reads them again. */
+  look(): void {
+    if (this.#given === undefined) this.#addresses = addressesOf(undefined, this.#addresses)
+    this.#readAt = performance.now()
+  }
 }
 
 /** The loopback interface's addresses; of 127.0.0.0/8 it has one only where others of it are hosts. */

@@ -36,6 +36,15 @@ interface UnicastWireOptions {
   readonly peers: Peers
 }
 
+/** The real socket of a port. */
+interface Real {
+  readonly socket: Socket
+  /** The copies that the system has not taken yet. */
+  underWay: number
+  /** Whether nobody has the port any more, and it waits for those alone. */
+  isReleased: boolean
+}
+
 /** The bytes of receive buffer that are asked for: one socket has what several would have. */
 const bufferSize = 2 ** 22
 
@@ -51,7 +60,7 @@ export class UnicastWire implements Wire {
   readonly #options: UnicastWireOptions
   readonly #stack: () => Stack
   /** By family and port; none where this host has no address of the family, and so only hears itself. */
-  readonly #sockets = new Map<string, Socket | undefined>()
+  readonly #sockets = new Map<string, Real | undefined>()
   readonly #counts = { sent: 0, failed: 0, received: 0, strangers: 0, malformed: 0 }
 
   /** `stack` is asked for the stack above once something comes. */
@@ -75,6 +84,12 @@ export class UnicastWire implements Wire {
       answer({ port: own })
       return
     }
+    const before = this.#sockets.get(`${family} ${port}`)
+    if (before !== undefined) {
+      before.isReleased = false
+      answer({ port })
+      return
+    }
     const type = family === 'IPv4' ? 'udp4' : 'udp6'
     // Not shared: of two sockets that have the same port by SO_REUSEADDR, the last one gets all.
     const socket = createSocket({ type, reuseAddr: false, ipv6Only: type === 'udp6', lookup })
@@ -95,19 +110,26 @@ export class UnicastWire implements Wire {
       enlarge(socket)
       const { port: bound } = socket.address()
       socket.on('message', (data, remote) => this.#hear(family, bound, data, remote))
-      this.#sockets.set(`${family} ${bound}`, socket)
+      this.#sockets.set(`${family} ${bound}`, { socket, underWay: 0, isReleased: false })
       answer({ port: bound })
     })
-    socket.bind({ port, address, exclusive: true })
+    try {
+      socket.bind({ port, address, exclusive: true })
+    } catch (error) {
+      // Real sockets may be refused, as in tests. But once it is bound a listener of the stack's has thrown.
+      if (![...this.#sockets.values()].some((real) => real?.socket === socket)) socket.close()
+      throw error
+    }
   }
 
   release(family: Family, port: number): void {
-    this.#sockets.get(`${family} ${port}`)?.close()
-    this.#sockets.delete(`${family} ${port}`)
+    const real = this.#sockets.get(`${family} ${port}`)
+    if (real !== undefined) real.isReleased = true
+    this.#closeUnused(family, port)
   }
 
   queued(family: Family, port: number): number {
-    return this.#sockets.get(`${family} ${port}`)?.getSendQueueSize() ?? 0
+    return this.#sockets.get(`${family} ${port}`)?.socket.getSendQueueSize() ?? 0
   }
 
   send(link: Link, packet: Packet, reach: Reach, answer: Answer): void {
@@ -118,29 +140,40 @@ export class UnicastWire implements Wire {
       return
     }
     const leaves = this.#stack().hearOwn(link, packet, reach)
-    const socket = this.#sockets.get(`${family} ${sourcePort}`)
+    const real = this.#sockets.get(`${family} ${sourcePort}`)
     const targets = isForAll ? this.peers.of(family) : [this.#zoned(destination)]
     if (!leaves || targets.length === 0) {
       answer()
       return
     }
-    if (socket === undefined) {
+    if (real === undefined) {
       answer('ENETUNREACH')
       return
     }
     const bytes = withHeader(family, { kind: isForAll ? 'group' : 'host', destination, data })
     let left = targets.length
+    real.underWay += left
     let isTaken = false
     const done = (error: Error | null): void => {
       left -= 1
+      real.underWay -= 1
       this.#counts[error === null ? 'sent' : 'failed'] += 1
       // One is enough, as where several interfaces are sent through.
       const isFirst = error === null && !isTaken
       if (error === null) isTaken = true
       if (isFirst) answer()
       else if (left === 0 && !isTaken) answer(errno(error) ?? 'EIO')
+      if (real.isReleased) this.#closeUnused(family, sourcePort)
     }
-    for (const target of targets) socket.send(bytes, port, target, done)
+    for (const target of targets) real.socket.send(bytes, port, target, done)
+  }
+
+  /** Closes a socket whose port nobody has, once its copies are out: the first of a send is all that is waited for. */
+  #closeUnused(family: Family, port: number): void {
+    const real = this.#sockets.get(`${family} ${port}`)
+    if (real !== undefined && real.underWay > 0) return
+    real?.socket.close()
+    this.#sockets.delete(`${family} ${port}`)
   }
 
   #hear(family: Family, port: number, bytes: Buffer, remote: RemoteInfo): void {

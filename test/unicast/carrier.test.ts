@@ -13,6 +13,7 @@ import {
   text,
 } from '../../src/index.js'
 import { Inbox } from '../../src/testing/conformance/inbox.js'
+import { refuseRealSockets } from '../../src/testing/index.js'
 import {
   type UnicastCarrier,
   type UnicastOptions,
@@ -230,6 +231,37 @@ test('what the system reports on the real socket is counted, and no error of any
   assert.equal(carrier.stats.failed, 1)
 })
 
+test('closing lets every copy go out, and meanwhile the port can be had again', async () => {
+  const port = await freePort(hosts)
+  const far = receiving(at(three), port)
+  await far.receiver.ready()
+  const real: Socket[] = []
+  const note = (message: unknown) => void real.push((message as { socket: Socket }).socket)
+  subscribe('udp.socket', note)
+  const carrier = at(one)
+  const first = keep(new MulticastPeer({ group, port, codec: text, ...carrier }))
+  await first.ready()
+  unsubscribe('udp.socket', note)
+  const [socket] = real
+  assert.ok(socket && real.length === 1)
+  // Its first copy is taken at once, and the others once there is room.
+  const held: (() => void)[] = []
+  const send = socket.send.bind(socket) as (...given: unknown[]) => void
+  socket.send = (...given: unknown[]) => {
+    if (given[2] === two) send(...given)
+    else held.push(() => send(...given))
+  }
+  await first.send('last words')
+  await first.close()
+  const second = receiving(carrier, port)
+  await second.receiver.ready()
+  await second.receiver.close()
+  for (const go of held.splice(0)) go()
+  assert.equal((await far.heard.next()).data.toString(), 'last words')
+  // From then on the port is free for others.
+  await receiving(at(one), port).receiver.ready()
+})
+
 test('a peer where nobody listens, or that cannot be reached, is no error', async () => {
   const port = await freePort(hosts)
   const carrier = at(one)
@@ -329,6 +361,23 @@ test('an address that is none of this host fails to open', async () => {
     assert.equal((error.cause as NodeJS.ErrnoException).code, 'EADDRNOTAVAIL')
     return true
   })
+})
+
+test('where real sockets are refused opening fails for that reason, and works afterwards', async () => {
+  const port = await freePort(hosts)
+  const carrier = at(one)
+  const refusal = refuseRealSockets()
+  try {
+    for (const open of [() => receiving(carrier, port).receiver, () => sending(carrier, port)]) {
+      await assert.rejects(
+        open().ready(),
+        /refuseRealSockets\(\) forbids bind\(\) on a real socket/,
+      )
+    }
+  } finally {
+    refusal[Symbol.dispose]()
+  }
+  await receiving(carrier, port).receiver.ready()
 })
 
 test('it spreads as a mock host does, and lists lo and peers0', () => {

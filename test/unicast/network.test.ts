@@ -1,5 +1,6 @@
 /** The unicast carrier between hosts that have networks of their own. */
 import assert from 'node:assert/strict'
+import { setTimeout as delay } from 'node:timers/promises'
 import { MulticastReceiver, MulticastSender, text } from '../../src/index.js'
 import { Inbox } from '../../src/testing/conformance/inbox.js'
 import { unicastCarrier } from '../../src/unicast/index.js'
@@ -104,3 +105,23 @@ scenario('an address that the host gets or loses is followed', [], async (lab) =
   await sender.send('to the new address')
   assert.equal((await heard.next()).data.toString(), 'to the new address')
 })
+
+scenario(
+  'a carrier that is made before the host has an address sends once it has one',
+  [],
+  async (lab) => {
+    const carrier = unicastCarrier({ peers: ['10.0.0.2'] })
+    const group = groups.IPv4
+    await using sender = new MulticastSender({ group, port, codec: text, ...carrier })
+    await assert.rejects(sender.send('to nowhere'), { code: 'ERR_MULTICAST_SEND' })
+    const host = await cabled(lab)
+    const far = await host.peer({ peers: all })
+    const { heard } = await far.receiver({ group, port })
+    // What it has found is believed for a second.
+    for (const end = Date.now() + 10_000; Date.now() < end; await delay(50)) {
+      const isSent = await sender.send('hello').catch(() => undefined)
+      if (isSent !== undefined) break
+    }
+    assert.equal((await heard.next()).data.toString(), 'hello')
+  },
+)
