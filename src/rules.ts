@@ -60,21 +60,17 @@ function unknownOption(
   known: readonly string[],
   others: Readonly<Record<string, Rules>>,
 ): MulticastError {
-  const other = otherWords[name]
+  const other = otherWord(name, known)
   const owner = Object.entries(others).find(([, theirs]) => Object.hasOwn(theirs, name))?.[0]
-  const meant = known.reduce((best, candidate) =>
-    distance(name, candidate) < distance(name, best) ? candidate : best,
-  )
-  // With more changes a short name becomes any other: `host` is two from `port`.
-  const isClose = distance(name, meant) <= Math.max(name.length > 4 ? 2 : 1, name.length / 3)
+  const meant = closest(name, known)
   const remedy =
     owner !== undefined
       ? `: it is an option of ${owner}.`
       : isNetwork(name, value)
         ? ': spread network.host(), not network.'
-        : other !== undefined && known.includes(other)
+        : other !== undefined
           ? `: it is called '${other}'.`
-          : isClose
+          : meant !== undefined
             ? `; did you mean '${meant}'?`
             : '.'
   return new MulticastError(
@@ -89,20 +85,37 @@ function isNetwork(name: string, value: unknown): boolean {
 }
 
 /** What other libraries, or the system, call an option. */
-const otherWords: Readonly<Record<string, string | undefined>> = Object.assign(
+const otherWords: Readonly<Record<string, readonly string[] | undefined>> = Object.assign(
   Object.create(null),
   {
-    address: 'group',
-    host: 'group',
-    ip: 'group',
-    multicastAddress: 'group',
-    multicastTTL: 'ttl',
-    hops: 'ttl',
-    multicastLoopback: 'loopback',
-    multicastInterface: 'interfaces',
-    source: 'sources',
+    address: ['group'],
+    host: ['group'],
+    ip: ['group'],
+    multicastAddress: ['group'],
+    multicastTTL: ['ttl'],
+    hops: ['ttl'],
+    multicastLoopback: ['loopback'],
+    multicastInterface: ['interfaces', 'interface'],
+    iface: ['interfaces', 'interface'],
+    source: ['sources'],
+    max: ['limit'],
   },
 )
+
+/** Which of the known names is what other libraries, or the system, call so. */
+export function otherWord(name: string, known: readonly string[]): string | undefined {
+  return otherWords[name]?.find((word) => known.includes(word))
+}
+
+/** Which of the known names was probably meant. */
+export function closest(name: string, known: readonly string[]): string | undefined {
+  const meant = known.reduce((best, candidate) =>
+    distance(name, candidate) < distance(name, best) ? candidate : best,
+  )
+  // With more changes a short name becomes any other: `host` is two from `port`.
+  const isClose = distance(name, meant) <= Math.max(name.length > 4 ? 2 : 1, name.length / 3)
+  return isClose ? meant : undefined
+}
 
 /** Levenshtein's edit distance, letter case aside. */
 function distance(from: string, to: string): number {

@@ -695,7 +695,7 @@ scenario('the command refuses what it does not understand', [], async ({ here })
     [[group, '5000', '\x1b[31m'], /not \\x1B\[31m/],
     [['--ttl', '256'], /--ttl must be an integer from 0 to 255/],
     [['--for', '0'], /--for must be an integer from 1 to 2147483647, but is '0'/],
-    [['--interface', ''], /interfaces must be/],
+    [['--interface', ''], /--interface must be/],
     [['--frob'], /Unknown option '--frob': --help lists/],
     [['--json=1'], /does not take an argument/],
   ]

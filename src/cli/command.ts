@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { reasonOf, shown } from '../errors.js'
+import { closest } from '../rules.js'
 import { doctor, doctorHelp } from './doctor.js'
 import { listen, listenHelp } from './listen.js'
 import { styled } from './output.js'
@@ -36,7 +37,9 @@ export async function command([name = '', ...args]: readonly string[]): Promise<
   const known = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (known === undefined) {
     const isAsked = name === '--help' || name === '-h'
-    const unknown = isAsked || name === '' ? '' : `There is no command ${shown(name)}\n\n`
+    const meant = closest(name, Object.keys(commands))
+    const remedy = meant === undefined ? '' : `: did you mean '${meant}'?`
+    const unknown = isAsked || name === '' ? '' : `There is no command ${shown(name)}${remedy}\n\n`
     ;(isAsked ? console.log : console.error)(unknown + help)
     return isAsked ? status.good : status.usage
   }

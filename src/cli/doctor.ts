@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { diagnose, type Finding } from '../doctor/index.js'
+import { ownGroup } from '../doctor/subject.js'
 import { styled, whenUnread } from './output.js'
-import { integerOf, parsed, status, target } from './usage.js'
+import { integerOf, interfacesOf, parsed, status, target } from './usage.js'
 
 /** What `typed-multicast doctor --help` prints. */
 export const doctorHelp = `Usage: typed-multicast doctor [GROUP PORT] [options]
@@ -39,9 +40,11 @@ export async function doctor(args: readonly string[]): Promise<number> {
     json: { type: 'boolean' },
   })
   const watched = integerOf('--for', values.for, 1, 2 ** 31 - 1)
+  const asked = positionals.length > 0 ? target(positionals) : undefined
   const findings = diagnose({
-    ...(positionals.length > 0 ? target(positionals) : {}),
-    interfaces: values.interface,
+    ...asked,
+    // One that is not there is what the doctor is asked about.
+    interfaces: interfacesOf(values.interface, asked?.group ?? ownGroup, true),
     ttl: integerOf('--ttl', values.ttl, 0, 255),
     watch: watched ?? (values.watch ? WATCH : undefined),
     quiet: values.quiet,

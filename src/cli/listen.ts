@@ -3,7 +3,7 @@ import type { Remote } from '../events.js'
 import { MulticastReceiver } from '../receiver.js'
 import { styled, untilEnded } from './output.js'
 import { showing } from './payload.js'
-import { integerOf, parsed, status, target } from './usage.js'
+import { integerOf, interfacesOf, parsed, status, target } from './usage.js'
 
 export const listenHelp = `Usage: typed-multicast listen GROUP PORT [options]
 
@@ -43,7 +43,7 @@ export async function listen(args: readonly string[]): Promise<number> {
   const receiver = new MulticastReceiver({
     group,
     port,
-    interfaces: values.interface ?? 'all',
+    interfaces: interfacesOf(values.interface, group),
     sources: values.source,
     timeout,
     // A group may be busy: what does not fit is counted, and shown by --stats.

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { MulticastSender } from '../sender.js'
 import { styled, untilEnded } from './output.js'
 import { packed, showing } from './payload.js'
-import { integerOf, parsed, status, target, UsageError } from './usage.js'
+import { integerOf, interfacesOf, parsed, status, target, UsageError } from './usage.js'
 
 export const sendHelp = `Usage: typed-multicast send GROUP PORT MESSAGE... [options]
 
@@ -46,7 +46,7 @@ export async function send(args: readonly string[]): Promise<number> {
   const sender = new MulticastSender({
     group,
     port,
-    interfaces: values.interface ?? 'all',
+    interfaces: interfacesOf(values.interface, group),
     followInterfaces: false,
     ttl: integerOf('--ttl', values.ttl, 0, 255),
     timeout: wait,

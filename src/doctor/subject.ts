@@ -31,9 +31,12 @@ export interface DiagnoseOptions extends Carrier {
   quiet?: boolean | undefined
 }
 
+/** The group that is examined where none is given. */
+export const ownGroup = '239.255.29.29'
+
 /** The rules of {@link DiagnoseOptions}. */
 export const subjectRules = {
-  group: rule({ default: '239.255.29.29', check: (value) => parseGroup(value) }),
+  group: rule({ default: ownGroup, check: (value) => parseGroup(value) }),
   port: rule({ default: 29029, check: integer(1, 65535, 'ERR_MULTICAST_PORT') }),
   ...carrierRules,
   interfaces: rule({
