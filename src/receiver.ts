@@ -104,10 +104,7 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
   constructor(options: ReceiverOptions & Codecs<Codec<Reply, Message>, Codec<Reply, unknown>>)
   /** @internal */
   constructor(options: object, kind: Kind)
-  constructor(
-    options: ReceiverOptions & { codec?: unknown; replyCodec?: unknown },
-    kind?: Kind,
-  ) {
+  constructor(options: ReceiverOptions & { codec?: unknown; replyCodec?: unknown }, kind?: Kind) {
     // A second argument is a peer's alone, whatever a program in plain JavaScript passes.
     const isOther = kind !== undefined && new.target !== MulticastReceiver
     const { noun, settings, debug, port, outgoing } = isOther ? kind : receiverKind(options)
