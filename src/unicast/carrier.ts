@@ -75,7 +75,7 @@ export class UnicastCarrier implements Carrier {
   /** @internal */
   constructor(options: UnicastOptions) {
     const { peers, address, strangers } = resolve(unicastRules, options)
-    const own = new OwnAddresses(networkInterfaces)
+    const own = new OwnAddresses(listed)
     this.#isOwn =
       address === undefined ? (peer) => own.has(peer) : (peer: string) => peer === address
     const link = new PeersLink(address)
@@ -157,6 +157,21 @@ class PeersLink implements Link {
   }
 }
 
+let lastListed: NetworkInterfaces = {}
+
+/**
+ * The interfaces of this host; those of before where the system does not tell, as where no file descriptor is left.
+ * Whatever comes in asks for them, and is not to end the process.
+ */
+function listed(): NetworkInterfaces {
+  try {
+    lastListed = networkInterfaces()
+  } catch {
+    // It is asked again soon.
+  }
+  return lastListed
+}
+
 /** The loopback interface's addresses; of 127.0.0.0/8 it has one only where others of it are hosts. */
 function loopbackBeside(address = ''): string[] {
   const ipv4 = address.startsWith('127.') ? '127.0.0.1/32' : '127.0.0.1/8'
@@ -168,7 +183,7 @@ function addressesOf(
   given: string | undefined,
   before: readonly LinkAddress[] = [],
 ): readonly LinkAddress[] {
-  const infos = Object.values(networkInterfaces()).flatMap((some = []) => some)
+  const infos = Object.values(listed()).flatMap((some = []) => some)
   const prefixed = (list: typeof infos): string[] =>
     list.flatMap(({ cidr }) => (cidr === null || cidr.endsWith('/0') ? [] : cidr))
   if (given === undefined) {

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { networkInterfaces } from 'node:os'
-import { test as testOf } from 'node:test'
+import { syncBuiltinESMExports } from 'node:module'
+import os, { networkInterfaces } from 'node:os'
+import { mock, test as testOf } from 'node:test'
 import {
   type Carrier,
   MulticastPeer,
@@ -56,6 +57,13 @@ async function plain(address: string, port = 0): Promise<Socket> {
   socket.bind(port, address)
   await once(socket, 'listening')
   return socket
+}
+
+/** Resolves once it is so: for counts, which have no event. */
+async function seen(isSo: () => boolean): Promise<void> {
+  for (const end = Date.now() + 10_000; !isSo(); await new Promise(setImmediate)) {
+    assert.ok(Date.now() < end)
+  }
 }
 
 test('a message reaches every host, each of its receivers, and its own host; replies come back', async () => {
@@ -161,10 +169,7 @@ test('a plain program neither is heard nor hears, and real multicast does not en
   assert.deepEqual([...bytes.subarray(0, 8)], [0x54, 0x4d, 1, 1, 239, 1, 2, 3])
   assert.equal(bytes.subarray(8).toString(), 'headed')
   assert.deepEqual(await heard.until('headed'), ['headed'])
-  for (let asked = 0; carrier.stats.malformed === 0; asked += 1) {
-    assert.ok(asked < 10_000)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
+  await seen(() => carrier.stats.malformed > 0)
   assert.equal(carrier.stats.malformed, 1)
 })
 
@@ -260,6 +265,29 @@ test('closing lets every copy go out, and meanwhile the port can be had again', 
   assert.equal((await far.heard.next()).data.toString(), 'last words')
   // From then on the port is free for others.
   await receiving(at(one), port).receiver.ready()
+})
+
+test('where the interfaces cannot be listed it goes on with those of before', async () => {
+  const port = await freePort(['0.0.0.0'])
+  const carrier = unicastCarrier({ peers: ['127.0.0.1'] })
+  const before = carrier.networkInterfaces()
+  const { receiver } = receiving(carrier, port)
+  await receiver.ready()
+  const program = await plain('127.0.0.1')
+  // As where the process has no file descriptor left.
+  const broken = mock.method(os, 'networkInterfaces', () => {
+    throw new Error('EMFILE')
+  })
+  syncBuiltinESMExports()
+  try {
+    program.send('x', port, '127.0.0.1')
+    await seen(() => carrier.stats.strangers === 1)
+    assert.deepEqual(carrier.networkInterfaces(), before)
+    assert.ok(broken.mock.callCount() > 0)
+  } finally {
+    broken.mock.restore()
+    syncBuiltinESMExports()
+  }
 })
 
 test('a peer where nobody listens, or that cannot be reached, is no error', async () => {
