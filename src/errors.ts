@@ -128,19 +128,21 @@ const hints = {
       'the network has just changed, or on macOS the program is not allowed on the local network (docs/troubleshooting.md, macOS)',
     ENETDOWN: 'the interface is down',
     ENODEV: 'the interface was removed: sends go out again once it is back',
-    ENETUNREACH:
-      'there is no route: add one, or name an interface in interfaces; on Linux IPv6 multicast does not work on the loopback interface',
+    ENETUNREACH: 'there is no route: add one, or name an interface in interfaces',
     EPERM: 'a firewall forbids it',
   },
 } as const
 
-/** What to try after the system has refused an operation, for the end of a message. */
-export function hint(operation: Operation, cause: unknown): string {
+/** What to try after the system has refused an operation, for the end of a message. `to`: the address, of a send. */
+export function hint(operation: Operation, cause: unknown, to = ''): string {
   // A carrier that is not the system may know better.
   const own = (cause as { remedy?: unknown } | null | undefined)?.remedy
   if (typeof own === 'string') return own
   const known: Readonly<Record<string, string>> = hints[operation]
-  return known[errno(cause) ?? ''] ?? 'see the cause'
+  const remedy = known[errno(cause) ?? ''] ?? 'see the cause'
+  return errno(cause) === 'ENETUNREACH' && /^ff.*:/i.test(to)
+    ? `${remedy}; on Linux IPv6 multicast does not work on the loopback interface`
+    : remedy
 }
 
 /** The errno name of a system error (`'EADDRINUSE'`), or `undefined` for any other value. */

@@ -510,5 +510,9 @@ function isCodec(value: unknown, option: string): Codec<never, unknown> {
   if (typeof codec?.encode === 'function' && typeof codec.decode === 'function') {
     return codec as Codec<never, unknown>
   }
-  throw wrongValue('ERR_MULTICAST_OPTION', option, 'an object with encode() and decode()', value)
+  const wanted = 'an object with encode() and decode()'
+  const { code, message } = wrongValue('ERR_MULTICAST_OPTION', option, wanted, value)
+  const isName = value === 'bytes' || value === 'text' || value === 'json'
+  const remedy = isName ? `: import { ${value} } from 'typed-multicast'` : ''
+  throw new MulticastError(code, message + remedy)
 }

@@ -296,7 +296,7 @@ export class Outbox {
     cause: unknown,
     byteLength: number,
     { name, address, port }: Way,
-    why = hint('send', cause),
+    why = hint('send', cause, address),
   ): MulticastError {
     if (isTooLarge(cause)) return this.#tooLarge(byteLength, cause)
     const through = name === undefined ? '' : ` through ${name}`

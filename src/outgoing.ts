@@ -321,7 +321,7 @@ export class Outgoing {
         on === undefined ? "by the system's route" : `through ${on.name}, ${shown(on.handle)}`
       throw new MulticastError(
         'ERR_MULTICAST_SOCKET',
-        `The system refused to send ${through}: ${reasonOf(cause)} (${hint('send', cause)})`,
+        `The system refused to send ${through}: ${reasonOf(cause)} (${hint('send', cause, group.address)})`,
         { cause },
       )
     }

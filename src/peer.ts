@@ -51,7 +51,8 @@ export class MulticastPeer<
   )
   // The form above takes each `replyCodec`. This one has it for the compiler to say what is wrong with one.
   /**
-   * Checks the options at once; the sockets open and join on a later tick.
+   * A receiver that also sends to its group, from the group's port. The options are checked at once; the sockets
+   * open and join on a later tick.
    *
    * @param options `group` and `port` are required. `codec` encodes and decodes the messages; without it they are
    * bytes. `interfaces` is where to join and to send: everywhere by default. {@link PeerOptions} has the rest.

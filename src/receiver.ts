@@ -90,7 +90,8 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
   )
   // The form above takes each `replyCodec`. This one has it for the compiler to say what is wrong with one.
   /**
-   * Checks the options at once; the socket opens and joins on a later tick.
+   * Joins a multicast group, hears its messages and replies to their senders. The options are checked at once;
+   * the socket opens and joins on a later tick.
    *
    * @param options `group` and `port` are required. `codec` decodes the messages and encodes the replies; without
    * it both are bytes. `interfaces` is where to join: everywhere by default. {@link ReceiverOptions} has

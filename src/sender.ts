@@ -57,7 +57,8 @@ export class MulticastSender<
   )
   // The form above takes each `replyCodec`. This one has it for the compiler to say what is wrong with one.
   /**
-   * Checks the options at once; the socket opens on a later tick.
+   * Sends messages to a multicast group and hears the replies. The options are checked at once; the socket opens
+   * on a later tick.
    *
    * @param options `group` and `port` are required. `codec` encodes the messages and decodes the replies; without
    * it both are bytes. `interfaces` is where to send: the system's route by default. {@link SenderOptions}

@@ -400,6 +400,7 @@ test('a request must have an end', () => {
     message: /would never end/,
   })
   assert.throws(() => requestSettings({ limt: 1 }, 50), /'limit'\?/)
+  assert.throws(() => requestSettings({ max: 1 }, 50), /'max' here: it is called 'limit'\./)
 })
 
 test('a membership has two members', () => {
@@ -554,7 +555,13 @@ test('a codec is whatever has both of its functions', () => {
   for (const wrong of [{ ...codec }, { decode: codec.decode }, { encode: 1, decode: 1 }]) {
     assert.throws(() => senderSettings({ group, port, codec: wrong }), {
       code: 'ERR_MULTICAST_OPTION',
-      message: /^codec must be an object with encode\(\) and decode\(\)/,
+      message: /^codec must be an object with encode\(\) and decode\(\), but is \{.*\}$/,
+    })
+  }
+  for (const name of ['bytes', 'text', 'json']) {
+    assert.throws(() => senderSettings({ group, port, codec: name }), {
+      code: 'ERR_MULTICAST_OPTION',
+      message: `codec must be an object with encode() and decode(), but is '${name}': import { ${name} } from 'typed-multicast'`,
     })
   }
 })

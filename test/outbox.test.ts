@@ -393,7 +393,11 @@ test('what the system refuses is the cause, with a hint for what is known', asyn
     [systemError('EHOSTUNREACH'), 'SEND', /\(the network has just changed/],
     [systemError('ENETDOWN'), 'SEND', /\(the interface is down\)$/],
     [systemError('ENODEV'), 'SEND', /\(the interface was removed/],
-    [systemError('ENETUNREACH'), 'SEND', /\(there is no route: add/],
+    [
+      systemError('ENETUNREACH'),
+      'SEND',
+      /\(there is no route: add one, or name an interface in interfaces\)$/,
+    ],
     [systemError('EPERM'), 'SEND', /\(a firewall forbids it\)$/],
     [
       systemError('EIO'),
@@ -415,6 +419,14 @@ test('what the system refuses is the cause, with a hint for what is known', asyn
     await assert.rejects(sending, { code: `ERR_MULTICAST_${code}`, message, cause })
   }
   assert.deepEqual([outbox.sent, outbox.bytesSent, sent()], [0, 0, 0])
+})
+
+test('without a route to an IPv6 group the hint tells of the loopback interface', async () => {
+  const { outbox, kernel, send } = make()
+  outbox.open(() => [{ socket: kernel.socket, port, address: 'ff15::7' }])
+  const sending = send(7)
+  kernel.answer(systemError('ENETUNREACH'))
+  await assert.rejects(sending, { message: /no route: .*IPv6 .* loopback interface\)$/ })
 })
 
 test('what the socket throws is the same as what it answers', async () => {

@@ -81,6 +81,15 @@ test('an unknown option names the one that is spelled like it, and all of them',
   })
 })
 
+test('what the system calls an option is told by the name that it has here', () => {
+  const check = (value: unknown): unknown => value
+  for (const own of ['interface', 'interfaces']) {
+    assert.throws(() => resolve({ [own]: rule({ check }) }, { iface: 'eth0' }), {
+      message: `There is no option 'iface' here: it is called '${own}'. The options are: ${own}`,
+    })
+  }
+})
+
 test('an option of another class is told with that class', () => {
   const others = {
     Counter: { size: rule({ check: isBoolean }), doubles: rule({ check: isBoolean }) },

@@ -22,7 +22,7 @@ a few more characters, which every program on the group hears.
   --help            print this
 
 On two machines, run "typed-multicast doctor GROUP PORT --watch" on both at the same time.
-Each says whether they hear each other both ways, one way or neither way.
+Each says whether they hear each other in both directions, in one or in neither.
 
 Exit status: 0 good or doubtful, 1 bad, 2 wrong usage.`
 

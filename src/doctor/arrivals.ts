@@ -53,7 +53,7 @@ export async function* arrivals(
   } else if (!isSound) {
     yield doubtful(
       'arrival',
-      `In ${ms} ms nothing arrived from other machines, which means nothing while something above is bad`,
+      `In ${ms} ms nothing arrived from other machines. That proves nothing until the findings above are fixed`,
       'fix the findings above, then run the doctor again',
     )
   } else {
@@ -166,7 +166,7 @@ function* peers({ peers, strangers, rounds }: OwnSockets): Iterable<Finding> {
     if (strangers.size > 0) return
     yield doubtful(
       'peers',
-      'Neither way: no other doctor was heard, and none has said that it hears this one',
+      'No contact in either direction: no other doctor was heard, and none has said that it hears this one',
       'run the doctor on the other machine at the same time, with the same group, port and --watch',
     )
     return

@@ -184,7 +184,7 @@ export async function* route(look: Look): AsyncIterable<Finding> {
     }
     yield doubtful(
       'route',
-      `The system has no route to ${group.address}: a sender that names no interface fails`,
+      `The system has no route to ${group.address}: a MulticastSender without interfaces fails (the command send, which goes through each interface, does not)`,
       `name an interface in the option interfaces, or add a route: ip route add ${group.address}${group.family === 'IPv4' ? '/32' : '/128'} dev NAME`,
     )
     return
@@ -202,7 +202,7 @@ export async function* route(look: Look): AsyncIterable<Finding> {
     const other = isElsewhere ? names.join(', ') : standard
     yield doubtful(
       'route',
-      `The system's route to ${group.address} leads through ${by}, not ${other}: a sender that names no interface sends there`,
+      `The system's route to ${group.address} leads through ${by}, not ${other}: a MulticastSender without interfaces sends there`,
       `name the interface in the sender's option interfaces, or move the route: ip route replace ${group.address} dev ${isElsewhere ? names[0] : standard}`,
     )
     return
