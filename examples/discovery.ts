@@ -19,12 +19,15 @@
  *
  *     npx tsx examples/discovery.ts --interface eth0 --group 239.255.29.72 --port 10011
  *
+ * Where the network drops multicast, it runs on a list of hosts, as carrier.ts tells.
+ *
  * Anybody on the network can announce services that do not exist. Where other programs are to find them, take
  * mDNS, as in mdns.ts.
  */
 import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { json, type MulticastError, MulticastPeer } from 'typed-multicast'
+import { carrier } from './carrier.js'
 
 const { values } = parseArgs({
   options: {
@@ -71,6 +74,7 @@ const peer = new MulticastPeer({
   port,
   interfaces: values.interface,
   codec: { encode: json<Message>().encode, decode: (data) => check(json().decode(data)) },
+  ...carrier,
 })
 
 /** What there is, by its id, and until when to believe in it, in ms. */

@@ -51,6 +51,9 @@ export class Sockets {
   /** Why no further one may be left open. */
   #sealed: Reason | undefined
   #held = true
+  #isOver = false
+  /** Those who wait for a socket to settle. */
+  readonly #unsettled = new Set<() => void>()
   /** What holds the process while none is open: a handle that no fake clock touches. */
   #hold: MessageChannel | undefined
 
@@ -97,6 +100,28 @@ export class Sockets {
     // The group of a wider scope has the same route, and needs no zone. Any port will do.
     const routed = scoped ? address.replace(/^(ff.)[12]:/, '$1e:') : address
     return this.sourceTo(9, routed, undefined).catch(() => undefined)
+  }
+
+  /**
+   * Resolves when what the socket was asked for has taken effect, or when nobody needs that any more; rejects
+   * where it was refused.
+   */
+  async settled(socket: DatagramSocket): Promise<void> {
+    if (socket.settled === undefined || this.#isOver) return
+    const settling = socket.settled()
+    let stop = (): void => {}
+    const waiting = new Promise<void>((resolve, reject) => {
+      stop = resolve
+      settling.then(resolve, reject)
+    })
+    this.#unsettled.add(stop)
+    await waiting.finally(() => this.#unsettled.delete(stop))
+  }
+
+  /** From now on nobody waits for a socket to settle: it is to be closed, and a server may be away. */
+  end(): void {
+    this.#isOver = true
+    for (const stop of this.#unsettled) stop()
   }
 
   /** Closes one; resolves when it is gone. */
@@ -155,6 +180,13 @@ export class Sockets {
     if (sealed !== undefined) throw sealed()
     debug('opening a socket on %s port %d', place.address, place.port)
     const socket = await boundSocket(this.#common, place)
+    if (socket.settled !== undefined) {
+      await this.settled(socket).catch(async (cause) => {
+        await gone(socket)
+        const why = `The carrier refused a socket on ${place.address}: ${reasonOf(cause)}`
+        throw new MulticastError('ERR_MULTICAST_SOCKET', why, { cause })
+      })
+    }
     if (this.#sealed) {
       await gone(socket)
       throw this.#sealed()

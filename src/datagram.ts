@@ -6,7 +6,10 @@ import type { AddressInfo } from 'node:net'
  * other carrier. Each works as node:dgram's, apart from what is said here.
  */
 export interface DatagramSocket {
-  /** Must emit `listening` or `error`, or `close` if it is closed before. */
+  /**
+   * Must emit `listening` or `error`, or `close` if it is closed before. An error's `remedy`, where it has one, is
+   * what the message says to try.
+   */
   bind(options: { port: number; address: string; exclusive: boolean }): unknown
   /** Must call `callback` once, also when the socket is closed before the datagram went out. */
   send(
@@ -23,6 +26,12 @@ export interface DatagramSocket {
    * from there, so nothing from a group except what has come before.
    */
   connect(port: number, address: string, callback: (error?: Error) => void): unknown
+  /**
+   * Resolves once what the socket was asked for, to bind or to join, has taken effect wherever that is decided,
+   * as at a server; rejects where it was refused. `ready()` and `join()` await it, so that they do not resolve
+   * while it is still deaf. Left out where it all holds at once, as with node:dgram.
+   */
+  settled?(): Promise<void>
   /** Must emit `close` on a later tick. */
   close(): unknown
   /** What it is bound to. */

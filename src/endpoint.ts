@@ -174,6 +174,7 @@ export abstract class Endpoint<
       end(reason, how) {
         if (how === 'abort') outbox.cut(reason)
         else outbox.shut(reason)
+        sockets.end()
         silence?.stop()
         inbox.end(reason, how)
       },

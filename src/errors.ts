@@ -136,6 +136,9 @@ const hints = {
 
 /** What to try after the system has refused an operation, for the end of a message. */
 export function hint(operation: Operation, cause: unknown): string {
+  // A carrier that is not the system may know better.
+  const own = (cause as { remedy?: unknown } | null | undefined)?.remedy
+  if (typeof own === 'string') return own
   const known: Readonly<Record<string, string>> = hints[operation]
   return known[errno(cause) ?? ''] ?? 'see the cause'
 }

@@ -363,7 +363,8 @@ const LOOPBACK = 'lo'
 /** No room is left in a socket, but would be in a new one. */
 export class SpentError extends Error {}
 
-function joinError(
+/** The error for a membership that was refused; `same` are those that the socket has on the interface. */
+export function joinError(
   cause: unknown,
   group: Group,
   name: string,

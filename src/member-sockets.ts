@@ -16,6 +16,7 @@ import {
 } from './interfaces.js'
 import {
   type Joined,
+  joinError,
   MemberSocket,
   type Membership,
   SpentError,
@@ -150,6 +151,22 @@ export class MemberSockets {
     if (moved.length > 0) await this.leave(moved)
     for (const joined of moved) this.#tell('left', joined)
     this.#debug('joining on %s, source %s', target.on?.name ?? target.name, source ?? 'any')
+    const result = await this.#joined(target, source)
+    const member = this.#members.find(({ joined }) => joined.includes(result.joined))
+    if (member?.socket.settled === undefined) return result
+    try {
+      await this.#sockets.settled(member.socket)
+    } catch (cause) {
+      if (result.how === 'new') await this.leave([result.joined])
+      throw joinError(cause, this.#settings.group, target.name, source, [])
+    }
+    return result
+  }
+
+  async #joined(
+    target: Target,
+    source: string | undefined,
+  ): Promise<ReturnType<MemberSocket['join']>> {
     const member = await this.#socketFor(target.on)
     checkMix(this.#settings.group, member.memberships, toMembership(target.name, source))
     try {

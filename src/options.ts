@@ -44,6 +44,13 @@ export interface Carrier {
    * with `createSocket`.
    */
   watchInterfaces?: WatchInterfaces | undefined
+  /**
+   * What a receiver's and a peer's `bindAddress` is on this carrier: one whose sockets can be bound to a group
+   * on every system says `'group'`. A sender passes over it. Default: the system's, see `ReceiverOptions`. Only
+   * together with `createSocket`.
+   */
+  // The intersection lets an editor offer the two words beside any other string.
+  bindAddress?: 'group' | 'any' | (string & {}) | undefined
 }
 
 /** The options that senders, receivers and peers share. `undefined` always means the default. */
@@ -177,6 +184,7 @@ export const carrierRules = {
   createSocket: rule({ default: createSocket, check: isFunction<CreateSocket> }),
   networkInterfaces: rule({ default: networkInterfaces, check: interfaceLister }),
   watchInterfaces: rule({ check: optional(isFunction<WatchInterfaces>) }),
+  bindAddress: rule({ check: optional(isString) }),
 } satisfies Rules
 
 const shared = {
@@ -299,6 +307,7 @@ export function senderSettings(options: unknown): SenderSettings {
     'default',
   )
   checkCarrier(options)
+  checkNotBound(options)
   const { interfaces, localAddress, group, replies, timeout } = settings
   if (!replies && timeout !== undefined) {
     throw new MulticastError(
@@ -371,6 +380,16 @@ export function checkCarrier(options: unknown): void {
   throw new MulticastError(
     'ERR_MULTICAST_OPTION',
     `${given} is given without createSocket, but node:dgram's sockets know only the system's interfaces: give both, or neither`,
+  )
+}
+
+/** What binds a receiver is passed over elsewhere where a carrier brings it, and else a mistake. */
+export function checkNotBound(options: unknown): void {
+  const bindAddress = own(options, 'bindAddress')
+  if (bindAddress === undefined || own(options, 'createSocket') !== undefined) return
+  throw new MulticastError(
+    'ERR_MULTICAST_UNKNOWN_OPTION',
+    `There is no option 'bindAddress' here: it is one of a MulticastReceiver, and ${shown(bindAddress)} was given without a carrier. Leave it out`,
   )
 }
 

@@ -6,6 +6,7 @@ import type { NetworkInterfaces } from './interfaces.js'
 export class OwnAddresses {
   readonly #list: () => NetworkInterfaces
   #known: ReadonlySet<string> = new Set()
+  #isLoopbackOwn = true
   #readAt = Number.NEGATIVE_INFINITY
 
   constructor(list: () => NetworkInterfaces) {
@@ -15,13 +16,17 @@ export class OwnAddresses {
   /** Whether an address, with a zone or without, is one of them, or a loopback address. */
   has(given: string): boolean {
     const [address] = splitZone(given)
-    if (address.startsWith('127.') || address === '::1') return true
+    if (address === '::1') return true
     const now = performance.now()
     if (now - this.#readAt > 1000) {
       const entries = Object.values(this.#list()).flatMap((infos = []) => infos)
       this.#known = new Set(entries.map((info) => info.address))
+      // A carrier may have a host at each of them.
+      this.#isLoopbackOwn = !entries.some(
+        ({ address, internal }) => address.startsWith('127.') && !internal,
+      )
       this.#readAt = now
     }
-    return this.#known.has(address)
+    return this.#known.has(address) || (this.#isLoopbackOwn && address.startsWith('127.'))
   }
 }

@@ -4,12 +4,14 @@
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
+import { dns } from '../examples/dns.js'
 import { type Host, scenario } from './lab.js'
 import { Output } from './output.js'
 import { build, root } from './tree.js'
@@ -41,6 +43,23 @@ async function printed(child: ChildProcess): Promise<string[]> {
   return linesOf(stdout)
 }
 
+/** A DNS server on this host that knows one name, which stands for whatever the list holds at the time. */
+async function nameServer(name: string, addresses: readonly string[]): Promise<Socket> {
+  const server = createSocket('udp4')
+  server.on('message', (question, { port, address }) => {
+    const { id, questions } = dns.decode(question)
+    const isKnown = questions.some((asked) => asked.name.join('.') === name)
+    const answers = (isKnown ? addresses : []).map((address) => ({
+      ...{ name: name.split('.'), ttl: 0, type: 'A' as const, address },
+    }))
+    const answer = { id: id ?? 0, isResponse: true, questions, answers }
+    server.send(dns.encode(answer), port, address)
+  })
+  server.bind(0, '127.0.0.1')
+  await once(server, 'listening')
+  return server
+}
+
 /** A port that the system picks is another each time. */
 function linesOf(output: string): string[] {
   return output
@@ -69,7 +88,10 @@ function byProcess(output: string): Map<string, string[]> {
 }
 
 /** Programs that need each other, the demo, those that go on until Ctrl-C, and what is no program. */
-const others = ['sender', 'receiver', 'demo', 'chat', 'discovery', 'mdns', 'ssdp', 'dns']
+const others = [
+  ...['sender', 'receiver', 'demo', 'chat', 'discovery', 'headless', 'mdns', 'ssdp'],
+  ...['carrier', 'dns'],
+]
 
 const alone = readdirSync(`${root}/examples`)
   .flatMap((file) => /^(.+)\.ts$/.exec(file)?.[1] ?? [])
@@ -171,6 +193,46 @@ describe('the peers among them', { concurrency: true }, () => {
     assert.deepEqual(await looking.interrupt(), promised('discovery'))
   })
 
+  test('discovery.ts runs where the network drops multicast, by a list of hosts', async () => {
+    const hosts = ['127.0.0.2', '127.0.0.3', '127.0.0.4']
+    const args = ['--interface', 'peers0', '--lasts', '3']
+    const on = (address: string, ...more: string[]) =>
+      start('discovery', [...args, ...more], {
+        MULTICAST_PEERS: hosts.join(),
+        MULTICAST_ADDRESS: address,
+      })
+    const [first = '', second = '', third = ''] = hosts
+    const north = on(first, '--name', 'north', '--kind', 'printer', '--serves', '8001')
+    await new Output(north).line(/^north is on/)
+    const looking = new Output(on(second))
+    await looking.line(/^north: printer at 127\.0\.0\.2:8001$/)
+    const west = new Output(on(third, '--name', 'west', '--kind', 'scanner', '--serves', '8003'))
+    await looking.line(/^west: scanner at 127\.0\.0\.4:8003$/)
+    await west.line(/^north: printer/)
+    await west.interrupt()
+    await looking.line(/^west has left$/)
+    north.kill('SIGKILL')
+    await looking.line(/^north is gone$/)
+    await looking.interrupt()
+  })
+
+  test('headless.ts prints what it says', async () => {
+    const addresses = ['127.0.0.2']
+    const server = await nameServer('workers.default.svc.cluster.local', addresses)
+    const at = `127.0.0.1:${server.address().port}`
+    const on = (address: string) =>
+      new Output(start('headless', ['--address', address, '--server', at, '--every', '0.2']))
+    const [one, other] = [on('127.0.0.2'), on('127.0.0.3')]
+    await Promise.all([one, other].map((replica) => replica.line(/^peers: 127\.0\.0\.2$/)))
+    addresses.push('127.0.0.3')
+    await other.line(/^hello from 127\.0\.0\.2$/)
+    await one.line(/^hello/)
+    // While the server is away, the list stays.
+    server.close()
+    await other.interrupt()
+    assert.deepEqual(await one.interrupt(), promised('headless'))
+  })
+
   for (const example of ['mdns', 'ssdp']) {
     test(`${example}.ts prints what it says`, async () => {
       const output = new Output(start(example))
@@ -187,7 +249,7 @@ test('examples/README.md lists each example, and shows what it prints', () => {
       ([, example = '', text = '']) => [example, linesOf(text)],
     ),
   )
-  const programs = others.filter((example) => example !== 'demo' && example !== 'dns')
+  const programs = others.filter((example) => !['demo', 'carrier', 'dns'].includes(example))
   const examples = [...alone, ...programs]
   assert.deepEqual([...shown.keys()].sort(), [...examples].sort())
   for (const example of examples) assert.deepEqual(shown.get(example), promised(example), example)

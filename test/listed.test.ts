@@ -255,9 +255,9 @@ for (const { of, headings, settings, words } of optionTables) {
   })
 }
 
-type Setter = Extract<
-  keyof DatagramSocket,
-  'bind' | 'send' | `add${string}Membership` | `set${string}`
+type Setter = Exclude<
+  Extract<keyof DatagramSocket, 'bind' | 'send' | `add${string}Membership` | `set${string}`>,
+  'settled'
 >
 
 /** What a call of a socket sets, as api.md puts it. */

@@ -117,6 +117,7 @@ const sender: typeof common = [
   ['localAddress', 'ERR_MULTICAST_OPTION', ['::1', 'localhost', '239.1.2.3', '', 7]],
   ['localPort', 'ERR_MULTICAST_PORT', [-1, 65536, 1.5, '0']],
   ['replies', 'ERR_MULTICAST_OPTION', [0, 'false', null]],
+  ['bindAddress', 'ERR_MULTICAST_OPTION', [7, null]],
 ]
 const receiver: typeof common = [
   ['interfaces', 'ERR_MULTICAST_INTERFACE', wrongInterfaces],
@@ -640,4 +641,18 @@ test("other interfaces than the system's go together with other sockets", () => 
     assert.doesNotThrow(() => settings({ group, port, createSocket }))
     assert.doesNotThrow(() => settings({ group, port, networkInterfaces: undefined }))
   }
+})
+
+test("a carrier's bindAddress is a receiver's, and passed over by a sender", () => {
+  const carrier = { createSocket, bindAddress: 'any' }
+  assert.equal(receiverSettings({ group, port, ...carrier }).bindAddress, '0.0.0.0')
+  assert.equal(peerSettings({ group, port, ...carrier }).bindAddress, '0.0.0.0')
+  const own = { ...carrier, bindAddress: 'group' }
+  assert.equal(receiverSettings({ group, port, ...own }).bindAddress, undefined)
+  assert.doesNotThrow(() => senderSettings({ group, port, ...carrier }))
+  // Without a carrier it is a mistake there.
+  assert.throws(() => senderSettings({ group, port, bindAddress: 'any' }), {
+    code: 'ERR_MULTICAST_UNKNOWN_OPTION',
+    message: /^There is no option 'bindAddress' here: it is one of a MulticastReceiver/,
+  })
 })

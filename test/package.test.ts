@@ -38,6 +38,7 @@ const exported = {
   'typed-multicast/struct': struct,
   'typed-multicast/doctor': ['diagnose'],
   'typed-multicast/testing': ['MockNetwork', 'refuseRealSockets'],
+  'typed-multicast/unicast': ['unicastCarrier'],
   'typed-multicast/testing/conformance': [
     'Actor',
     'Peer',

@@ -4,7 +4,7 @@ import type { CreateSocket } from '../datagram.js'
 import type { Chart } from '../endpoint.js'
 import { MulticastError } from '../errors.js'
 import type { Lister, Lookup } from '../interfaces.js'
-import { type Carrier, carrierRules, checkCarrier } from '../options.js'
+import { type Carrier, carrierRules, checkCarrier, checkNotBound } from '../options.js'
 import type { MulticastReceiver } from '../receiver.js'
 import { integer, isBoolean, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
 import { parseInterfaces, type Wanted } from '../wanted.js'
@@ -82,6 +82,7 @@ export function subjectOf(given: DiagnoseOptions | Examinable): Subject {
   const options = given as DiagnoseOptions
   const settings = resolve(subjectRules, options)
   checkCarrier(options)
+  checkNotBound(options)
   const { group, port } = options
   if ((group === undefined) !== (port === undefined)) {
     throw new MulticastError(
@@ -128,6 +129,7 @@ function ofEndpoint(chart: Chart): Subject {
   }
 }
 
-function carrierOf({ createSocket, networkInterfaces, watchInterfaces }: Carrier): Carrier {
-  return { createSocket, networkInterfaces, watchInterfaces }
+function carrierOf(options: Carrier): Carrier {
+  const { createSocket, networkInterfaces, watchInterfaces, bindAddress } = options
+  return { createSocket, networkInterfaces, watchInterfaces, bindAddress }
 }

@@ -12,9 +12,7 @@ import type { Stack } from './stack.js'
 import { systemError } from './system-error.js'
 import { tick } from './ticks.js'
 import { hold, release } from './turns.js'
-
-/** Called with the name of the error by which the system refuses, or without one. */
-type Answer = (code: string | undefined) => void
+import type { Answer } from './wire.js'
 
 /** The calls that change what is joined. */
 type Change = 'addMembership' | 'dropMembership'
@@ -69,7 +67,8 @@ export class Handle {
       address !== undefined && familyOf(address) === this.#inet.family && !this.#isMisfit
     // As C sees it: 16 bits of what is a number somehow.
     const number = Number(port) & 0xffff
-    answer(isFit ? this.#stack.bind(this.#inet, address, zone, number) : 'EINVAL')
+    if (isFit) this.#stack.bind(this.#inet, address, zone, number, answer)
+    else answer('EINVAL')
   }
 
   /** Reads from now on, and keeps the process alive. */
@@ -106,7 +105,8 @@ export class Handle {
   connect(asked: string, port: number, answer: Answer): void {
     const [address, zone] = parseAddress(asked)
     const isFit = address !== undefined && familyOf(address) === this.#inet.family
-    answer(isFit ? this.#stack.connect(this.#inet, address, zone, port) : 'EINVAL')
+    if (isFit) this.#stack.connect(this.#inet, address, zone, port, answer)
+    else answer('EINVAL')
   }
 
   disconnect(): void {
@@ -125,7 +125,8 @@ export class Handle {
     const [address, zone] = asked === undefined ? [remote?.address] : parseAddress(asked)
     const isFit = address !== undefined && familyOf(address) === family
     const to = port ?? remote?.port ?? 0
-    answer(isFit ? this.#stack.send(this.#inet, data, address, zone, to) : 'EINVAL')
+    if (isFit) this.#stack.send(this.#inet, data, address, zone, to, answer)
+    else answer('EINVAL')
   }
 
   close(): void {
@@ -221,9 +222,9 @@ export class Handle {
     return isReceive ? this.#inet.recvBufferSize : this.#inet.sendBufferSize
   }
 
-  /** Nothing waits: the network takes each datagram at once. */
+  /** The bytes that wait to be taken. */
   getSendQueueSize(): number {
-    return 0
+    return this.#stack.queued(this.#inet)
   }
 
   getSendQueueCount(): number {
@@ -261,7 +262,7 @@ export class Handle {
     if (group === undefined) return 'EINVAL'
     const family = familyOf(group)
     // For the kernel to have the socket libuv binds it, without an event.
-    if (!this.#exists) this.#stack.bind(this.#inet, this.#wildcard, undefined, 0)
+    if (!this.#exists) this.#stack.bind(this.#inet, this.#wildcard, undefined, 0, () => {})
     const [address, zone] = on === undefined || on === null ? [] : parseAddress(on)
     const isFit = address !== undefined && familyOf(address) === family
     if (on !== undefined && on !== null && !isFit) return 'EINVAL'
@@ -271,7 +272,9 @@ export class Handle {
     if (!isMulticast(group) && !isLookedUp) return 'EINVAL'
     const by = address === '0.0.0.0' ? undefined : address
     const place = this.#stack.routing.place(family, by, zone)
-    return change(this.#inet.lists[family], group, place)
+    const refusal = change(this.#inet.lists[family], group, place)
+    if (refusal === undefined) this.#stack.changed()
+    return refusal
   }
 
   #holdProcess(): void {

@@ -40,6 +40,11 @@ export class MulticastList {
     this.#family = family
   }
 
+  /** All of it. */
+  get joined(): readonly Readonly<Joined>[] {
+    return this.#joined
+  }
+
   /** IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP. */
   join(group: string, place: Place): string | undefined {
     return this.#add(group, place, undefined)

@@ -49,11 +49,10 @@ export class Routing {
   }
 
   /**
-   * The link that has that address, of several the one that got it last; all of 127.0.0.0/8 is the
-   * loopback one's. Taken down a link keeps those of IPv4, and loses those of IPv6.
+   * The link that has that address, of several the one that got it last; what no other has of the loopback
+   * one's 127.0.0.0/8 is that one's. Taken down a link keeps those of IPv4, and loses those of IPv6.
    */
   ownerOf(address: string | undefined): Link | undefined {
-    if (address?.startsWith('127.')) return this.#loopback
     let [owner, last]: [Link | undefined, number] = [undefined, 0]
     for (const link of this.links.values()) {
       for (const own of link.addresses) {
@@ -61,7 +60,8 @@ export class Routing {
         if (link.isUp || own.family === 'IPv4') [owner, last] = [link, own.added]
       }
     }
-    return owner
+    const isLoopback = address?.startsWith('127.') && isOnLink(this.#loopback, address)
+    return owner ?? (isLoopback ? this.#loopback : undefined)
   }
 
   /** Whether what is sent to the address by `link` does not leave the host. */
@@ -105,7 +105,8 @@ export class Routing {
       : this.#unicastLink(socket, destination, zone)
     if (typeof link === 'string') return link
     const source = named ?? this.#sourceFor(socket, link, destination)
-    if (source?.startsWith('127.') && !this.isOwn(destination, link)) return 'EINVAL'
+    const isInner = source?.startsWith('127.') && this.ownerOf(source)?.isLoopback
+    if (isInner && !this.isOwn(destination, link)) return 'EINVAL'
     if (isBroadcast(link, destination) && !socket.broadcast) return 'EACCES'
     return source === undefined ? 'EADDRNOTAVAIL' : { link, source }
   }

@@ -57,6 +57,8 @@ const Base: new () => Socket = EventEmitter as unknown as new () => Socket
 export class StackSocket extends Base implements DatagramSocket {
   /** The type that it was made of. */
   readonly type: 'udp4' | 'udp6'
+  /** Resolves once what it was asked for has taken effect; there is none where it does at once, as in memory. */
+  readonly settled?: () => Promise<void>
   readonly #stack: Stack
   readonly #options: StackSocketOptions
   /** None once it is closed; who does not look for that stumbles, as with node:dgram. */
@@ -81,6 +83,8 @@ export class StackSocket extends Base implements DatagramSocket {
     this.#stack = stack
     this.#handle = new Handle(stack, this.#options, (data, remote) => this.#hear(data, remote))
     stack.clients.add(this)
+    const { settled } = stack
+    if (settled !== undefined) this.settled = settled
     if (typeof listener === 'function') this.on('message', listener)
     if (signal !== undefined) this.#closeBy(signal)
   }
@@ -101,8 +105,8 @@ export class StackSocket extends Base implements DatagramSocket {
     this.#lookUp(address || this.#wildcard, (error, ip) => {
       if (error) this.#bound(error)
       else {
-        this.#open.bind(ip, port, (code) => {
-          this.#bound(code && addressError('bind', code, ip, port))
+        this.#open.bind(ip, port, (code, remedy) => {
+          this.#bound(code && addressError('bind', code, ip, port, remedy))
         })
       }
     })
@@ -118,9 +122,12 @@ export class StackSocket extends Base implements DatagramSocket {
     this.#checkUnbound()
     const port = checkPort(options.port ?? 0, 'options.port', 0)
     const address = checkLiteral(options.address || this.#wildcard, 'options.address', 'bindSync')
-    this.#open.bind(address, port, (code) => {
-      if (code !== undefined) throw addressError('bind', code, address, port)
+    // Unless it is answered at once.
+    let code: string | undefined = 'ENOTSUP'
+    this.#open.bind(address, port, (refusal) => {
+      code = refusal
     })
+    if (code !== undefined) throw addressError('bind', code, address, port)
     this.#listen()
     tick(() => this.#handle !== null && this.emit('listening'))
     return this.address()
@@ -164,9 +171,11 @@ export class StackSocket extends Base implements DatagramSocket {
     else if (this.#binding !== 'bound') throw alreadyBound()
     const refusal = this.#blocked(at)
     if (refusal) throw refusal
-    this.#open.connect(at, to, (code) => {
-      if (code !== undefined) throw addressError('connect', code, at, to)
+    let code: string | undefined = 'ENOTSUP'
+    this.#open.connect(at, to, (refusal) => {
+      code = refusal
     })
+    if (code !== undefined) throw addressError('connect', code, at, to)
     this.#connection = 'connected'
     tick(() => this.#handle !== null && this.emit('connect'))
   }
@@ -351,7 +360,7 @@ export class StackSocket extends Base implements DatagramSocket {
     return this.#bufferSize(0, false)
   }
 
-  /** Always 0: the network takes each datagram at once. */
+  /** The bytes that wait to be taken: in memory none, as the network takes each datagram at once. */
   override getSendQueueSize(): number {
     return this.#open.getSendQueueSize()
   }

@@ -8,12 +8,27 @@ import type { PlatformRules } from './platform.js'
 import { Poll } from './poll.js'
 import { Routing } from './routing.js'
 import { isWildcard, needsZone, staysOnHost } from './scope.js'
-import type { Wire } from './wire.js'
+import type { Answer, Claimed, Reach, Wire } from './wire.js'
 
 /** Who learns what became of a datagram at a socket that it could be for. */
 export type Track = (socket: InetSocket) => Report
 
 const ignore: Track = () => () => {}
+
+/** What the sockets of a host have joined together. */
+export interface Asked {
+  readonly group: string
+  readonly link: Link
+  /** The senders that are asked for; `undefined` is every sender. */
+  readonly sources: ReadonlySet<string> | undefined
+}
+
+/** A port that the host has of its wire. */
+interface Claim {
+  users: number
+  /** Who is to be told whether it has it; undefined once that is so. */
+  waiting: ((claimed: Claimed) => void)[] | undefined
+}
 
 /** What a host's program has opened. */
 interface Client {
@@ -42,6 +57,10 @@ export class Stack {
   /** The bound sockets; the last one bound is the first, and gets the unicast of a shared port. */
   #bound: InetSocket[] = []
   #nextPort = firstFreePort
+  /** By family and number. */
+  readonly #claims = new Map<string, Claim>()
+  /** The port that each socket has a share in. */
+  readonly #shares = new Map<InetSocket, number>()
 
   constructor(name: string, rules: PlatformRules, wire: Wire) {
     this.name = name
@@ -65,14 +84,80 @@ export class Stack {
     return this.#open.has(socket)
   }
 
+  /** Whether a socket of the host settles, and how: see {@link Wire}. */
+  get settled(): (() => Promise<void>) | undefined {
+    const { settled } = this.#wire
+    return settled && (() => settled.call(this.#wire))
+  }
+
+  /** What the host has joined, once each by link and group. */
+  get asked(): readonly Asked[] {
+    const asked = new Map<string, { group: string; link: Link; sources: Set<string> | undefined }>()
+    for (const { lists } of this.#open) {
+      for (const { group, index, sources } of [...lists.IPv4.joined, ...lists.IPv6.joined]) {
+        const link = this.routing.linkOf(index)
+        if (link === undefined) continue
+        const before = asked.get(`${group} ${index}`)
+        const all =
+          before === undefined
+            ? sources && new Set(sources)
+            : before.sources && sources && new Set([...before.sources, ...sources])
+        asked.set(`${group} ${index}`, { group, link, sources: all })
+      }
+    }
+    return [...asked.values()]
+  }
+
+  /** What is joined has changed. */
+  changed(): void {
+    this.#wire.changed?.()
+  }
+
+  /** The bytes that the socket has sent and that wait to be taken. */
+  queued({ family, local }: InetSocket): number {
+    return this.#wire.queued?.(family, local?.port ?? 0) ?? 0
+  }
+
   /** Binds the socket, or answers with the name of an error. Port 0 is a free one. */
   bind(
     socket: InetSocket,
     address: string,
     zone: string | undefined,
     wanted: number,
-  ): string | undefined {
+    answer: Answer,
+  ): void {
     this.#open.add(socket)
+    const refusal = this.#checkBind(socket, address, zone, wanted)
+    if (refusal !== undefined) {
+      answer(refusal)
+      return
+    }
+    // Until it is known, nobody else shall have it.
+    socket.local = { address, port: wanted }
+    if (wanted !== 0) this.#bound.unshift(socket)
+    this.#claim(socket, wanted, (claimed) => {
+      if ('code' in claimed) {
+        socket.local = undefined
+        this.#bound = this.#bound.filter((other) => other !== socket)
+        answer(claimed.code, claimed.remedy)
+        return
+      }
+      socket.local = { address, port: claimed.port }
+      if (wanted === 0) this.#bound.unshift(socket)
+      const isNobodys = isMulticast(address) || this.routing.isBroadcast(address)
+      if (!isWildcard(address) && !isNobodys) socket.source = address
+      socket.chosen = { address: !isWildcard(address), port: wanted !== 0 }
+      this.changed()
+      answer()
+    })
+  }
+
+  #checkBind(
+    socket: InetSocket,
+    address: string,
+    zone: string | undefined,
+    port: number,
+  ): string | undefined {
     const isSecond = socket.local !== undefined
     if (isSecond && socket.family === 'IPv6') return 'EINVAL'
     // The zone holds from then on, even where the address is refused.
@@ -82,8 +167,6 @@ export class Stack {
     // IPv4 looks at the address first.
     if (isSecond) return 'EINVAL'
     const index = socket.zone
-    const port = wanted === 0 ? this.#freePort() : wanted
-    if (port === undefined) return 'EADDRINUSE'
     const clash = this.#bound.some(
       (other) =>
         other.local?.port === port &&
@@ -95,13 +178,7 @@ export class Stack {
         (other.zone === 0 || index === 0 || other.zone === index) &&
         (isWildcard(address) || isWildcard(other.local.address) || other.local.address === address),
     )
-    if (clash) return 'EADDRINUSE'
-    socket.local = { address, port }
-    const isNobodys = isMulticast(address) || this.routing.isBroadcast(address)
-    if (!isWildcard(address) && !isNobodys) socket.source = address
-    socket.chosen = { address: !isWildcard(address), port: wanted !== 0 }
-    this.#bound.unshift(socket)
-    return undefined
+    return clash ? 'EADDRINUSE' : undefined
   }
 
   /**
@@ -113,8 +190,17 @@ export class Stack {
     given: string,
     zone: string | undefined,
     port: number,
+    answer: Answer,
+  ): void {
+    this.#withPort(socket, answer, () => answer(this.#connect(socket, given, zone, port)))
+  }
+
+  #connect(
+    socket: InetSocket,
+    given: string,
+    zone: string | undefined,
+    port: number,
   ): string | undefined {
-    if (!this.#hasPort(socket)) return 'EAGAIN'
     const wanted = given === '::' ? '::1' : given
     if (needsZone(wanted)) {
       const index = this.routing.indexOf(zone)
@@ -152,21 +238,79 @@ export class Stack {
     socket.local = local
     this.#bound = this.#bound.filter((other) => other !== socket)
     if (local.port !== 0) this.#bound.unshift(socket)
+    else this.#release(socket)
   }
 
-  /** Whether it has a port, or gets one. */
-  #hasPort(socket: InetSocket): boolean {
+  /** Goes on once it has a port. */
+  #withPort(socket: InetSocket, answer: Answer, proceed: () => void): void {
     const { local } = socket
-    if (local === undefined || local.port !== 0) return true
-    const port = this.#freePort()
-    if (port !== undefined) this.#move(socket, { ...local, port })
-    return port !== undefined
+    if (local === undefined || local.port !== 0) {
+      proceed()
+      return
+    }
+    this.#claim(socket, 0, (claimed) => {
+      if ('code' in claimed) {
+        answer('EAGAIN')
+        return
+      }
+      this.#move(socket, { ...local, port: claimed.port })
+      proceed()
+    })
   }
 
   close(socket: InetSocket): void {
     socket.drain()
     this.#open.delete(socket)
     this.#bound = this.#bound.filter((other) => other !== socket)
+    this.#release(socket)
+    this.changed()
+  }
+
+  /** Gives the socket a share in a port, or answers with the name of an error. 0 is a free one. */
+  #claim(socket: InetSocket, wanted: number, answer: (claimed: Claimed) => void): void {
+    const { family } = socket
+    const wire = this.#wire
+    if (wire.claim === undefined) {
+      const port = wanted || this.#freePort()
+      answer(port === undefined ? { code: 'EADDRINUSE' } : { port })
+      return
+    }
+    const share = (claimed: Claimed): void => {
+      const hasClosed = !this.#open.has(socket)
+      if ('port' in claimed) this.#shares.set(socket, claimed.port)
+      // Nobody waits for it any more.
+      if (hasClosed) this.#release(socket)
+      else answer(claimed)
+    }
+    const before = this.#claims.get(`${family} ${wanted}`)
+    if (before !== undefined) {
+      before.users += 1
+      if (before.waiting === undefined) share({ port: wanted })
+      else before.waiting.push(share)
+      return
+    }
+    const claim: Claim = { users: 1, waiting: [share] }
+    if (wanted !== 0) this.#claims.set(`${family} ${wanted}`, claim)
+    wire.claim(family, wanted, (claimed) => {
+      if ('code' in claimed) this.#claims.delete(`${family} ${wanted}`)
+      else this.#claims.set(`${family} ${claimed.port}`, claim)
+      const { waiting = [] } = claim
+      claim.waiting = undefined
+      for (const tell of waiting) tell(claimed)
+    })
+  }
+
+  /** Takes back the socket's share in its port. */
+  #release(socket: InetSocket): void {
+    const port = this.#shares.get(socket)
+    const key = `${socket.family} ${port}`
+    const claim = this.#claims.get(key)
+    this.#shares.delete(socket)
+    if (port === undefined || claim === undefined) return
+    claim.users -= 1
+    if (claim.users > 0) return
+    this.#claims.delete(key)
+    this.#wire.release?.(socket.family, port)
   }
 
   /** Sends from a bound socket, or answers with the name of an error. */
@@ -176,8 +320,23 @@ export class Stack {
     given: string,
     zone: string | undefined,
     port: number,
-  ): string | undefined {
-    if (!this.#hasPort(socket)) return 'EAGAIN'
+    answer: Answer,
+  ): void {
+    this.#withPort(socket, answer, () => {
+      const sent = this.#leaving(socket, data, given, zone, port)
+      if (typeof sent !== 'object') answer(sent)
+      else this.#wire.send(sent.link, sent.packet, sent.reach, answer)
+    })
+  }
+
+  /** What leaves the socket, and how; nothing where that is lost without a word, or the name of an error. */
+  #leaving(
+    socket: InetSocket,
+    data: Buffer,
+    given: string,
+    zone: string | undefined,
+    port: number,
+  ): { link: Link; packet: Packet; reach: Reach } | string | undefined {
     // To no address is to this host: over IPv6 to ::1, over IPv4 to the address that it is sent from.
     const destination = given === '::' ? '::1' : given
     if (data.byteLength > this.rules.maxPayload[socket.family]) return 'EMSGSIZE'
@@ -201,7 +360,25 @@ export class Stack {
       loopback: !isGroup || socket.loopback || this.rules.loopbackOf === 'receiver',
       leaves: !isGroup || this.#leaves(socket, way.link, packet),
     }
-    return this.#wire.send(way.link, packet, reach)
+    return { link: way.link, packet, reach }
+  }
+
+  /**
+   * Lets this host hear what it sends, as far as it is for it, at once; returns whether it is for others too.
+   */
+  hearOwn(link: Link, packet: Packet, { loopback, leaves }: Reach): boolean {
+    const { destination } = packet
+    if (link.isLoopback) {
+      this.hear(link, packet)
+      return false
+    }
+    if (isMulticast(destination) || isBroadcast(link, destination)) {
+      if (loopback) this.hear(link, packet, true)
+      return leaves
+    }
+    const isOwn = this.routing.isOwn(destination, link)
+    if (isOwn) this.hear(link, packet)
+    return !isOwn
   }
 
   /** A datagram has come in by a link. `isOwn`: to a group, and this host has sent it through a network. */

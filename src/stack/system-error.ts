@@ -13,16 +13,24 @@ export function systemError(syscall: string, code: string): NodeJS.ErrnoExceptio
   return Object.assign(new Error(`${syscall} ${code}`), { errno: errnoOf(code), code, syscall })
 }
 
-/** The same of a call that has an address, as it was given. */
+/**
+ * The same of a call that has an address, as it was given. `remedy` is what to try where that is something else than
+ * after a refusal of the kernel's.
+ */
 export function addressError(
   syscall: string,
   code: string,
   address: unknown,
   port: unknown,
+  remedy?: string,
 ): NodeJS.ErrnoException {
   const where = Number(port) > 0 ? ` ${address}:${port}` : address ? ` ${address}` : ''
   const error = new Error(`${syscall} ${code}${where}`)
-  const more = port ? { address, port } : { address }
+  const more = {
+    address,
+    ...(port ? { port } : {}),
+    ...(remedy === undefined ? {} : { remedy }),
+  }
   return Object.assign(error, { errno: errnoOf(code), code, syscall, ...more })
 }
 

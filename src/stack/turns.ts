@@ -1,4 +1,6 @@
+import type { AsyncResource } from 'node:async_hooks'
 import { MessageChannel } from 'node:worker_threads'
+import { tick } from './ticks.js'
 
 /**
  * Turns of the event loop, one after the other and each with its microtasks run, as the kernel's news
@@ -31,6 +33,24 @@ export function turn(task: () => void): void {
   tasks.push(task)
   hold()
   outgoing.postMessage(undefined)
+}
+
+/**
+ * The same in the asynchronous context of `scope`, where it may throw: what it throws is uncaught there, as from a
+ * callback of node:dgram.
+ */
+export function turnIn(scope: AsyncResource, task: () => void): void {
+  turn(() =>
+    scope.runInAsyncScope(() => {
+      try {
+        task()
+      } catch (error) {
+        tick(() => {
+          throw error
+        })
+      }
+    }),
+  )
 }
 
 /** Keeps the process alive until {@link release} is called as often. */

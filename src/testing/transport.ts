@@ -68,7 +68,7 @@ export class Transport {
   /** Puts a host on the network. */
   attach(name: string, rules: PlatformRules): Stack {
     const host: Stack = new Stack(name, rules, {
-      send: (link, packet, reach) => this.#send(host, link, packet, reach),
+      send: (link, packet, reach, answer) => answer(this.#send(host, link, packet, reach)),
       soon: (task, scope) => this.#schedule.soon(task, scope),
     })
     this.hosts.push(host)

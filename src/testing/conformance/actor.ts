@@ -51,6 +51,7 @@ export class Actor {
   readonly #createSocket: CreateSocket
   readonly #networkInterfaces: () => NetworkInterfaces
   readonly #watchInterfaces: WatchInterfaces | undefined
+  readonly #bindAddress: string | undefined
   readonly #held = new Map<number, Held>()
 
   /** @param carrier Makes the sockets and lists the interfaces. Default: node:dgram and node:os. */
@@ -59,6 +60,7 @@ export class Actor {
     this.#createSocket = carrier.createSocket ?? createSocket
     this.#networkInterfaces = carrier.networkInterfaces ?? networkInterfaces
     this.#watchInterfaces = carrier.watchInterfaces
+    this.#bindAddress = carrier.bindAddress
     channel.receive((order) => {
       this.#obey(order).then(
         (value) => channel.send({ id: order.id, value }),
@@ -83,10 +85,13 @@ export class Actor {
     if ('routine' in order) {
       const routine = routines[order.routine]
       if (routine === undefined) throw new Error(`there is no routine ${order.routine}`)
-      return routine(subject as never, ...(order.args as never[]))
+      const result = await routine(subject as never, ...(order.args as never[]))
+      await settled(subject)
+      return result
     }
     const method: (...args: unknown[]) => unknown = Reflect.get(subject, order.call)
     const result = await method.apply(subject, [...order.args])
+    await settled(subject)
     // Many return themselves, which cannot travel.
     return result === subject ? undefined : result
   }
@@ -120,6 +125,7 @@ export class Actor {
       createSocket: this.#createSocket,
       networkInterfaces: this.#networkInterfaces,
       watchInterfaces: this.#watchInterfaces,
+      ...(this.#bindAddress === undefined ? {} : { bindAddress: this.#bindAddress }),
     }
     const endpoint = madeEndpoint(order, carrier)
     this.#held.set(target, { subject: endpoint, close: () => endpoint.close() })
@@ -147,13 +153,19 @@ export class Actor {
   }
 }
 
+/** Resolves when what a socket was told has taken effect, where that takes a while. */
+async function settled(subject: Held['subject']): Promise<void> {
+  if ('settled' in subject) await subject.settled?.()
+}
+
 function madeEndpoint(
   order: Exclude<Extract<Order, { make: unknown }>, { make: 'socket' }>,
   carrier: Carrier,
 ): Endpoint {
   if (order.make === 'sender') return new MulticastSender({ ...order.options, ...carrier })
-  if (order.make === 'peer') return new MulticastPeer({ ...order.options, ...carrier })
-  return new MulticastReceiver({ ...order.options, ...carrier })
+  // Its bindAddress is a default, and so before what was ordered.
+  if (order.make === 'peer') return new MulticastPeer({ ...carrier, ...order.options })
+  return new MulticastReceiver({ ...carrier, ...order.options })
 }
 
 /** What takes more than one call, or has to happen without a pause. */

@@ -185,7 +185,7 @@ for (const ip of families) {
 
   connect.rule(
     `over ${family}, sockets that are connected to a group leave it, and unicast, to those of the port that hear`,
-    [...needs, 'connected'],
+    [...needs, 'connected', 'arrival'],
     async ({ near, other, port }) => {
       const join = [[group, here.e0.handle] as const]
       const holder = await open(near, type, { port, join })
@@ -453,7 +453,7 @@ connect.rule(
 
 connect.rule(
   'over IPv6, a socket bound in a zone that is connected to its group there leaves it to those that hear',
-  ['ipv6', 'connected'],
+  ['ipv6', 'connected', 'arrival'],
   async ({ near, other, port }) => {
     const group = 'ff02::1:3'
     const address = `${group}%e1`

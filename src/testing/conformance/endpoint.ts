@@ -59,7 +59,7 @@ for (const ip of families) {
 
   endpoint.rule(
     `over ${family}, an interface is left and joined again, by its name or an address`,
-    needs,
+    [...needs, 'arrival'],
     async ({ near, other, port }) => {
       const interfaces = ['e0', here.e1.address]
       const receiver = await near.peer.receiver({ group, port, interfaces })
@@ -83,7 +83,7 @@ for (const ip of families) {
   // drops and counts them.
   endpoint.rule(
     `over ${family}, only the sources that are asked for are heard, also beside a neighbour`,
-    needs,
+    [...needs, 'arrival'],
     async ({ near, other, port }) => {
       const interfaces = ['e0']
       const sources = [there.e0.address]
@@ -194,7 +194,7 @@ for (const ip of families) {
 
   endpoint.rule(
     `over ${family}, a message that is too large is refused, the largest is heard`,
-    needs,
+    [...needs, 'full-size'],
     async ({ near, port }) => {
       const largest = isIPv4 ? 65_507 : 65_527
       const { heard } = await near.peer.receiver({ group, port, interfaces: ['e0'] })

@@ -11,7 +11,7 @@ for (const ip of families) {
 
   membership.rule(
     `over ${family}, a group is heard where it is joined, until it is left`,
-    needs,
+    [...needs, 'arrival'],
     async ({ near, other, port }) => {
       const listener = await open(near, type, { port })
       const speaker = await open(other, type, { via: there.e0.handle })
@@ -135,7 +135,7 @@ for (const ip of families) {
 
   membership.rule(
     `over ${family}, after its last leave a socket hears on what another of its host has joined`,
-    needs,
+    [...needs, 'arrival'],
     async ({ near, other, port }) => {
       for (const address of [ip.any, group]) {
         const listener = await open(near, type, { port, address, join: both.slice(0, 1) })
@@ -155,7 +155,7 @@ for (const ip of families) {
 
   membership.rule(
     `over ${family}, closing a socket leaves what it has joined, and nothing of others`,
-    needs,
+    [...needs, 'arrival'],
     async ({ near, other, port }) => {
       const { heard } = await open(near, type, { port })
       const [one, two] = [

@@ -386,7 +386,7 @@ for (const ip of families) {
 
   misuse.rule(
     `over ${family}, an empty datagram is heard, and the largest has ${isIPv4 ? '65,507' : '65,527'} bytes`,
-    needs,
+    [...needs, 'full-size'],
     async ({ near, port }) => {
       const listener = await open(near, type, { port, join: [[group, e0]] })
       const socket = await open(near, type, { via: e0 })

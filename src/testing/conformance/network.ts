@@ -99,6 +99,10 @@ export type Need =
   | 'connected'
   /** Receive buffers of a bounded size, 212,992 bytes by default. */
   | 'buffers'
+  /** A `send` that has resolved has arrived at the other hosts, whatever is told to these next. */
+  | 'arrival'
+  /** Messages as large as a UDP datagram can be: 65,507 bytes over IPv4, 65,527 over IPv6. */
+  | 'full-size'
   /**
    * `bind` and `connect` that have done what they do when the lookup has answered, as the kernel's have: with a
    * server in between they cannot.
@@ -106,6 +110,8 @@ export type Need =
   | 'sync-bind'
   /** What a `dgram.Socket` has beyond the `DatagramSocket` that the library uses. */
   | 'dgram'
+  /** Linux's leak: a datagram with TTL 0 leaves a host of which no socket has joined. */
+  | 'ttl-leak'
 
 /** The groups that the router forwards. */
 export const routedGroups: readonly string[] = ['239.1.2.3', 'ff05::1:3']

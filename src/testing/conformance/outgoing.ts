@@ -43,7 +43,7 @@ for (const ip of families) {
 
   outgoing.rule(
     `over ${family}, multicast goes out of the interface that is set, or else of the route's`,
-    needs,
+    [...needs, 'arrival'],
     async (stage) => {
       const trace = await tracer(stage)
       const speaker = await open(stage.near, type)
@@ -60,7 +60,7 @@ for (const ip of families) {
 
   outgoing.rule(
     `over ${family}, the interface that is set holds for a socket bound to another's address`,
-    needs,
+    [...needs, 'arrival'],
     async (stage) => {
       const trace = await tracer(stage)
       const speaker = await open(stage.near, type, {
@@ -74,7 +74,7 @@ for (const ip of families) {
   // IPv4 takes the interface of a bound address, IPv6 asks the route alone.
   outgoing.rule(
     `over ${family}, a bound address ${family === 'IPv4' ? 'picks' : 'does not pick'} the interface`,
-    needs,
+    [...needs, 'arrival'],
     async (stage) => {
       const trace = await tracer(stage)
       const speaker = await open(stage.near, type, { address: here.e1.address })

@@ -166,7 +166,7 @@ for (const ip of families) {
   // IPv4 filters on the interface of the membership alone, IPv6 on all of them.
   source.rule(
     `over ${family}, a source holds on its interface, and ${isIPv4 ? 'not' : 'also'} on others where a neighbour has joined`,
-    needs,
+    [...needs, 'arrival'],
     async (stage) => {
       const listener = await open(stage.near, type, { port: stage.port })
       await listener.call(add, there.e0.address, group, here.e0.handle)
@@ -185,7 +185,7 @@ for (const ip of families) {
   // IPv6 asks the socket's latest membership of the group, whatever its interface.
   source.rule(
     `over ${family}, ${isIPv4 ? 'each interface has sources of its own' : 'the sources of the last join are those of all interfaces'}`,
-    needs,
+    [...needs, 'arrival'],
     async (stage) => {
       const listener = await open(stage.near, type, { port: stage.port })
       await listener.call(add, there.e0.address, group, here.e0.handle)
@@ -198,7 +198,7 @@ for (const ip of families) {
 
   source.rule(
     `over ${family}, every source on one interface and a source on another`,
-    needs,
+    [...needs, 'arrival'],
     async (stage) => {
       const listener = await open(stage.near, type, { port: stage.port })
       await listener.call('addMembership', group, here.e0.handle)

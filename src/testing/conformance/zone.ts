@@ -14,7 +14,7 @@ const both = [
 
 zone.rule(
   'a socket bound to a link-local group hears it in its zone alone',
-  needs,
+  [...needs, 'arrival'],
   async ({ near, other, port }) => {
     const on0 = await open(near, type, { port, address: `${group}%e0`, join: both.slice(0, 1) })
     const on1 = await open(near, type, { port, address: `${group}%e1`, join: both.slice(1) })

@@ -1,0 +1,155 @@
+import { networkInterfaces } from 'node:os'
+import type { CreateSocket } from '../datagram.js'
+import type { NetworkInterfaces, WatchInterfaces } from '../interfaces.js'
+import type { Carrier } from '../options.js'
+import { OwnAddresses } from '../own-addresses.js'
+import { isBoolean, optional, type Rules, resolve, rule } from '../rules.js'
+import { describe, type Link } from '../stack/link.js'
+import { isNear, type LinkAddress, parseAddresses } from '../stack/link-address.js'
+import { linux, type PlatformRules } from '../stack/platform.js'
+import { familyOf, isLinkLocal } from '../stack/scope.js'
+import { StackSocket } from '../stack/socket.js'
+import { Stack } from '../stack/stack.js'
+import { headerSize } from './header.js'
+import { Peers, parseHost } from './peers.js'
+import { type UnicastStats, UnicastWire } from './wire.js'
+
+/** The options of {@link unicastCarrier}. `undefined` always means the default. */
+export interface UnicastOptions {
+  /**
+   * The hosts to which each datagram to a group is copied, by their unicast addresses; names have to be looked up
+   * first. This host may be among them, and is passed over. A group whose family none of them has fails with
+   * ENETUNREACH. With no other host a send resolves, as multicast does that nobody hears.
+   */
+  peers: readonly string[]
+  /**
+   * The address of this host that the real sockets are bound to, and that others know it by. Each carrier needs
+   * one of its own where several processes of a host have the same port. Default: any address of the host.
+   */
+  address?: string | undefined
+  /**
+   * Whether whoever sends with the right header is heard. Default: false, only the addresses of `peers` are.
+   */
+  strangers?: boolean | undefined
+}
+
+const unicastRules = {
+  // Read once more below, where it is known which of them are this host's.
+  peers: rule({ check: (value) => new Peers(value, () => false).all }),
+  address: rule({ check: optional(parseHost) }),
+  strangers: rule({ default: false, check: isBoolean }),
+} satisfies Rules
+
+/** The rules of Linux, but for what only a kernel can do. */
+export const rules: PlatformRules = {
+  ...linux,
+  leaksTtl0: false,
+  maxPayload: {
+    IPv4: linux.maxPayload.IPv4 - headerSize.IPv4,
+    IPv6: linux.maxPayload.IPv6 - headerSize.IPv6,
+  },
+}
+
+/**
+ * A carrier that copies each datagram to a list of hosts, by unicast UDP. Spread it into the options of a sender, a
+ * receiver or a peer:
+ *
+ *     const carrier = unicastCarrier({ peers: ['10.0.0.2', '10.0.0.3'] })
+ *     new MulticastReceiver({ group, port, ...carrier })
+ *
+ * Only `createSocket`, `networkInterfaces`, `watchInterfaces` and `bindAddress` are its own properties, and so spread.
+ */
+export class UnicastCarrier implements Carrier {
+  /** Makes a socket of this host, as node:dgram's `createSocket` does. */
+  readonly createSocket: CreateSocket
+  /** Lists `lo`, and `peers0` with the addresses by which the peers know this host. */
+  readonly networkInterfaces: () => NetworkInterfaces
+  /** Where the address is given nothing changes. Else there is none, and the interfaces are looked at. */
+  readonly watchInterfaces: WatchInterfaces | undefined
+  /** Its sockets can be bound to a group, on every system. */
+  readonly bindAddress = 'group'
+  readonly #wire: UnicastWire
+  readonly #isOwn: (address: string) => boolean
+
+  /** @internal */
+  constructor(options: UnicastOptions) {
+    const { peers, address, strangers } = resolve(unicastRules, options)
+    const own = new OwnAddresses(networkInterfaces)
+    this.#isOwn =
+      address === undefined ? (peer) => own.has(peer) : (peer: string) => peer === address
+    const link: Link = linkOf('peers0', 2, addressesOf(address))
+    const wire = new UnicastWire(
+      { address, link, strangers, peers: new Peers(peers, this.#isOwn) },
+      () => stack,
+    )
+    const stack: Stack = new Stack('this host', rules, wire)
+    stack.routing.links.set('lo', linkOf('lo', 1, parseAddresses(loopbackBeside(address))))
+    stack.routing.links.set('peers0', link)
+    this.#wire = wire
+    this.createSocket = (options) => new StackSocket(stack, options)
+    this.networkInterfaces = () => {
+      if (address === undefined) link.addresses = addressesOf(undefined, link.addresses)
+      return describe(stack.routing.links.values(), 1)
+    }
+    this.watchInterfaces = address === undefined ? undefined : () => () => {}
+  }
+
+  /**
+   * The hosts that each datagram to a group is copied to, this one included if it was given. A list that is set
+   * takes the place of the one before, from the next datagram on.
+   *
+   * @throws MulticastError `ERR_MULTICAST_OPTION` if one of them is no address of one host.
+   */
+  get peers(): readonly string[] {
+    return this.#wire.peers.all
+  }
+
+  set peers(list: readonly string[]) {
+    this.#wire.peers = new Peers(list, this.#isOwn)
+  }
+
+  /** The counts up to now, in an object of their own: what came from strangers, too. */
+  get stats(): UnicastStats {
+    return this.#wire.stats
+  }
+}
+
+/**
+ * A carrier for where the network drops multicast, without a server: each datagram to a group is copied to each peer,
+ * at the group's port. All sockets of one carrier that share a port share one real socket, and are told apart here.
+ * Another process on the same address and port is refused with `ERR_MULTICAST_PORT_IN_USE`.
+ *
+ * @throws MulticastError `ERR_MULTICAST_OPTION` if an address is none of one host, or an option is wrong;
+ * `ERR_MULTICAST_UNKNOWN_OPTION`.
+ */
+export function unicastCarrier(options: UnicastOptions): UnicastCarrier {
+  return new UnicastCarrier(options)
+}
+
+function linkOf(name: string, index: number, addresses: readonly LinkAddress[]): Link {
+  return { name, index, isLoopback: name === 'lo', addresses, isUp: true }
+}
+
+/** The loopback interface's addresses; of 127.0.0.0/8 it has one only where others of it are hosts. */
+function loopbackBeside(address = ''): string[] {
+  const ipv4 = address.startsWith('127.') ? '127.0.0.1/32' : '127.0.0.1/8'
+  return [ipv4, '::1/128'].filter((own) => own.replace(/\/.*/, '') !== address)
+}
+
+/** The addresses that the peers know this host by: the given one, or all but those that stay on a link or here. */
+function addressesOf(
+  given: string | undefined,
+  before: readonly LinkAddress[] = [],
+): readonly LinkAddress[] {
+  const infos = Object.values(networkInterfaces()).flatMap((some = []) => some)
+  const prefixed = (list: typeof infos): string[] =>
+    list.flatMap(({ cidr }) => (cidr === null || cidr.endsWith('/0') ? [] : cidr))
+  if (given === undefined) {
+    const outer = infos.filter(({ address, internal }) => !internal && !isLinkLocal(address))
+    return parseAddresses([...new Set(prefixed(outer))], before)
+  }
+  const [address = given] = given.split('%')
+  const near = parseAddresses([...new Set(prefixed(infos))]).find((own) => isNear(own, address))
+  const alone = familyOf(address) === 'IPv4' ? 32 : 128
+  return parseAddresses([`${address}/${near?.prefix ?? alone}`])
+}

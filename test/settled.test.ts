@@ -1,0 +1,172 @@
+/** Over a carrier whose sockets need a while to settle, nothing resolves while it is still deaf. */
+import assert from 'node:assert/strict'
+import { afterEach, test } from 'node:test'
+import type { Carrier, MulticastEmitter } from '../src/index.js'
+import { MulticastPeer, MulticastReceiver, MulticastSender } from '../src/index.js'
+import { MockNetwork } from '../src/testing/index.js'
+
+const where = { group: '239.1.2.3', port: 10_000 }
+let network = new MockNetwork({ platform: 'linux' })
+
+afterEach(async () => {
+  await network.close()
+  network = new MockNetwork({ platform: 'linux' })
+})
+
+/** A mock host whose sockets settle when they are let, and those who wait for that. */
+function slowHost(): { carrier: Carrier; waiting: PromiseWithResolvers[] } {
+  const host = network.host()
+  const waiting: PromiseWithResolvers[] = []
+  const carrier: Carrier = {
+    ...host,
+    bindAddress: 'group',
+    createSocket: (options) =>
+      Object.assign(host.createSocket(options), {
+        settled(): Promise<void> {
+          const one = withResolvers()
+          waiting.push(one)
+          return one.promise
+        },
+      }),
+  }
+  return { carrier, waiting }
+}
+
+interface PromiseWithResolvers {
+  promise: Promise<void>
+  resolve(): void
+  reject(cause: Error): void
+}
+
+function withResolvers(): PromiseWithResolvers {
+  let [resolve, reject] = [() => {}, (_: Error) => {}]
+  const promise = new Promise<void>((fulfil, refuse) => {
+    resolve = fulfil
+    reject = refuse
+  })
+  return { promise, resolve, reject }
+}
+
+/** Lets all that waits settle, until nothing does any more; returns how many there were. */
+async function settleAll(waiting: PromiseWithResolvers[]): Promise<number> {
+  let count = 0
+  for (;;) {
+    await network.settled()
+    const some = waiting.splice(0)
+    if (some.length === 0) return count
+    count += some.length
+    for (const { resolve } of some) resolve()
+  }
+}
+
+/** Notes when it is done. */
+function watched<Value>(promise: Promise<Value>): { isDone: boolean; promise: Promise<Value> } {
+  const state = { isDone: false, promise }
+  const done = () => {
+    state.isDone = true
+  }
+  promise.then(done, done)
+  return state
+}
+
+const makers = {
+  sender: (carrier: Carrier) => new MulticastSender({ ...where, ...carrier }),
+  receiver: (carrier: Carrier) => new MulticastReceiver({ ...where, ...carrier }),
+  peer: (carrier: Carrier) => new MulticastPeer({ ...where, ...carrier }),
+}
+
+for (const [name, make] of Object.entries(makers)) {
+  test(`a ${name} is ready once all its sockets have settled`, async () => {
+    const { carrier, waiting } = slowHost()
+    const endpoint = make(carrier)
+    const ready = watched<unknown>(endpoint.ready())
+    await network.settled()
+    assert.ok(waiting.length > 0)
+    assert.equal(ready.isDone, false)
+    await settleAll(waiting)
+    await ready.promise
+  })
+
+  test(`a ${name} that is closed while it settles waits no longer`, async () => {
+    const { carrier } = slowHost()
+    const endpoint = make(carrier)
+    const ready = assert.rejects(endpoint.ready(), { code: 'ERR_MULTICAST_CLOSED' })
+    await network.settled()
+    await endpoint.close()
+    await ready
+  })
+
+  test(`a ${name} whose socket does not settle fails to open, and closes`, async () => {
+    const { carrier, waiting } = slowHost()
+    const endpoint = make(carrier)
+    const cause = new Error('the server is gone')
+    const ready = assert.rejects(endpoint.ready(), {
+      code: 'ERR_MULTICAST_SOCKET',
+      message: /: the server is gone$/,
+      cause,
+    })
+    const closed = new Promise<void>((resolve) => {
+      const emitter: MulticastEmitter<Buffer> = endpoint
+      emitter.once('close', resolve)
+    })
+    // Of all interfaces it tries each.
+    for (let round = 0; round < 5; round += 1) {
+      await network.settled()
+      for (const { reject } of waiting.splice(0)) reject(cause)
+    }
+    await ready
+    await closed
+  })
+}
+
+test('what was sent goes out although the sender is closed before it has settled', async () => {
+  const { carrier } = slowHost()
+  const receiver = await new MulticastReceiver({ ...where, ...network.host() }).ready()
+  const heard: string[] = []
+  receiver.on('message', (message) => heard.push(message.toString()))
+  const sender = new MulticastSender({ ...where, ...carrier })
+  const sent = sender.send('last words')
+  await sender.close()
+  assert.equal(await sent, 10)
+  await network.settled()
+  assert.deepEqual(heard, ['last words'])
+})
+
+test('join() resolves once it is heard, and rejects where that is refused, joined on nothing', async () => {
+  const { carrier, waiting } = slowHost()
+  const options = { ...where, ...carrier, interfaces: 'lo' }
+  const receiver = new MulticastReceiver(options)
+  const changes: unknown[] = []
+  receiver.on('membership', (change, { interface: name }) => changes.push(`${change} ${name}`))
+  await settleAll(waiting)
+  await receiver.ready()
+  const joined = watched(receiver.join({ interface: 'eth0' }))
+  await network.settled()
+  assert.equal(joined.isDone, false)
+  assert.deepEqual(changes, [])
+  await settleAll(waiting)
+  await joined.promise
+  assert.deepEqual(changes, ['joined eth0'])
+  await receiver.leave({ interface: 'eth0' })
+  const refused = assert.rejects(receiver.join({ interface: 'eth0' }), {
+    code: 'ERR_MULTICAST_JOIN',
+    message: /^Could not join group 239\.1\.2\.3 on eth0: no permission/,
+  })
+  await network.settled()
+  waiting.splice(0)[0]?.reject(new Error('no permission'))
+  await refused
+  assert.deepEqual(receiver.memberships, [{ interface: 'lo' }])
+  assert.deepEqual(changes, ['joined eth0', 'left eth0'])
+})
+
+test('a join that waits rejects when the receiver is closed', async () => {
+  const { carrier, waiting } = slowHost()
+  const receiver = new MulticastReceiver({ ...where, ...carrier, interfaces: 'lo' })
+  await settleAll(waiting)
+  const refused = assert.rejects(receiver.join({ interface: 'eth0' }), {
+    code: 'ERR_MULTICAST_CLOSED',
+  })
+  await network.settled()
+  await receiver.close()
+  await refused
+})
