@@ -56,7 +56,7 @@ test('every block of code is of a kind that is checked', () => {
     // A file of a user's project is compiled and run in testing/frameworks.test.ts, and what needs zod in
     // recipes.test.ts.
     const isFile = files.some((file) => file.document === document && file.line === line)
-    assert.ok(isFile || /^(ts|ts run|ts run zod|sh|text)$/.test(kind), at)
+    assert.ok(isFile || /^(ts|ts run|ts run zod|sh|text|yaml)$/.test(kind), at)
     // Text is what the block before it prints.
     const isExample = document === 'examples/README.md' && kind === 'sh'
     const shows = kind.startsWith('ts run') || isExample || code.includes('npm run demo')
@@ -128,6 +128,8 @@ test('the commands exist', () => {
     const [, script] = /^npm (?:run )?([\w:]+)$/.exec(command) ?? []
     const [, program] = /^(?:DEBUG=typed-multicast:\* )?npx tsx (\S+)$/.exec(command) ?? []
     if (command === 'npm install' || command === `npm install ${name}`) continue
+    // The examples' by a list of hosts is run in examples.test.ts.
+    if (command.startsWith('MULTICAST_PEERS=')) continue
     // The bundler's is run in package.test.ts.
     if (command.startsWith('npx esbuild ')) continue
     const [, own, flags] = /^npx typed-multicast (\w+)(.*)$/.exec(command) ?? []
@@ -184,4 +186,24 @@ test('the index lists every document', () => {
     const link = document.startsWith('docs/') ? document.slice('docs/'.length) : `../${document}`
     assert.ok(index.includes(`](${link})`), document)
   }
+})
+
+test('the manifest for Kubernetes fits the example that it runs', () => {
+  const [manifest, ...more] = blocks.filter(({ kind }) => kind === 'yaml')
+  assert.ok(manifest !== undefined && more.length === 0)
+  const example = read('examples/headless.ts')
+  const [, port] = /port: (\d+),/.exec(example) ?? []
+  assert.match(manifest.code, new RegExp(`port: ${port}$`, 'm'))
+  const [, service = ''] = /--service', '([^']+)'/.exec(manifest.code) ?? []
+  assert.ok(example.includes(service))
+  assert.ok(service.startsWith(`${/name: (\w+)$/m.exec(manifest.code)?.[1]}.`))
+  for (const field of [
+    'clusterIP: None',
+    'publishNotReadyAddresses: true',
+    'kind: NetworkPolicy',
+  ]) {
+    assert.ok(manifest.code.includes(field), field)
+  }
+  // YAML knows no tabs, and here each level is two spaces.
+  for (const line of manifest.code.split('\n')) assert.match(line, /^( {2})*([\w#-]|$)/, line)
 })

@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Peer } from '../src/testing/conformance/peer.js'
+import type { UnicastOptions } from '../src/unicast/index.js'
 import { Ip } from './ip.js'
 import { mortal, unavailable } from './namespace.js'
 import { peerProgram, startedPeer } from './peer.js'
@@ -167,11 +168,15 @@ export class Host {
     return new Program(this.spawn(command, { stdio: ['ignore', 'pipe', 2] }))
   }
 
-  /** Another process on this host, with senders and receivers of its own. */
-  async peer(): Promise<Peer> {
+  /**
+   * Another process on this host, with senders and receivers of its own: over the system's sockets, or by a list
+   * of hosts.
+   */
+  async peer(unicast?: UnicastOptions): Promise<Peer> {
     // Standard output belongs to the test runner.
     const options: SpawnOptions = { stdio: ['ignore', 2, 2, 'ipc'], serialization: 'advanced' }
-    return startedPeer(this.spawn([process.execPath, peerProgram], options))
+    const carrier = unicast === undefined ? [] : [JSON.stringify(unicast)]
+    return startedPeer(this.spawn([process.execPath, peerProgram, ...carrier], options))
   }
 
   /** Makes this host a multicast router: smcroute forwards what `rules` say. */

@@ -24,7 +24,9 @@ import { Chapter, casesOf } from '../src/testing/conformance/chapter.js'
 import { conformance } from '../src/testing/conformance/index.js'
 import { faultRules } from '../src/testing/faults.js'
 import { MockNetwork } from '../src/testing/index.js'
+import { unicastCarrier } from '../src/unicast/index.js'
 import { compiled, write } from './project.js'
+import { lackedByUnicast } from './testing/unicast.js'
 import { root } from './tree.js'
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -578,4 +580,18 @@ test('testing.md lists the rules of the kernel, each under the file that tests i
   // And no case is in none of these files.
   const names = (cases: readonly { name: string }[]) => cases.map(({ name }) => name).sort()
   assert.deepEqual(names(casesOf(chapters)), names(conformance))
+})
+
+test('carriers.md lists what the carrier by a list of hosts has, counts and lacks', () => {
+  const document = 'docs/carriers.md'
+  const carrier = unicastCarrier({ peers: [] })
+  sameNames(names('A list of hosts', document), [
+    ...inSource('unicast/carrier.ts', /^ {2}(\w+): rule\(/gm),
+    ...['peers', 'stats', ...Object.keys(carrier)],
+  ])
+  sameNames(names('What it counts', document), Object.keys(carrier.stats))
+  sameNames(
+    rows('What it cannot do', document).flatMap(([first]) => codesIn(first)),
+    lackedByUnicast,
+  )
 })

@@ -80,7 +80,11 @@ async function deliveries(count: number, journalLimit: number): Promise<number> 
   const sender = new MulticastSender({ group, port: 10_000, ...network.host() })
   await network.settled()
   const took = await seconds(async () => {
-    for (let n = 0; n < count; n += 1) await sender.send(payload)
+    for (let n = 0; n < count; n += 1) {
+      await sender.send(payload)
+      // Read before a receive buffer is full.
+      if (n % 100 === 99) await network.settled()
+    }
     await network.settled()
   })
   if (heard !== 10 * count) throw new Error(`heard ${heard} of ${10 * count}`)

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { inspect } from 'node:util'
 import { canonicalIPv6, splitZone } from '../address.js'
-import { invalidType, nodeError, received } from './argument-error.js'
+import { alreadyConnected, invalidType, nodeError, received } from './node-error.js'
 
 // What node:dgram makes of the arguments of its calls, and how it refuses those that are wrong.
 
@@ -152,9 +152,4 @@ export function checkString(value: unknown, name: string): asserts value is stri
 
 export function checkNumber(value: unknown, name: string): asserts value is number {
   if (typeof value !== 'number') throw invalidType(name, 'of type number', value)
-}
-
-/** `connect()`, or `send()` to an address, where it is connected. */
-export function alreadyConnected(): Error {
-  return nodeError(Error, 'ERR_SOCKET_DGRAM_IS_CONNECTED', 'Already connected')
 }

@@ -1,6 +1,6 @@
 import type { SocketOptions } from 'node:dgram'
 import { BlockList } from 'node:net'
-import { invalidType, nodeError } from './argument-error.js'
+import { invalidType, nodeError } from './node-error.js'
 import { reads } from './running-node.js'
 
 /** What `createSocket` of a host in memory takes: the options of node:dgram's. */

@@ -1,10 +1,8 @@
 import { type createSocket, type RemoteInfo, Socket } from 'node:dgram'
-import { EventEmitter, errorMonitor } from 'node:events'
+import { EventEmitter } from 'node:events'
 import { type AddressInfo, isIP } from 'node:net'
 import type { DatagramSocket } from '../datagram.js'
-import { invalidType, nodeError } from './argument-error.js'
 import {
-  alreadyConnected,
   type BindOptions,
   bindArguments,
   checkBufferSize,
@@ -16,12 +14,22 @@ import {
   type Sending,
   sendArguments,
 } from './arguments.js'
+import { Backlog, callOnceBound } from './backlog.js'
 import { Handle } from './handle.js'
 import type { Resolved } from './lookup.js'
-import { adapt, bindFailure } from './running-node.js'
+import {
+  alreadyBound,
+  alreadyConnected,
+  blocked,
+  invalidType,
+  missing,
+  notConnected,
+  notRunning,
+} from './node-error.js'
+import { adapt } from './running-node.js'
 import { readOptions, type StackSocketOptions } from './socket-options.js'
 import type { Stack } from './stack.js'
-import { addressError, systemError } from './system-error.js'
+import { addressError, bufferSizeError, systemError } from './system-error.js'
 import { tick } from './ticks.js'
 
 type Data = string | NodeJS.ArrayBufferView
@@ -67,8 +75,8 @@ export class StackSocket extends Base implements DatagramSocket {
   #binding: 'unbound' | 'binding' | 'bound' = 'unbound'
   /** What `connect` has come to. */
   #connection: 'none' | 'connecting' | 'connected' = 'none'
-  /** What waits for it to be bound, since the first that did. */
-  #queue: (() => void)[] | undefined
+  /** What waits for it to be bound. */
+  readonly #backlog: Backlog = new Backlog(this)
 
   /** @internal */
   constructor(
@@ -101,7 +109,7 @@ export class StackSocket extends Base implements DatagramSocket {
     this.#checkUnbound()
     this.#binding = 'binding'
     const { port, address, callback } = bindArguments(given)
-    if (callback !== undefined) this.#callAtListening(callback)
+    if (callback !== undefined) callOnceBound(this, callback)
     this.#lookUp(address || this.#wildcard, (error, ip) => {
       if (error) this.#bound(error)
       else {
@@ -157,7 +165,7 @@ export class StackSocket extends Base implements DatagramSocket {
       })
     }
     if (this.#binding === 'bound') connect()
-    else this.#enqueue(connect)
+    else this.#backlog.add(connect)
   }
 
   /** Connects at once to a literal address; `connect` comes on the next tick. Node has it from 24.21 on. */
@@ -247,7 +255,7 @@ export class StackSocket extends Base implements DatagramSocket {
     if (this.#binding !== 'bound') {
       const { list, port, address, callback } = sending
       // It may have been connected by then, and takes no address any more.
-      this.#enqueue(() => this.send(list, port, address, callback))
+      this.#backlog.add(() => this.send(list, port, address, callback))
     } else if (isConnected) this.#transmit(sending, null, undefined)
     else this.#lookUp(sending.address, (error, ip) => this.#transmit(sending, error, ip))
   }
@@ -255,8 +263,8 @@ export class StackSocket extends Base implements DatagramSocket {
   /** Leaves all that is joined and frees the port; emits `close` on the next tick. Throws if it is closed. */
   override close(callback?: () => void): this {
     if (typeof callback === 'function') this.on('close', callback)
-    if (this.#queue !== undefined) {
-      this.#queue.push(() => this.close())
+    if (this.#backlog.isThere) {
+      this.#backlog.add(() => this.close())
       return this
     }
     this.#checkOpen()
@@ -394,20 +402,6 @@ export class StackSocket extends Base implements DatagramSocket {
     })
   }
 
-  /** Has it called once, at the next `listening`, unless the bind fails. */
-  #callAtListening(callback: () => void): void {
-    const forget = (): void => {
-      this.removeListener(bindFailure as string, forget)
-      this.removeListener('listening', call)
-    }
-    const call = (): void => {
-      forget()
-      callback.call(this)
-    }
-    this.on(bindFailure as string, forget)
-    this.on('listening', call)
-  }
-
   /** The system has answered to a bind. */
   #bound(error: Error | undefined | ''): void {
     if (this.#handle === null) return
@@ -440,29 +434,6 @@ export class StackSocket extends Base implements DatagramSocket {
         callback(error)
       }
     })
-  }
-
-  /**
-   * Waits for it to be bound. It goes on as a listener that was added with the first that waits: those that
-   * were there before hear of `listening` before it does. Where the bind fails, it is never heard of again.
-   */
-  #enqueue(task: () => void): void {
-    if (this.#queue === undefined) {
-      this.#queue = []
-      const flush = (): void => {
-        this.removeListener(errorMonitor as unknown as string, drop)
-        const tasks = this.#queue ?? []
-        this.#queue = undefined
-        for (const task of tasks) task()
-      }
-      const drop = (): void => {
-        this.removeListener('listening', flush)
-        this.#queue = undefined
-      }
-      this.once(errorMonitor as unknown as string, drop)
-      this.once('listening', flush)
-    }
-    this.#queue.push(task)
   }
 
   /** Sends to an address, or, where it is given none, to what it is connected to. */
@@ -500,9 +471,7 @@ export class StackSocket extends Base implements DatagramSocket {
   /** Why nothing is sent to the address, if it is blocked. */
   #blocked(ip: string): Error | undefined {
     const isBlocked = this.#options.sendBlockList?.check(ip, isIP(ip) === 4 ? 'ipv4' : 'ipv6')
-    return isBlocked
-      ? nodeError(Error, 'ERR_IP_BLOCKED', `IP(${ip}) is blocked by net.BlockList`)
-      : undefined
+    return isBlocked ? blocked(ip) : undefined
   }
 
   #closeBy(signal: AbortSignal): void {
@@ -531,24 +500,16 @@ export class StackSocket extends Base implements DatagramSocket {
   #bufferSize(size: number, isReceive: boolean): number {
     const granted = this.#open.bufferSize(size, isReceive)
     if (typeof granted === 'number') return granted
-    const call = isReceive ? 'uv_recv_buffer_size' : 'uv_send_buffer_size'
-    const why = granted === 'EINVAL' ? 'invalid argument' : 'bad file descriptor'
-    const message = `Could not get or set buffer size: ${call} returned ${granted} (${why})`
-    const error = nodeError(Error, 'ERR_SOCKET_BUFFER_SIZE', message)
-    throw Object.defineProperty(error, 'name', { value: 'SystemError', configurable: true })
+    throw bufferSizeError(granted, isReceive)
   }
 
   #checkGroup(group: unknown): void {
     this.#checkOpen()
-    if (group) return
-    const message = 'The "multicastAddress" argument must be specified'
-    throw nodeError(TypeError, 'ERR_MISSING_ARGS', message)
+    if (!group) throw missing('multicastAddress')
   }
 
   #checkOpen(): void {
-    if (this.#handle === null) {
-      throw nodeError(Error, 'ERR_SOCKET_DGRAM_NOT_RUNNING', 'Not running')
-    }
+    if (this.#handle === null) throw notRunning()
   }
 
   #checkUnbound(): void {
@@ -577,12 +538,4 @@ function address(call: string, told: AddressInfo | string): AddressInfo {
 
 function bytesOf({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength)
-}
-
-function alreadyBound(): Error {
-  return nodeError(Error, 'ERR_SOCKET_ALREADY_BOUND', 'Socket is already bound')
-}
-
-function notConnected(): Error {
-  return nodeError(Error, 'ERR_SOCKET_DGRAM_NOT_CONNECTED', 'Not connected')
 }

@@ -41,6 +41,15 @@ export function lookupError(hostname: string): NodeJS.ErrnoException {
   return Object.assign(error, { errno: -3008, code, syscall, hostname })
 }
 
+/** The error that Node makes of a refusal to tell or set the size of a buffer. */
+export function bufferSizeError(code: 'EBADF' | 'EINVAL', isReceive: boolean): Error {
+  const call = isReceive ? 'uv_recv_buffer_size' : 'uv_send_buffer_size'
+  const why = code === 'EINVAL' ? 'invalid argument' : 'bad file descriptor'
+  const message = `Could not get or set buffer size: ${call} returned ${code} (${why})`
+  const error = Object.assign(new Error(message), { code: 'ERR_SOCKET_BUFFER_SIZE' })
+  return Object.defineProperty(error, 'name', { value: 'SystemError', configurable: true })
+}
+
 function errnoOf(code: string): number {
   return numbers.get(code) ?? 0
 }

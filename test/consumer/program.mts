@@ -1,6 +1,7 @@
 // A consumer's program. The package test compiles it against the packed package, with every
 // TypeScript that the declarations are for, as an ES module, as CommonJS and for a bundler, and runs
 // each of them.
+import type * as dgram from 'node:dgram'
 import type { RemoteInfo } from 'node:dgram'
 import {
   bytes,
@@ -171,6 +172,8 @@ export function listeners() {
   plainSender().on('close', () => {})
   const host = new MockNetwork().host()
   const socket = host.createSocket({ type: 'udp4' })
+  socket satisfies dgram.Socket
+  host.dgram satisfies Pick<typeof dgram, 'createSocket' | 'Socket'>
   socket.on('message', (data, remote) => {
     data satisfies Buffer
     holds<Same<typeof remote, RemoteInfo>>()

@@ -3,7 +3,7 @@ import { conformance, type Need } from '../../src/testing/conformance/index.js'
 import { lacking, scenario } from '../lab.js'
 import { kernelNetwork, routerNeeds } from './kernel.js'
 import { mockNetwork } from './mock.js'
-import { unicastNetwork } from './unicast.js'
+import { lackedByUnicast, unicastNetwork } from './unicast.js'
 
 /** Milliseconds for all the cases, which take a tenth of that on a machine with nothing else to do. */
 const TIMEOUT = 120_000
@@ -24,18 +24,13 @@ scenario(
   TIMEOUT,
 )
 
-/** What the carriers lack, each for the reason that docs/carriers.md gives. */
-const lackedByCarriers: readonly Need[] = [
-  ...(['router', 'interfaces', 'sync-bind', 'dgram', 'arrival', 'full-size', 'ttl-leak'] as const),
-]
-
 scenario(
   'the unicast carrier conforms',
   [],
   async (lab, t) => {
     const network = await unicastNetwork(lab)
     for (const { name, level, needs, run } of conformance) {
-      if (needs.some((need) => lackedByCarriers.includes(need))) continue
+      if (needs.some((need) => lackedByUnicast.includes(need))) continue
       await t.test(`${level}: ${name}`, { timeout: 30_000 }, () => run(network))
     }
   },

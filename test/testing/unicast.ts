@@ -10,7 +10,11 @@ import { type Family, familyOf, isLinkLocal } from '../../src/stack/scope.js'
 import { StackSocket } from '../../src/stack/socket.js'
 import { Stack } from '../../src/stack/stack.js'
 import type { Answer, Claimed, Reach, Wire } from '../../src/stack/wire.js'
-import type { ConformanceHost, ConformanceNetwork } from '../../src/testing/conformance/network.js'
+import type {
+  ConformanceHost,
+  ConformanceNetwork,
+  Need,
+} from '../../src/testing/conformance/network.js'
 import { topology } from '../../src/testing/conformance/network.js'
 import { Peer } from '../../src/testing/conformance/peer.js'
 import { rules } from '../../src/unicast/carrier.js'
@@ -19,6 +23,11 @@ import { UnicastWire } from '../../src/unicast/wire.js'
 import type { Lab } from '../lab.js'
 
 type Name = keyof typeof topology
+
+/** What the carrier lacks, for the reasons that docs/carriers.md gives. */
+export const lackedByUnicast: readonly Need[] = [
+  ...(['router', 'interfaces', 'arrival', 'full-size', 'ttl-leak'] as const),
+]
 
 /** Builds it. */
 export async function unicastNetwork(lab: Lab): Promise<ConformanceNetwork> {

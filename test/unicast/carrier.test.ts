@@ -1,9 +1,10 @@
 /** Senders, receivers and peers on 127.0.0.x, each of which is a host to the carrier. */
 import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
-import { test } from 'node:test'
+import { test as testOf } from 'node:test'
 import {
   type Carrier,
   MulticastPeer,
@@ -17,10 +18,15 @@ import {
   type UnicastOptions,
   unicastCarrier,
 } from '../../src/unicast/index.js'
+import { runProgram } from '../child.js'
+import { reach } from '../imports.js'
 import { keep } from '../loopback.js'
 import { freePort } from '../ports.js'
+import { moduleOf } from '../tree.js'
 
 const group = '239.1.2.3'
+const skip = process.platform === 'darwin' ? 'has 127.0.0.1 alone of 127.0.0.0/8' : false
+const test = (name: string, body: () => void | Promise<void>) => testOf(name, { skip }, body)
 const hosts = [2, 3, 4].map((host) => `127.9.0.${host}`)
 const [one = '', two = '', three = ''] = hosts
 
@@ -206,6 +212,24 @@ test('what makes no sense is counted, and never fatal', async () => {
   assert.deepEqual([carrier.stats.malformed, carrier.stats.received], [wrong.length, 3])
 })
 
+test('what the system reports on the real socket is counted, and no error of anybody', async () => {
+  const port = await freePort(hosts)
+  const real: Socket[] = []
+  const note = (message: unknown) => void real.push((message as { socket: Socket }).socket)
+  subscribe('udp.socket', note)
+  const carrier = at(one)
+  const { receiver, heard } = receiving(carrier, port)
+  receiver.on('error', assert.fail)
+  await receiver.ready()
+  unsubscribe('udp.socket', note)
+  assert.equal(real.length, 1)
+  // As Windows and macOS do after an ICMP message that nobody has the port there.
+  for (const socket of real) socket.emit('error', new Error('recvmsg ECONNREFUSED'))
+  await sending(carrier, port).send('all the same')
+  assert.equal((await heard.next()).data.toString(), 'all the same')
+  assert.equal(carrier.stats.failed, 1)
+})
+
 test('a peer where nobody listens, or that cannot be reached, is no error', async () => {
   const port = await freePort(hosts)
   const carrier = at(one)
@@ -378,4 +402,40 @@ test('an unknown option is refused', () => {
     code: 'ERR_MULTICAST_UNKNOWN_OPTION',
     message: /did you mean 'strangers'/,
   })
+})
+
+const entry = moduleOf('unicast/index')
+
+test('what a listener throws is uncaught, and an open receiver holds the process until it is unref()ed', async () => {
+  const port = await freePort(hosts)
+  const { code, stdout, stderr } = await runProgram(`
+    import { unicastCarrier } from ${entry}
+    process.on('uncaughtException', ({ message }) => console.log('uncaught', message))
+    const where = { group: '${group}', port: ${port}, codec: text }
+    const carrier = unicastCarrier({ peers: ['${one}'], address: '${one}' })
+    const receiver = await new MulticastReceiver({ ...where, ...carrier }).ready()
+    const sender = await new MulticastSender({ ...where, ...carrier }).ready()
+    receiver.on('message', (message) => {
+      console.log('heard', message)
+      if (message === 'one') throw new Error('of the listener')
+      receiver.unref()
+      sender.unref()
+    })
+    await sender.send('one')
+    setTimeout(() => sender.send('two'), 50)
+  `)
+  assert.equal(code, 0, stderr)
+  assert.equal(stdout, 'heard one\nuncaught of the listener\nheard two\n')
+})
+
+test('who does not use it loads nothing of it', async () => {
+  for (const entry of ['index', 'struct/index', 'doctor/index', 'cli/main']) {
+    const reached = [...reach(`src/${entry}`)].filter((name) =>
+      /^src\/(stack|unicast)\//.test(name),
+    )
+    assert.deepEqual(reached, [], entry)
+  }
+  // Nor does it bring anything that is installed.
+  const reached = [...reach('src/unicast/index')].filter((name) => !/^(src\/|node:)/.test(name))
+  assert.deepEqual(reached, [])
 })

@@ -184,4 +184,16 @@ for (const ip of families) {
       },
     )
   }
+
+  order.rule(
+    `over ${family}, of several sockets 32 datagrams of one are read, then as many of the next`,
+    [...needs, 'sync-bind'],
+    async ({ near, port }) => {
+      const nowhere = there.e0.address
+      const how = { type, address: here.e0.address, nowhere, port, hasLookup: true } as const
+      const heard = await near.peer.flood({ ...how, start: 'task' }, 40)
+      const rows = [...Array(32).fill('early'), ...Array(32).fill('late')]
+      assert.deepEqual(heard, [...rows, ...Array(8).fill('early'), ...Array(8).fill('late')])
+    },
+  )
 }

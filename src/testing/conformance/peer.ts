@@ -111,6 +111,11 @@ export class Peer {
     return (await this.#tell({ scene: 'sequence', args: [how, deeds] })) as string[]
   }
 
+  /** Which of the two sockets of a {@link sequence} heard each of so many that were sent to both, in order. */
+  async flood(how: Sequence, count: number): Promise<string[]> {
+    return (await this.#tell({ scene: 'flood', args: [how, count] })) as string[]
+  }
+
   /** What the host's `networkInterfaces()` lists. */
   async networkInterfaces(): Promise<NetworkInterfaces> {
     return (await this.#tell({ ask: 'interfaces' })) as NetworkInterfaces

@@ -59,6 +59,20 @@ export const scenes: Record<string, (createSocket: CreateSocket, ...args: never[
     await stage.end()
     return told
   },
+
+  /** Sends so many to each of two sockets in one task; which of them then hears how many in a row. */
+  async flood(createSocket: CreateSocket, how: Sequence, count: number): Promise<string[]> {
+    const told: string[] = []
+    const stage = new SequenceStage(createSocket, how, (what) => {
+      const [name = '', verb] = what.split(' ')
+      if (verb === 'heard') told.push(name)
+    })
+    await stage.ready()
+    stage.play('bind')
+    for (let sent = 0; sent < count; sent += 1) stage.play('send')
+    await stage.end()
+    return told
+  },
 }
 
 /** The sockets of a sequence. */

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 
-// Node's own errors, which say that a call is wrong before the kernel hears of it.
+// Node's own errors, which say what is wrong with a call before the kernel hears of it.
 
 /** An error of Node's. */
 export function nodeError(
@@ -29,4 +29,30 @@ export function received(value: unknown): string {
   if (typeof value !== 'string') return `type ${typeof value} (${inspect(value)})`
   const text = value.length > 28 ? `${value.slice(0, 25)}...` : value
   return `type string (${text.includes("'") ? JSON.stringify(text) : `'${text}'`})`
+}
+
+/** Of an argument that has to be given. */
+export function missing(name: string): Error {
+  return nodeError(TypeError, 'ERR_MISSING_ARGS', `The "${name}" argument must be specified`)
+}
+
+export function notRunning(): Error {
+  return nodeError(Error, 'ERR_SOCKET_DGRAM_NOT_RUNNING', 'Not running')
+}
+
+export function alreadyBound(): Error {
+  return nodeError(Error, 'ERR_SOCKET_ALREADY_BOUND', 'Socket is already bound')
+}
+
+export function alreadyConnected(): Error {
+  return nodeError(Error, 'ERR_SOCKET_DGRAM_IS_CONNECTED', 'Already connected')
+}
+
+export function notConnected(): Error {
+  return nodeError(Error, 'ERR_SOCKET_DGRAM_NOT_CONNECTED', 'Not connected')
+}
+
+/** Of an address that a `sendBlockList` has. */
+export function blocked(address: string): Error {
+  return nodeError(Error, 'ERR_IP_BLOCKED', `IP(${address}) is blocked by net.BlockList`)
 }
