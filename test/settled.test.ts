@@ -159,6 +159,38 @@ test('join() resolves once it is heard, and rejects where that is refused, joine
   assert.deepEqual(changes, ['joined eth0', 'left eth0'])
 })
 
+test("what the carrier refuses on one interface is refused with 'all' too", async () => {
+  const host = network.host()
+  let isAllowed = false
+  const carrier: Carrier = {
+    ...host,
+    createSocket(options) {
+      const socket = host.createSocket(options)
+      let joined = 0
+      return Object.assign(socket, {
+        addMembership(group: string, on: string) {
+          Object.getPrototypeOf(socket).addMembership.call(socket, group, on)
+          joined += 1
+        },
+        async settled() {
+          // `lo` is the first.
+          if (joined > 1 && !isAllowed) throw new Error('no permission')
+        },
+      })
+    },
+  }
+  for (const followInterfaces of [true, false]) {
+    const options = { ...where, ...carrier, followInterfaces }
+    await assert.rejects(new MulticastReceiver(options).ready(), {
+      code: 'ERR_MULTICAST_JOIN',
+      message: /on eth0: no permission/,
+    })
+  }
+  isAllowed = true
+  const receiver = await new MulticastReceiver({ ...where, ...carrier }).ready()
+  assert.equal(receiver.memberships.length, 2)
+})
+
 test('a join that waits rejects when the receiver is closed', async () => {
   const { carrier, waiting } = slowHost()
   const receiver = new MulticastReceiver({ ...where, ...carrier, interfaces: 'lo' })

@@ -4,14 +4,15 @@ import type { NetworkInterfaces, WatchInterfaces } from '../interfaces.js'
 import type { Carrier } from '../options.js'
 import { OwnAddresses } from '../own-addresses.js'
 import { isBoolean, optional, type Rules, resolve, rule } from '../rules.js'
-import { describe, type Link } from '../stack/link.js'
+import { parseHost } from '../stack/host-address.js'
+import { describe, type Link, linkOf } from '../stack/link.js'
 import { isNear, type LinkAddress, parseAddresses } from '../stack/link-address.js'
 import { linux, type PlatformRules } from '../stack/platform.js'
 import { familyOf, isLinkLocal } from '../stack/scope.js'
 import { StackSocket } from '../stack/socket.js'
 import { Stack } from '../stack/stack.js'
 import { headerSize } from './header.js'
-import { Peers, parseHost } from './peers.js'
+import { Peers } from './peers.js'
 import { type UnicastStats, UnicastWire } from './wire.js'
 
 /** The options of {@link unicastCarrier}. `undefined` always means the default. */
@@ -124,10 +125,6 @@ export class UnicastCarrier implements Carrier {
  */
 export function unicastCarrier(options: UnicastOptions): UnicastCarrier {
   return new UnicastCarrier(options)
-}
-
-function linkOf(name: string, index: number, addresses: readonly LinkAddress[]): Link {
-  return { name, index, isLoopback: name === 'lo', addresses, isUp: true }
 }
 
 /** The loopback interface's addresses; of 127.0.0.0/8 it has one only where others of it are hosts. */
