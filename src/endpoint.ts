@@ -170,6 +170,7 @@ export abstract class Endpoint<
           inbox.open()
           if (nature.silentFrom === 'listening') silence?.restart()
         }
+        sockets.opened()
         outbox.open(nature.route)
       },
       listening: () => emit(emitter, 'listening'),

@@ -54,8 +54,9 @@ export class NatsServer {
     return server
   }
 
-  /** Starts it once more, after {@link stop}. */
+  /** Starts it, unless it runs. */
   async restart(): Promise<void> {
+    if (this.#isRunning) return
     const child = this.#host.spawn(['nats-server', ...this.#args], {
       stdio: ['ignore', 2, 'pipe'],
     })
@@ -65,10 +66,22 @@ export class NatsServer {
 
   /** Ends it at once, as a crash does. */
   async stop(): Promise<void> {
-    const child = this.#child
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    child.kill('SIGKILL')
-    await once(child, 'exit')
+    if (!this.#isRunning) return
+    this.#child?.kill('SIGKILL')
+    if (this.#child) await once(this.#child, 'exit')
+  }
+
+  get #isRunning(): boolean {
+    return this.#child?.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** Has it take nothing any more, and keep all connections, until {@link resume}. */
+  pause(): void {
+    this.#child?.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT')
   }
 
   get url(): string {
@@ -77,6 +90,7 @@ export class NatsServer {
 
   /** A connection, which is closed by {@link release}. */
   async connect(options: NodeConnectionOptions = {}): Promise<NatsConnection> {
+    await this.restart()
     const connection = await connect({ servers: this.url, ...patience, ...options })
     this.#connections.push(connection)
     return connection

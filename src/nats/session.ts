@@ -1,4 +1,4 @@
-import { MulticastError, shown } from '../errors.js'
+import { isOfChange, MulticastError, shown } from '../errors.js'
 import type { NatsConnection, NatsStatus } from './connection.js'
 
 const methods = ['publish', 'subscribe', 'flush', 'status', 'closed', 'isClosed'] as const
@@ -95,7 +95,9 @@ export class Session {
   }
 
   #close(reason: unknown): void {
-    this.end = reason instanceof Error ? reason : new Error('the connection to NATS was closed')
+    const end = reason instanceof Error ? reason : new Error('the connection to NATS was closed')
+    // What the network did last is not why nothing more will come of it.
+    this.end = isOfChange(end) ? new Error(end.message, { cause: end }) : end
     this.isUp = false
     this.#wake()
     this.#listener.onEnd(this.end)

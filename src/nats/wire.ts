@@ -1,6 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { isMulticast, maxPayload } from '../address.js'
-import { isOfChange } from '../errors.js'
 import type { InetSocket } from '../stack/inet-socket.js'
 import { isBroadcast, type Link } from '../stack/link.js'
 import type { SocketOutcome } from '../stack/outcome.js'
@@ -139,7 +138,7 @@ export class NatsWire implements Wire {
     const { prefix } = this.#options
     const { source, destination } = packet
     const subject = subjectOf(prefix, { kind: kindOf(link, destination), destination, source })
-    const refusal = link.isLoopback || !reach.leaves ? undefined : this.#refusal(subject, packet)
+    const refusal = this.#refusal(link, packet, reach, subject)
     if (refusal !== undefined) {
       this.#counts.failed += 1
       answer(...refusal)
@@ -163,10 +162,18 @@ export class NatsWire implements Wire {
   }
 
   /** Why a datagram cannot go out, and what to try. */
-  #refusal(subject: string, { data }: Packet): Parameters<Answer> | undefined {
-    if (!this.#session.isUp) {
+  #refusal(
+    link: Link,
+    { destination, data }: Packet,
+    { leaves }: Reach,
+    subject: string,
+  ): Parameters<Answer> | undefined {
+    // To a group not even within the program: of all interfaces there may be the loopback one alone now.
+    const isGroup = isMulticast(destination)
+    if (!this.#session.isUp && (isGroup || !link.isLoopback)) {
       return ['ENETUNREACH', 'the NATS server is away: sends go out again once it is back']
     }
+    if (link.isLoopback || !leaves) return undefined
     const largest = this.#options.connection.info?.max_payload ?? Number.POSITIVE_INFINITY
     if (data.byteLength + headerSize > largest) {
       return [
@@ -253,7 +260,7 @@ export class NatsWire implements Wire {
     const wasUp = this.#options.link.isUp
     this.#options.link.isUp = false
     if (wasUp) this.#counts.disconnects += 1
-    this.#stack().fail(isOfChange(cause) ? new Error(cause.message, { cause }) : cause)
+    this.#stack().fail(cause)
   }
 }
 

@@ -354,8 +354,7 @@ export class Stack {
     if (data.byteLength > this.rules.maxPayload[socket.family]) return 'EMSGSIZE'
     const way = this.routing.wayOut(socket, destination, zone)
     if (typeof way === 'string') return way
-    // A link that is down takes what it gets, without a word.
-    if (!way.link.isUp) return undefined
+    if (!way.link.isUp) return this.rules.losesDown ? undefined : 'ENETUNREACH'
     // From the loopback address nothing is taken that came by a network (RFC 4291, section 2.5.3).
     if (way.source === '::1' && !this.routing.isOwn(destination, way.link)) return undefined
     const isGroup = isMulticast(destination)
