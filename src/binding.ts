@@ -51,6 +51,7 @@ export class Sockets {
   /** Why no further one may be left open. */
   #sealed: Reason | undefined
   #held = true
+  #isOpened = false
   #isOver = false
   /** Those who wait for a socket to settle. */
   readonly #unsettled = new Set<() => void>()
@@ -118,6 +119,11 @@ export class Sockets {
     await waiting.finally(() => this.#unsettled.delete(stop))
   }
 
+  /** The endpoint is open: what is opened from now on settles while it is in use. */
+  opened(): void {
+    this.#isOpened = true
+  }
+
   /** From now on nobody waits for a socket to settle: it is to be closed, and a server may be away. */
   end(): void {
     this.#isOver = true
@@ -180,7 +186,13 @@ export class Sockets {
     if (sealed !== undefined) throw sealed()
     debug('opening a socket on %s port %d', place.address, place.port)
     const socket = await boundSocket(this.#common, place)
-    if (socket.settled !== undefined) {
+    if (this.#isOpened) {
+      // A send may wait for this socket, which is refused rather than late.
+      this.settled(socket).catch((cause) => {
+        onError(cause)
+        onLost()
+      })
+    } else if (socket.settled !== undefined) {
       await this.settled(socket).catch(async (cause) => {
         await gone(socket)
         const why = `The carrier refused a socket on ${place.address}: ${reasonOf(cause)}`

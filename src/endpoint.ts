@@ -133,6 +133,8 @@ export abstract class Endpoint<
       mayBeNone: settings.followInterfaces,
       onLost: () => lifecycle.close(`The socket of the ${noun} was closed by somebody else`),
       onError: (cause) => {
+        // Who is told of one that is lost for good closes at that.
+        if (lifecycle.state === 'closing') return debug('on a closing socket: %s', reasonOf(cause))
         if (isOfChange(cause)) return debug('the network has changed: %s', reasonOf(cause))
         const why = `The system reported an error on the open socket: ${reasonOf(cause)}`
         emit(emitter, 'error', new MulticastError('ERR_MULTICAST_SOCKET', why, { cause }))
@@ -168,6 +170,7 @@ export abstract class Endpoint<
           inbox.open()
           if (nature.silentFrom === 'listening') silence?.restart()
         }
+        sockets.opened()
         outbox.open(nature.route)
       },
       listening: () => emit(emitter, 'listening'),

@@ -124,6 +124,7 @@ const hints = {
   send: {
     EACCES: 'a firewall or the sandbox forbids it',
     EADDRNOTAVAIL: 'the interface has lost its address: try again once it is back',
+    EMSGSIZE: "split it, or raise the system's limit (on macOS net.inet.udp.maxdgram)",
     EHOSTUNREACH:
       'the network has just changed, or on macOS the program is not allowed on the local network (docs/troubleshooting.md, macOS)',
     ENETDOWN: 'the interface is down',

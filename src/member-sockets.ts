@@ -34,6 +34,14 @@ import { DEFAULT } from './wanted.js'
  */
 export type Tell = (change: MembershipChange, joined: Joined, membership?: Membership) => void
 
+/** Refusals of a carrier that takes its time to decide, as by a server's permissions. */
+const byCarrier = new WeakSet<object>()
+
+/** Whether it is one, for which no other interface makes up. */
+export function isByCarrier(error: unknown): boolean {
+  return byCarrier.has(Object(error))
+}
+
 /**
  * The sockets that a receiver has joined by: one, or one for each zone of the group. They are opened when they
  * are needed, replaced when only a new one can hear, and left by whatever way the system still knows.
@@ -158,7 +166,9 @@ export class MemberSockets {
       await this.#sockets.settled(member.socket)
     } catch (cause) {
       if (result.how === 'new') await this.leave([result.joined])
-      throw joinError(cause, this.#settings.group, target.name, source, [])
+      const refusal = joinError(cause, this.#settings.group, target.name, source, [])
+      byCarrier.add(refusal)
+      throw refusal
     }
     return result
   }

@@ -15,7 +15,7 @@ import {
   readOnce,
 } from './interfaces.js'
 import { type Joined, type Membership, type Target, toMembership } from './member-socket.js'
-import { MemberSockets, type Tell } from './member-sockets.js'
+import { isByCarrier, MemberSockets, type Tell } from './member-sockets.js'
 import type { ReceiverSettings } from './options.js'
 import { DEFAULT, type Wanted, wantedInterfaces, whyNotFound } from './wanted.js'
 import type { Sight } from './watch.js'
@@ -61,7 +61,9 @@ export class Memberships {
     if (!followInterfaces) return this.join(interfaces, sources)
     this.#ask(interfaces, sources)
     const failures = (await this.#keep()).filter((error) => !this.#isPassing(error))
-    if (failures.length > 0 && (interfaces !== 'all' || this.all.length === 0)) throw failures[0]
+    const isNothing = interfaces !== 'all' || this.all.length === 0
+    const failure = isNothing ? failures[0] : failures.find(isByCarrier)
+    if (failure !== undefined) throw failure
     if (interfaces === 'all' && this.all.length > 0) this.#tellIfAlone()
   }
 
@@ -89,7 +91,7 @@ export class Memberships {
       } catch (error) {
         failure ??= error
         this.#debug('not joined: %s', reasonOf(error))
-        if (wanted === 'all') {
+        if (wanted === 'all' && !isByCarrier(error)) {
           this.#isUnsettled = true
           continue
         }

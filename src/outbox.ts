@@ -287,7 +287,7 @@ export class Outbox {
       'ERR_MULTICAST_MESSAGE_SIZE',
       cause === undefined
         ? `The message has ${byteLength} bytes, but a datagram holds at most ${this.#maxPayload}: split it`
-        : `The system refuses a message of ${byteLength} bytes (${reasonOf(cause)}): split it, or raise the system's limit (on macOS net.inet.udp.maxdgram)`,
+        : `The system refuses a message of ${byteLength} bytes (${reasonOf(cause)}): ${hint('send', cause)}`,
       cause === undefined ? undefined : { cause },
     )
   }

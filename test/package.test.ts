@@ -39,6 +39,7 @@ const exported = {
   'typed-multicast/doctor': ['diagnose'],
   'typed-multicast/testing': ['MockNetwork', 'refuseRealSockets'],
   'typed-multicast/unicast': ['unicastCarrier'],
+  'typed-multicast/nats': ['natsCarrier'],
   'typed-multicast/testing/conformance': [
     'Actor',
     'Peer',

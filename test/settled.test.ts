@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 import type { Carrier, MulticastEmitter } from '../src/index.js'
 import { MulticastPeer, MulticastReceiver, MulticastSender } from '../src/index.js'
-import { MockNetwork } from '../src/testing/index.js'
+import { type MockHost, MockNetwork } from '../src/testing/index.js'
 
 const where = { group: '239.1.2.3', port: 10_000 }
 let network = new MockNetwork({ platform: 'linux' })
@@ -14,7 +14,7 @@ afterEach(async () => {
 })
 
 /** A mock host whose sockets settle when they are let, and those who wait for that. */
-function slowHost(): { carrier: Carrier; waiting: PromiseWithResolvers[] } {
+function slowHost(): { carrier: Carrier; waiting: PromiseWithResolvers[]; host: MockHost } {
   const host = network.host()
   const waiting: PromiseWithResolvers[] = []
   const carrier: Carrier = {
@@ -29,7 +29,7 @@ function slowHost(): { carrier: Carrier; waiting: PromiseWithResolvers[] } {
         },
       }),
   }
-  return { carrier, waiting }
+  return { carrier, waiting, host }
 }
 
 interface PromiseWithResolvers {
@@ -157,6 +157,61 @@ test('join() resolves once it is heard, and rejects where that is refused, joine
   await refused
   assert.deepEqual(receiver.memberships, [{ interface: 'lo' }])
   assert.deepEqual(changes, ['joined eth0', 'left eth0'])
+})
+
+test("what the carrier refuses on one interface is refused with 'all' too", async () => {
+  const host = network.host()
+  let isAllowed = false
+  const carrier: Carrier = {
+    ...host,
+    createSocket(options) {
+      const socket = host.createSocket(options)
+      let joined = 0
+      return Object.assign(socket, {
+        addMembership(group: string, on: string) {
+          Object.getPrototypeOf(socket).addMembership.call(socket, group, on)
+          joined += 1
+        },
+        async settled() {
+          // `lo` is the first.
+          if (joined > 1 && !isAllowed) throw new Error('no permission')
+        },
+      })
+    },
+  }
+  for (const followInterfaces of [true, false]) {
+    const options = { ...where, ...carrier, followInterfaces }
+    await assert.rejects(new MulticastReceiver(options).ready(), {
+      code: 'ERR_MULTICAST_JOIN',
+      message: /on eth0: no permission/,
+    })
+  }
+  isAllowed = true
+  const receiver = await new MulticastReceiver({ ...where, ...carrier }).ready()
+  assert.equal(receiver.memberships.length, 2)
+})
+
+test('once it is open, no send waits for a socket to settle, and a refusal is told once', async () => {
+  const { carrier, waiting, host } = slowHost()
+  const sender = new MulticastSender({ ...where, ...carrier, interfaces: 'all' })
+  await settleAll(waiting)
+  await sender.ready()
+  const errors: Error[] = []
+  sender.on('error', (error) => errors.push(error))
+  host.add('eth1')
+  host.add('eth2')
+  await network.settled()
+  assert.equal(waiting.length, 2)
+  assert.deepEqual(sender.interfaces, ['eth0', 'eth1', 'eth2'])
+  await sender.send('x')
+  const closed = new Promise((resolve) => sender.once('close', () => resolve(undefined)))
+  const cause = new Error('no permission')
+  for (const { reject } of waiting.splice(0)) reject(cause)
+  await closed
+  assert.deepEqual(
+    errors.map((error) => error.cause),
+    [cause],
+  )
 })
 
 test('a join that waits rejects when the receiver is closed', async () => {

@@ -54,6 +54,11 @@ export class Handle {
     })
   }
 
+  /** How it settles, if that takes its time. */
+  get settling(): (() => Promise<void>) | undefined {
+    return this.#stack.settling(this.#inet)
+  }
+
   /** Finds the address of a name; nothing stands for this host. */
   lookup(name: string, callback: Resolved): void {
     const isIPv4 = this.#inet.family === 'IPv4'

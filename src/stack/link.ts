@@ -14,6 +14,11 @@ export interface Link {
   isUp: boolean
 }
 
+/** A link that is up; the loopback one is `lo`. */
+export function linkOf(name: string, index: number, addresses: readonly LinkAddress[]): Link {
+  return { name, index, isLoopback: name === 'lo', addresses, isUp: true }
+}
+
 /** What `os.networkInterfaces()` lists on the host with that number: of all links, first their IPv4. */
 export function describe(links: Iterable<Link>, number: number): NetworkInterfaces {
   const table: Record<string, NetworkInterfaceInfo[]> = {}

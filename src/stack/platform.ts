@@ -13,6 +13,8 @@ export interface PlatformRules {
   readonly loopbackOf: 'sender' | 'receiver'
   /** Whether a group's datagram with TTL 0 leaves a host of which no socket has joined. */
   readonly leaksTtl0: boolean
+  /** Whether an interface that is down takes what it gets, without a word, where a socket keeps to its address. */
+  readonly losesDown: boolean
   /** The largest payload in bytes, by family. */
   readonly maxPayload: { readonly IPv4: number; readonly IPv6: number }
   /** What stands behind the `%` of an IPv6 address. */
@@ -25,6 +27,7 @@ export const linux: PlatformRules = {
   hearsUnjoined: true,
   loopbackOf: 'sender',
   leaksTtl0: true,
+  losesDown: true,
   maxPayload,
   zone: 'name',
 }

@@ -21,6 +21,9 @@ export function staysOnHost(group: string): boolean {
   return /^ff.[01]:/.test(group)
 }
 
+/** The groups that every host has joined on every link, without any socket having done so. */
+export const allHosts: ReadonlySet<string> = new Set(['224.0.0.1', 'ff01::1', 'ff02::1'])
+
 /** Whether an IPv6 address means something only together with a link. */
 export function needsZone(address: string): boolean {
   return isLinkLocal(address) || /^ff.[12]:/.test(address)

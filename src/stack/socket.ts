@@ -91,8 +91,8 @@ export class StackSocket extends Base implements DatagramSocket {
     this.#stack = stack
     this.#handle = new Handle(stack, this.#options, (data, remote) => this.#hear(data, remote))
     stack.clients.add(this)
-    const { settled } = stack
-    if (settled !== undefined) this.settled = settled
+    const { settling } = this.#handle
+    if (settling !== undefined) this.settled = settling
     if (typeof listener === 'function') this.on('message', listener)
     if (signal !== undefined) this.#closeBy(signal)
   }
@@ -455,8 +455,8 @@ export class StackSocket extends Base implements DatagramSocket {
     const refusal = ip === undefined ? undefined : this.#blocked(ip)
     if (refusal) sent(refusal)
     else {
-      this.#open.send(data, ip, port, (code) =>
-        sent(code && addressError('send', code, address, port)),
+      this.#open.send(data, ip, port, (code, remedy) =>
+        sent(code && addressError('send', code, address, port, remedy)),
       )
     }
   }

@@ -1,4 +1,4 @@
-import type { AsyncResource } from 'node:async_hooks'
+import { AsyncResource } from 'node:async_hooks'
 import { isMulticast } from '../address.js'
 import type { InetSocket } from './inet-socket.js'
 import { isBroadcast, type Link } from './link.js'
@@ -7,7 +7,8 @@ import type { Packet } from './packet.js'
 import type { PlatformRules } from './platform.js'
 import { Poll } from './poll.js'
 import { Routing } from './routing.js'
-import { isWildcard, needsZone, staysOnHost } from './scope.js'
+import { allHosts, isWildcard, needsZone, staysOnHost } from './scope.js'
+import { turnIn } from './turns.js'
 import type { Answer, Claimed, Reach, Wire } from './wire.js'
 
 /** Who learns what became of a datagram at a socket that it could be for. */
@@ -32,15 +33,13 @@ interface Claim {
 
 /** What a host's program has opened. */
 interface Client {
+  emit(event: 'error', error: Error): unknown
   close(): unknown
 }
 
 /** Where Linux begins to look for a free port (net.ipv4.ip_local_port_range). */
 const firstFreePort = 32_768
 const lastPort = 60_999
-
-/** The groups that every host has joined on every link, without any socket having done so. */
-const allHosts: ReadonlySet<string> = new Set(['224.0.0.1', 'ff01::1', 'ff02::1'])
 
 /** The network stack of one host: its sockets and their ports, and which of them hears what comes in. */
 export class Stack {
@@ -84,10 +83,10 @@ export class Stack {
     return this.#open.has(socket)
   }
 
-  /** Whether a socket of the host settles, and how: see {@link Wire}. */
-  get settled(): (() => Promise<void>) | undefined {
+  /** How a socket of the host settles, if that takes its time: see {@link Wire}. */
+  settling(socket: InetSocket): (() => Promise<void>) | undefined {
     const { settled } = this.#wire
-    return settled && (() => settled.call(this.#wire))
+    return settled && (() => settled.call(this.#wire, socket))
   }
 
   /** What the host has joined, once each by link and group. */
@@ -266,6 +265,19 @@ export class Stack {
     this.changed()
   }
 
+  /**
+   * The wire is gone for good: each client is told by an `error`, and closed. Each in a turn of its own, so that who
+   * has several closes the others at the first.
+   */
+  fail(cause: Error): void {
+    for (const client of this.clients) {
+      turnIn(new AsyncResource('STACKUDP'), () => {
+        if (this.clients.has(client)) client.emit('error', cause)
+        if (this.clients.has(client)) client.close()
+      })
+    }
+  }
+
   /** Gives the socket a share in a port, or answers with the name of an error. 0 is a free one. */
   #claim(socket: InetSocket, wanted: number, answer: (claimed: Claimed) => void): void {
     const { family } = socket
@@ -349,8 +361,7 @@ export class Stack {
     if (data.byteLength > this.rules.maxPayload[socket.family]) return 'EMSGSIZE'
     const way = this.routing.wayOut(socket, destination, zone)
     if (typeof way === 'string') return way
-    // A link that is down takes what it gets, without a word.
-    if (!way.link.isUp) return undefined
+    if (!way.link.isUp) return this.rules.losesDown ? undefined : 'ENETUNREACH'
     // From the loopback address nothing is taken that came by a network (RFC 4291, section 2.5.3).
     if (way.source === '::1' && !this.routing.isOwn(destination, way.link)) return undefined
     const isGroup = isMulticast(destination)

@@ -1,4 +1,5 @@
 import type { AsyncResource } from 'node:async_hooks'
+import type { InetSocket } from './inet-socket.js'
 import type { Link } from './link.js'
 import type { Packet } from './packet.js'
 import type { Family } from './scope.js'
@@ -42,8 +43,8 @@ export interface Wire {
   release?(family: Family, port: number): void
   /** What the host has joined, or which ports it has, is not what it was: see the stack's `asked` and `sockets`. */
   changed?(): void
-  /** Resolves once what has {@link changed} so far has taken effect; rejects where it was refused. */
-  settled?(): Promise<void>
+  /** Resolves once what the socket was told so far has taken effect; rejects where that was refused. */
+  settled?(socket: InetSocket): Promise<void>
   /** The bytes sent from the port that wait to be taken. Default: none ever do. */
   queued?(family: Family, port: number): number
 }

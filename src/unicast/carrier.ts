@@ -5,14 +5,15 @@ import type { NetworkInterfaces, WatchInterfaces } from '../interfaces.js'
 import type { Carrier } from '../options.js'
 import { OwnAddresses } from '../own-addresses.js'
 import { isBoolean, optional, type Rules, resolve, rule } from '../rules.js'
-import { describe, type Link } from '../stack/link.js'
+import { parseHost } from '../stack/host-address.js'
+import { describe, type Link, linkOf } from '../stack/link.js'
 import { isNear, type LinkAddress, parseAddresses } from '../stack/link-address.js'
 import { linux, type PlatformRules } from '../stack/platform.js'
 import { familyOf, isLinkLocal } from '../stack/scope.js'
 import { StackSocket } from '../stack/socket.js'
 import { Stack } from '../stack/stack.js'
 import { headerSize } from './header.js'
-import { Peers, parseHost } from './peers.js'
+import { Peers } from './peers.js'
 import { type UnicastStats, UnicastWire } from './wire.js'
 
 /** The options of {@link unicastCarrier}. `undefined` always means the default. */
@@ -85,8 +86,7 @@ export class UnicastCarrier implements Carrier {
     )
     const stack: Stack = new Stack('this host', rules, wire)
     const addresses = parseAddresses(loopbackBeside(address))
-    const lo: Link = { name: 'lo', index: 1, isLoopback: true, addresses, isUp: true }
-    stack.routing.links.set('lo', lo)
+    stack.routing.links.set('lo', linkOf('lo', 1, addresses))
     stack.routing.links.set('peers0', link)
     this.#wire = wire
     this.createSocket = (options) => new StackSocket(stack, options)

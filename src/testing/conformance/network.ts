@@ -102,6 +102,10 @@ export type Need =
   | 'connected'
   /** Receive buffers of a bounded size, 212,992 bytes by default. */
   | 'buffers'
+  /** A `send` that has resolved has arrived at the other hosts, whatever is told to these next. */
+  | 'arrival'
+  /** Messages as large as a UDP datagram can be: 65,507 bytes over IPv4, 65,527 over IPv6. */
+  | 'full-size'
   /**
    * `bind` and `connect` that have done what they do when the lookup has answered, as the kernel's have: with a
    * server in between they cannot.
