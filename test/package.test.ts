@@ -137,7 +137,7 @@ describe('the packed package', { skip }, () => {
   test('has what its README links to, or the README says that it has not', async () => {
     const found = await files(installed)
     const readme = await readFile(join(installed, 'README.md'), 'utf8')
-    const [, left = ''] = /^(The drawings.*?in\nthe installed package\.)/ms.exec(readme) ?? []
+    const [, left = ''] = /^(The drawings.*?in\s+the\s+installed package\.)/ms.exec(readme) ?? []
     for (const [, target = ''] of readme.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
       const isLeftOut = left.includes(posix.basename(target))
       assert.equal(found.includes(target), !isLeftOut, target)
