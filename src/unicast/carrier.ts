@@ -19,8 +19,9 @@ import { type UnicastStats, UnicastWire } from './wire.js'
 export interface UnicastOptions {
   /**
    * The hosts to which each datagram to a group is copied, by their unicast addresses; names have to be looked up
-   * first, and a link-local address of IPv6 needs its zone (`fe80::2%eth0`). This host may be among them, and is passed over. A group whose family none of them has fails with
-   * ENETUNREACH. With no other host a send resolves, as multicast does that nobody hears.
+   * first, and a link-local address of IPv6 needs its zone (`fe80::2%eth0`). This host may be among them, and is
+   * passed over. A group whose family none of them has fails with ENETUNREACH. With no other host a send resolves, as
+   * multicast does that nobody hears.
    */
   peers: readonly string[]
   /**
