@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { canonicalIPv6, isMulticast, splitZone } from '../address.js'
 import { MulticastError, shown } from '../errors.js'
-import { isWildcard } from './scope.js'
+import { isLinkLocal, isWildcard } from './scope.js'
 
 /** The address of one host, in its canonical form; `option` says in the error what it is. */
 export function parseHost(value: unknown, option: string): string {
@@ -16,10 +16,12 @@ export function parseHost(value: unknown, option: string): string {
     address === '255.255.255.255' ||
     // A socket of IPv6 alone reaches none of them.
     address.startsWith('::ffff:') ||
-    (isZoned && (version === 4 || zone === ''))
+    (isZoned && (version === 4 || zone === '')) ||
+    // It is another host on each link.
+    (isLinkLocal(address) && !isZoned)
   if (!isRefused) return isZoned ? `${address}%${zone}` : address
   throw new MulticastError(
     'ERR_MULTICAST_OPTION',
-    `${option} must be the unicast address of one host, such as '10.0.0.2' or 'fd00::2', but is ${shown(value)}: look names up first`,
+    `${option} must be the unicast address of one host, such as '10.0.0.2', 'fd00::2' or 'fe80::2%eth0', but is ${shown(value)}: look names up first`,
   )
 }

@@ -34,7 +34,9 @@ export class InetSocket {
   readonly lists = { IPv4: new MulticastList('IPv4'), IPv6: new MulticastList('IPv6') } as const
   /** Called once for each datagram that can be read. */
   readonly onReadable: () => void
-  /** What it is bound to, if it is. */
+  /** Whether it has the port that it is to be bound to: until then it hears nothing. */
+  isBound = false
+  /** What it is bound to, if it is, or is to be. */
   local: { readonly address: string; readonly port: number } | undefined
   /** The address that it sends from, wherever that leads: it is bound to it, or got it as it connected. */
   source: string | undefined

@@ -142,6 +142,7 @@ export class Stack {
         return
       }
       socket.local = { address, port: claimed.port }
+      socket.isBound = true
       if (wanted === 0) this.#bound.unshift(socket)
       const isNobodys = isMulticast(address) || this.routing.isBroadcast(address)
       if (!isWildcard(address) && !isNobodys) socket.source = address
@@ -289,7 +290,11 @@ export class Stack {
     }
     const share = (claimed: Claimed): void => {
       const hasClosed = !this.#open.has(socket)
-      if ('port' in claimed) this.#shares.set(socket, claimed.port)
+      if ('port' in claimed) {
+        // It may have asked for one twice before it had any.
+        this.#release(socket)
+        this.#shares.set(socket, claimed.port)
+      }
       // Nobody waits for it any more.
       if (hasClosed) this.#release(socket)
       else answer(claimed)
@@ -501,8 +506,9 @@ export class Stack {
 }
 
 /** Why a socket is not bound for a datagram, or connected to another sender, if so. */
-export function mismatch({ local, remote }: InetSocket, packet: Packet): SocketOutcome | undefined {
-  if (local === undefined || local.port !== packet.port) return 'port'
+export function mismatch(socket: InetSocket, packet: Packet): SocketOutcome | undefined {
+  const { isBound, local, remote } = socket
+  if (!isBound || local === undefined || local.port !== packet.port) return 'port'
   if (!isWildcard(local.address) && local.address !== packet.destination) return 'address'
   if (remote === undefined) return undefined
   const isPort = remote.port === 0 || remote.port === packet.sourcePort

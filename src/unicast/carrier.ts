@@ -20,8 +20,9 @@ import { type UnicastStats, UnicastWire } from './wire.js'
 export interface UnicastOptions {
   /**
    * The hosts to which each datagram to a group is copied, by their unicast addresses; names have to be looked up
-   * first. This host may be among them, and is passed over. A group whose family none of them has fails with
-   * ENETUNREACH. With no other host a send resolves, as multicast does that nobody hears.
+   * first, and a link-local address of IPv6 needs its zone (`fe80::2%eth0`). This host may be among them, and is
+   * passed over. A group whose family none of them has fails with ENETUNREACH. With no other host a send resolves, as
+   * multicast does that nobody hears.
    */
   peers: readonly string[]
   /**
@@ -178,7 +179,10 @@ function loopbackBeside(address = ''): string[] {
   return [ipv4, '::1/128'].filter((own) => own.replace(/\/.*/, '') !== address)
 }
 
-/** The addresses that the peers know this host by: the given one, or all but those that stay on a link or here. */
+/**
+ * The addresses that the peers know this host by: the given one, or all that reach further than their link. Those of
+ * IPv6 that do not are the host's only where it has no other.
+ */
 function addressesOf(
   given: string | undefined,
   before: readonly LinkAddress[] = [],
@@ -187,8 +191,10 @@ function addressesOf(
   const prefixed = (list: typeof infos): string[] =>
     list.flatMap(({ cidr }) => (cidr === null || cidr.endsWith('/0') ? [] : cidr))
   if (given === undefined) {
-    const outer = infos.filter(({ address, internal }) => !internal && !isLinkLocal(address))
-    return parseAddresses([...new Set(prefixed(outer))], before)
+    const outer = infos.filter(({ internal }) => !internal)
+    const wide = outer.filter(({ address }) => !isLinkLocal(address))
+    const hasWideIPv6 = wide.some(({ family }) => family === 'IPv6')
+    return parseAddresses([...new Set(prefixed(hasWideIPv6 ? wide : outer))], before)
   }
   const [address = given] = given.split('%')
   const near = parseAddresses([...new Set(prefixed(infos))]).find((own) => isNear(own, address))

@@ -234,3 +234,40 @@ test('what nobody can do at once is refused', () => {
   if (!('bindSync' in socket)) return
   assert.throws(() => socket.bindSync(), { code: 'ENOTSUP' })
 })
+
+test('what comes while its port is being claimed is not heard, and holds up nothing', async () => {
+  const socket = made(true).bind(9)
+  const heard: string[] = []
+  socket.on('message', (data) => heard.push(data.toString()))
+  await turn()
+  const e0 = stack.routing.links.get('e0')
+  assert.ok(e0)
+  const hear = (text: string): void =>
+    stack.hear(e0, {
+      ...{ family: 'IPv4', source: '10.0.0.9', sourcePort: 9, destination: '10.0.0.1', port: 9 },
+      ...{ ttl: 1, data: Buffer.from(text) },
+    })
+  hear('too early')
+  wire.claims.shift()?.({ port: 9 })
+  hear('one')
+  hear('two')
+  for (let turns = 0; turns < 5; turns += 1) await turn()
+  assert.deepEqual(heard, ['one', 'two'])
+})
+
+test('a socket that has lost its port, and sends twice before it has another, keeps one', async () => {
+  const socket = await bound(0)
+  socket.connect(9, '10.0.0.9')
+  await once(socket, 'connect')
+  socket.disconnect()
+  for (const text of ['one', 'two']) socket.send(text, 9, '10.0.0.9')
+  await turn()
+  wire.asked.length = 0
+  for (const [index, answer] of wire.claims.splice(0).entries()) answer({ port: 8888 + index })
+  socket.close()
+  assert.equal(wire.sends.length, 2)
+  assert.deepEqual(
+    wire.asked.filter((asked) => asked.startsWith('release')),
+    ['release IPv4 8888', 'release IPv4 8889'],
+  )
+})

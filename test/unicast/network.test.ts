@@ -125,3 +125,16 @@ scenario(
     assert.equal((await heard.next()).data.toString(), 'hello')
   },
 )
+
+scenario('hosts that have only addresses of a link hear each other', [], async (lab) => {
+  const host = lab.host()
+  await lab.cable([lab.here, 'e0', 'fe80::1/64'], [host, 'far', 'fe80::2/64'])
+  const group = groups.IPv6
+  const far = await host.peer({ peers: ['fe80::1%far', 'fe80::2%far'] })
+  await far.receiver({ group, port }, 'heard: ')
+  const carrier = unicastCarrier({ peers: ['fe80::1%e0', 'fe80::2%e0'] })
+  await using sender = new MulticastSender({ group, port, codec: text, ...carrier })
+  const [reply] = await sender.gather('question', { limit: 1, timeout: 10_000 })
+  assert.deepEqual([reply?.message, reply?.remote.address], ['heard: question', 'fe80::2%peers0'])
+  assert.equal(carrier.stats.sent, 1)
+})
