@@ -19,7 +19,7 @@
  *
  *     npx tsx examples/discovery.ts --interface eth0 --group 239.255.29.72 --port 10011
  *
- * Where the network drops multicast, it runs on a list of hosts, as carrier.ts tells.
+ * Where the network drops multicast, it runs on a list of hosts or by a NATS server, as carrier.ts tells.
  *
  * Anybody on the network can announce services that do not exist. Where other programs are to find them, take
  * mDNS, as in mdns.ts.
