@@ -19,7 +19,7 @@
  *
  *     npx tsx examples/discovery.ts --interface eth0 --group 239.255.29.72 --port 10011
  *
- * If the network drops multicast, it can use a list of hosts instead: see carrier.ts.
+ * If the network drops multicast, it can use a list of hosts or a NATS server instead: see carrier.ts.
  *
  * Anyone on the network can announce services that do not exist. If other programs should find yours, use mDNS,
  * as in mdns.ts.

@@ -13,6 +13,7 @@ import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { dns } from '../examples/dns.js'
 import { type Host, scenario } from './lab.js'
+import { NatsServer, natsNeeds } from './nats.js'
 import { Output } from './output.js'
 import { build, root } from './tree.js'
 
@@ -302,6 +303,32 @@ scenario('chat.ts and discovery.ts run between two machines', [], async (lab) =>
   await on(two, 'discovery').output.line(/^north: service at 10\.0\.1\.1:8000$/)
   await north.output.interrupt()
 })
+
+scenario(
+  'discovery.ts runs where the network drops multicast, by a NATS server',
+  natsNeeds,
+  async ({ here }) => {
+    const server = await NatsServer.start(here, 4222)
+    const on = (...more: string[]) =>
+      start('discovery', ['--interface', 'nats0', '--lasts', '3', ...more], {
+        MULTICAST_NATS: server.url,
+      })
+    const north = on('--name', 'north', '--kind', 'printer', '--serves', '8001')
+    await new Output(north).line(/^north is on/)
+    const looking = new Output(on())
+    await looking.line(/^north: printer at 100\.\d+\.\d+\.\d+:8001$/)
+    const west = new Output(on('--name', 'west', '--kind', 'scanner', '--serves', '8003'))
+    await looking.line(/^west: scanner at 100\.\d+\.\d+\.\d+:8003$/)
+    await west.line(/^north: printer/)
+    await west.interrupt()
+    await looking.line(/^west has left$/)
+    north.kill('SIGKILL')
+    await looking.line(/^north is gone$/)
+    const lines = await looking.interrupt()
+    const shown = lines.map((line) => line.replace(/100(\.\d+){3}/, '127.0.0.1'))
+    assert.deepEqual(shown, promised('discovery'))
+  },
+)
 
 scenario('the demo fails where it cannot run', [], async (lab) => {
   const host = lab.host()

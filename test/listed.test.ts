@@ -11,6 +11,7 @@ import { before, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import type { CreateSocket, DatagramSocket } from '../src/datagram.js'
 import * as face from '../src/index.js'
+import { natsCarrier } from '../src/nats/index.js'
 import {
   membershipSettings,
   peerSettings,
@@ -26,6 +27,7 @@ import { faultRules } from '../src/testing/faults.js'
 import { MockNetwork } from '../src/testing/index.js'
 import { unicastCarrier } from '../src/unicast/index.js'
 import { compiled, write } from './project.js'
+import { lackedByNats } from './testing/nats.js'
 import { lackedByUnicast } from './testing/unicast.js'
 import { root } from './tree.js'
 
@@ -580,6 +582,27 @@ test('testing.md lists the rules of the kernel, each under the file that tests i
   // And no case is in none of these files.
   const names = (cases: readonly { name: string }[]) => cases.map(({ name }) => name).sort()
   assert.deepEqual(names(casesOf(chapters)), names(conformance))
+})
+
+test('carriers.md lists what the NATS carrier has, counts and lacks', () => {
+  const document = 'docs/carriers.md'
+  const carrier = natsCarrier({
+    publish() {},
+    subscribe: () => ({ unsubscribe() {} }),
+    flush: async () => {},
+    async *status() {},
+    closed: () => new Promise(() => {}),
+    isClosed: () => false,
+  })
+  sameNames(names('A NATS server', document), [
+    ...inSource('nats/carrier.ts', /^ {2}(\w+): rule\(/gm),
+    ...['stats', ...Object.keys(carrier)],
+  ])
+  sameNames(names('What the NATS carrier counts', document), Object.keys(carrier.stats))
+  sameNames(
+    rows('What the NATS carrier cannot do', document).flatMap(([first]) => codesIn(first)),
+    lackedByNats,
+  )
 })
 
 test('carriers.md lists what the carrier by a list of hosts has, counts and lacks', () => {

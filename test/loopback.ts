@@ -23,9 +23,12 @@ export function keep<Closable extends { close(): Promise<void> }>(endpoint: Clos
   return endpoint
 }
 
-afterEach(async () => {
+/** Closes all that is open so far. */
+export async function closeAll(): Promise<void> {
   await Promise.all(opened.splice(0).map((endpoint) => endpoint.close()))
-})
+}
+
+afterEach(closeAll)
 
 export function makeReceiver(
   options: Partial<ReceiverOptions> = {},

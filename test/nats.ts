@@ -19,15 +19,7 @@ no_auth_user: open
 authorization {
   users = [
     { user: open, password: open }
-    {
-      user: one
-      password: one
-      permissions: {
-        publish: ["multicast.*.*.10-0-0-1"]
-        subscribe: ["multicast.group.>", "multicast.all.>", "multicast.host.10-0-0-1.*"]
-      }
-    }
-    { user: deaf, password: deaf, permissions: { publish: ">", subscribe: ["multicast.all.>", "multicast.host.>"] } }
+    { user: deaf, password: deaf, permissions: { publish: "multicast.host.>", subscribe: ["multicast.all.>", "multicast.host.>"] } }
   ]
 }
 `

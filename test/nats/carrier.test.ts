@@ -1,5 +1,7 @@
 /** Senders, receivers and peers over a real NATS server, each carrier with a connection of its own. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { connect } from '@nats-io/transport-node'
 import {
   type Carrier,
@@ -11,8 +13,9 @@ import {
 import { type NatsCarrier, type NatsConnection, natsCarrier } from '../../src/nats/index.js'
 import { Inbox } from '../../src/testing/conformance/inbox.js'
 import { reach } from '../imports.js'
-import { keep } from '../loopback.js'
+import { closeAll, keep } from '../loopback.js'
 import { NatsServer, natsTest as test } from '../nats.js'
+import { root } from '../tree.js'
 
 const groups = { IPv4: '239.1.2.3', IPv6: 'ff05::1:3' } as const
 const group = groups.IPv4
@@ -236,7 +239,7 @@ test('all of the largest datagram fits, and what the server does not take is ref
       /986 bytes .*split it to at most 985 bytes, or raise the server's max_payload \(1000\)/,
   })
   assert.deepEqual([own.heard.size, carrier.stats.failed], [0, 1])
-  await Promise.all([own.receiver.close(), sender.close()])
+  await closeAll()
   await small.release()
   await small.stop()
 })
@@ -299,20 +302,34 @@ test('what a slow program has no room for is counted', async (server) => {
   assert.equal(all.length - 1 + there.stats.overflowed, 20)
 })
 
-test('a program cannot send as another, nor hear replies to it', async (server) => {
-  const connection = await server.connect({ user: 'one', pass: 'one' })
+test('with the permissions of the document a program cannot send as another, nor hear replies to it', async (_server, host) => {
+  const document = readFileSync(join(root, 'docs/carriers.md'), 'utf8')
+  const [, block = ''] = /```text\n(authorization [^`]*)```/.exec(document) ?? []
+  const server = await NatsServer.start(host, 4223, block.replace(/\$(\w+)_PASSWORD/g, '$1'))
+  const connection = await server.connect({ user: 'printer', pass: 'PRINTER' })
   const mine = natsCarrier(connection, { address: '10.0.0.1' })
-  const { receiver, heard } = receiving(await server.carrier())
+  const other = await server.connect({ user: 'scanner', pass: 'SCANNER' })
+  const { receiver, heard } = receiving(natsCarrier(other, { address: '10.0.0.2' }))
   await receiver.ready()
   await sending(mine).send('as myself')
   assert.equal((await heard.next()).remote.address, '10.0.0.1')
+  receiver.on('message', (message, remote) => void receiver.reply(`${message} back`, remote))
+  const [reply] = await sending(mine).gather('question', { limit: 1, timeout: 10_000 })
+  assert.equal(reply?.message, 'question back')
   const forger = natsCarrier(connection, { address: '10.0.0.2' })
-  const sender = sending(forger)
+  // Not even past the carrier.
+  connection.publish('multicast.group.239-1-2-3.10-0-0-2', bytesOf('forged'))
+  await connection.flush()
+  await sending(mine).send('last')
+  assert.deepEqual(await heard.until('last'), ['question', 'last'])
   // Its own replies come to the address of another.
-  await assert.rejects(sender.send('as another'), {
+  await assert.rejects(sending(forger).send('as another'), {
     code: 'ERR_MULTICAST_SOCKET',
     message: /Permissions Violation for Subscription to "multicast\.host\.10-0-0-2\.\*"/,
   })
+  await closeAll()
+  await server.release()
+  await server.stop()
 })
 
 async function denied(connection: NatsConnection, carrier: NatsCarrier): Promise<void> {
@@ -323,8 +340,8 @@ async function denied(connection: NatsConnection, carrier: NatsCarrier): Promise
 }
 
 test('what the server forbids to publish is told by the next send there, and counted', async (server) => {
-  const connection = await server.connect({ user: 'one', pass: 'one' })
-  const carrier = natsCarrier(connection, { address: '10.0.0.1', prefix: 'elsewhere' })
+  const connection = await server.connect({ user: 'deaf', pass: 'deaf' })
+  const carrier = natsCarrier(connection, { address: '10.0.0.1' })
   const socket = carrier.createSocket({
     type: 'udp4',
     reuseAddr: true,
@@ -341,7 +358,7 @@ test('what the server forbids to publish is told by the next send there, and cou
   await denied(connection, carrier)
   const refused = await send()
   assert.equal(refused?.code, 'EACCES')
-  assert.match(refused?.remedy ?? '', /publish to elsewhere\.group\.239-1-2-3\.10-0-0-1/)
+  assert.match(refused?.remedy ?? '', /publish to multicast\.group\.239-1-2-3\.10-0-0-1/)
   // It was told, and is tried again.
   assert.equal(await send(), null)
   assert.deepEqual([carrier.stats.sent, carrier.stats.failed], [2, 1])

@@ -1,8 +1,10 @@
 import { describe, test } from 'node:test'
 import { conformance, type Need } from '../../src/testing/conformance/index.js'
 import { lacking, scenario } from '../lab.js'
+import { natsNeeds } from '../nats.js'
 import { kernelNetwork, routerNeeds } from './kernel.js'
 import { mockNetwork } from './mock.js'
+import { lackedByNats, natsNetwork } from './nats.js'
 import { lackedByUnicast, unicastNetwork } from './unicast.js'
 
 /** Milliseconds for all the cases, which take a tenth of that on a machine with nothing else to do. */
@@ -33,6 +35,20 @@ scenario(
       if (needs.some((need) => lackedByUnicast.includes(need))) continue
       await t.test(`${level}: ${name}`, { timeout: 30_000 }, () => run(network))
     }
+  },
+  TIMEOUT,
+)
+
+scenario(
+  'the NATS carrier conforms',
+  natsNeeds,
+  async (lab, t) => {
+    const { network, close } = await natsNetwork(lab)
+    for (const { name, level, needs, run } of conformance) {
+      if (needs.some((need) => lackedByNats.includes(need))) continue
+      await t.test(`${level}: ${name}`, { timeout: 30_000 }, () => run(network))
+    }
+    await close()
   },
   TIMEOUT,
 )
