@@ -26,6 +26,11 @@ declare const receiver: import('typed-multicast').MulticastReceiver<string, stri
 declare const peer: import('typed-multicast').MulticastPeer<string, string>
 declare const { MulticastPeer, MulticastReceiver, MulticastSender, Struct, text }: typeof import('typed-multicast')
 declare const { MockNetwork }: typeof import('typed-multicast/testing')
+// Of a client that only some have: nats/carrier.test.ts holds the types of the real one to it.
+declare module '@nats-io/transport-node' {
+  type Connection = import('typed-multicast/nats').NatsConnection & { drain(): Promise<void> }
+  export function connect(options: { servers: string; maxReconnectAttempts: number }): Promise<Connection>
+}
 `
 
 const programs = blocks.filter(({ kind }) => kind === 'ts' || kind === 'ts run')
@@ -53,10 +58,11 @@ before(async () => {
 test('every block of code is of a kind that is checked', () => {
   for (const [index, { kind, code, document, line }] of blocks.entries()) {
     const at = `${document}:${line}`
+    // The server's configuration is run in nats/carrier.test.ts.
     // A file of a user's project is compiled and run in testing/frameworks.test.ts, and what needs zod in
     // recipes.test.ts.
     const isFile = files.some((file) => file.document === document && file.line === line)
-    assert.ok(isFile || /^(ts|ts run|ts run zod|sh|text|yaml)$/.test(kind), at)
+    assert.ok(isFile || /^(ts|ts run|ts run zod|sh|text|yaml|conf)$/.test(kind), at)
     // Text is what the block before it prints.
     const isExample = document === 'examples/README.md' && kind === 'sh'
     const shows = kind.startsWith('ts run') || isExample || code.includes('npm run demo')

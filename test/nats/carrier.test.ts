@@ -131,7 +131,9 @@ test('with sources the server sends what comes from those alone', async (server)
   await all.receiver.ready()
   await first.send('again from one')
   await second.send('again from two')
-  assert.deepEqual(await all.heard.until('again from two'), ['again from one', 'again from two'])
+  // Of two connections nobody knows which is faster.
+  const both = await all.heard.take(2)
+  assert.deepEqual(both.map((mail) => mail.text).sort(), ['again from one', 'again from two'])
   assert.deepEqual(await heard.until('again from two'), ['again from two'])
   assert.equal(chosen.stats.received, 3)
 })
@@ -304,7 +306,7 @@ test('what a slow program has no room for is counted', async (server) => {
 
 test('with the permissions of the document a program cannot send as another, nor hear replies to it', async (_server, host) => {
   const document = readFileSync(join(root, 'docs/carriers.md'), 'utf8')
-  const [, block = ''] = /```text\n(authorization [^`]*)```/.exec(document) ?? []
+  const [, block = ''] = /```conf\n(authorization [^`]*)```/.exec(document) ?? []
   const server = await NatsServer.start(host, 4223, block.replace(/\$(\w+)_PASSWORD/g, '$1'))
   const connection = await server.connect({ user: 'printer', pass: 'PRINTER' })
   const mine = natsCarrier(connection, { address: '10.0.0.1' })
