@@ -16,7 +16,7 @@ export const documents = [
 
 export interface Block {
   /**
-   * `ts`, `ts run`, `sh`, `text` or `yaml`; `ts run zod`, which recipes.test.ts runs beside zod; or
+   * `ts`, `ts run`, `sh`, `text`, `yaml` or `conf`; `ts run zod`, which recipes.test.ts runs beside zod; or
    * `ts printers.ts`, a file of a user's project, which testing/frameworks.test.ts makes.
    */
   readonly kind: string

@@ -10,6 +10,8 @@ const folder = await mkdtemp(join(tmpdir(), 'typed-multicast-project-'))
 after(() => rm(folder, { recursive: true }))
 await mkdir(join(folder, 'node_modules'))
 await symlink(build, join(folder, 'node_modules/typed-multicast'), 'dir')
+// Brought by those who want its carrier.
+await symlink(join(root, 'node_modules/@nats-io'), join(folder, 'node_modules/@nats-io'), 'dir')
 await writeFile(
   join(folder, 'tsconfig.json'),
   JSON.stringify({
