@@ -16,7 +16,9 @@ export const documents = [
 
 export interface Block {
   /**
-   * `ts`, `ts run`, `sh`, `text`, `yaml` or `conf`; `ts run zod`, which recipes.test.ts runs beside zod; or
+   * `ts`, `ts run`, `sh`, `text`, `yaml` or `conf`; `ts lasting` and `js lasting`, which run until Ctrl-C, in JavaScript
+   * alone if the compiler is not to see it; `ts test`, a file of tests for
+   * `node --test`; `ts run zod`, which recipes.test.ts runs beside zod; or
    * `ts printers.ts`, a file of a user's project, which testing/frameworks.test.ts makes.
    */
   readonly kind: string

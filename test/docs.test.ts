@@ -7,15 +7,17 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { before, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { commands as cli } from '../src/cli/command.js'
 import * as doctor from '../src/doctor/index.js'
 import * as main from '../src/index.js'
 import * as cases from '../src/testing/conformance/index.js'
 import * as testing from '../src/testing/index.js'
 import { type Block, blocks, documents, type Example, examples, files } from './blocks.js'
-import { lacking } from './lab.js'
-import { compiled, run, write } from './project.js'
-import { root } from './tree.js'
+import { lacking, scenario } from './lab.js'
+import { Output } from './output.js'
+import { compiled, folder, run, write } from './project.js'
+import { build, root } from './tree.js'
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
@@ -33,7 +35,10 @@ declare module '@nats-io/transport-node' {
 }
 `
 
-const programs = blocks.filter(({ kind }) => kind === 'ts' || kind === 'ts run')
+const programs = blocks.filter(({ kind }) => /^ts( run| lasting| test)?$/.test(kind))
+
+/** Whether it is a program that runs until Ctrl-C. */
+const lasts = (kind: string | undefined): boolean => kind?.endsWith('s lasting') === true
 
 await write('globals.d.ts', globals)
 
@@ -62,10 +67,21 @@ test('every block of code is of a kind that is checked', () => {
     // A file of a user's project is compiled and run in testing/frameworks.test.ts, and what needs zod in
     // recipes.test.ts.
     const isFile = files.some((file) => file.document === document && file.line === line)
-    assert.ok(isFile || /^(ts|ts run|ts run zod|sh|text|yaml|conf)$/.test(kind), at)
+    assert.ok(
+      isFile || /^(ts|ts run|ts run zod|[jt]s lasting|ts test|sh|text|yaml|conf)$/.test(kind),
+      at,
+    )
     // Text is what the block before it prints.
     const isExample = document === 'examples/README.md' && kind === 'sh'
-    const shows = kind.startsWith('ts run') || isExample || code.includes('npm run demo')
+    // Or what a program prints that lasts, where it is sent to after what that is sent.
+    const isSentTo = lasts(kind) && blocks[index + 1]?.kind === 'sh'
+    const isToOne = lasts(blocks[index - 1]?.kind)
+    const shows =
+      kind.startsWith('ts run') ||
+      (lasts(kind) && !isSentTo) ||
+      (kind === 'sh' && isToOne) ||
+      isExample ||
+      code.includes('npm run demo')
     assert.equal(blocks[index + 1]?.kind === 'text', shows, `${at}: is what it prints shown?`)
   }
 })
@@ -88,13 +104,60 @@ test('the programs print what is shown', { skip }, async () => {
 test('what is pasted from the README runs without a compiler', { skip }, async () => {
   assert.equal(reason, undefined)
   for (const [index, { document, kind, code, line }] of blocks.entries()) {
-    if (document !== 'README.md' || !kind.startsWith('ts')) continue
+    if (document !== 'README.md' || !/^[jt]s/.test(kind)) continue
     // Node 20 and 22 do not know it, whichever version runs here.
     assert.doesNotMatch(code, /\bawait using\b/, `${document}:${line}`)
     if (kind !== 'ts run') continue
     const pasted = `pasted-${line}.mjs`
     await write(pasted, code)
     assert.equal(await run(pasted), blocks[index + 1]?.code, `${document}:${line}`)
+  }
+})
+
+test('the files of tests pass under node --test, without a compiler', { skip }, async () => {
+  assert.equal(reason, undefined)
+  for (const { kind, code, document, line } of blocks) {
+    if (kind !== 'ts test') continue
+    const pasted = `pasted-${document.replace(/\W/g, '-')}-${line}.test.mjs`
+    await write(pasted, code)
+    assert.match(await run('--test', '--test-reporter=tap', pasted), /^# pass [1-9]\d*\n# fail 0$/m)
+  }
+})
+
+scenario('what runs until Ctrl-C prints what is shown', [], async (lab) => {
+  const [one, other] = [lab.host(), lab.host()]
+  const plug = () => lab.cable([one, 'eth0', '192.0.2.7/24'], [other, 'eth0', '192.0.2.8/24'])
+  await plug()
+  for (const [index, { kind, code, line }] of blocks.entries()) {
+    if (!lasts(kind)) continue
+    const [next, after] = blocks.slice(index + 1, index + 3)
+    const pasted = `lasting-${line}.mjs`
+    await write(pasted, code)
+    const child = one.spawn([process.execPath, join(folder, pasted)], {
+      stdio: ['ignore', 'pipe', 2],
+    })
+    const output = new Output(child)
+    const [, sent] = /^npx typed-multicast (.*)\n$/.exec(next?.code ?? '') ?? []
+    if (sent === undefined) {
+      await output.line(/'eth0'/)
+      one.unplug('eth0')
+      await output.line(/^lost/)
+      await plug()
+    } else {
+      const [, group = ''] = /group: '([\d.]+)'/.exec(code) ?? []
+      for (let tries = 1; !one.groups('lo').includes(group); tries += 1) {
+        assert.ok(tries < 1000, `${group} is not joined`)
+        await delay(10)
+      }
+      const main = join(build, 'src/cli/main.js')
+      one.spawn(['sh', '-c', `exec "$0" "$1" ${sent}`, process.execPath, main], { stdio: 'ignore' })
+    }
+    const portless = (text: string) => text.replace(/port \d+/g, 'port N')
+    const shown = portless((sent === undefined ? next : after)?.code ?? '').split('\n')
+    const last = shown.at(-2) ?? ''
+    await output.line({ test: (text) => portless(text) === last })
+    child.kill()
+    assert.deepEqual([...output.lines.map(portless), ''], shown)
   }
 })
 
@@ -138,6 +201,12 @@ test('the commands exist', () => {
     if (/^MULTICAST_(PEERS|NATS)=/.test(command)) continue
     // The bundler's is run in package.test.ts.
     if (command.startsWith('npx esbuild ')) continue
+    // Of the program that the README has one save.
+    const [, saved] = /^(?:DEBUG=typed-multicast:\* )?node (\S+)$/.exec(command) ?? []
+    if (saved !== undefined) {
+      assert.ok(read('README.md').includes(`save it as \`${saved}\``), command)
+      continue
+    }
     const [, own, flags] = /^npx typed-multicast (\w+)(.*)$/.exec(command) ?? []
     if (own !== undefined) {
       assert.ok(Object.hasOwn(cli, own), command)

@@ -38,7 +38,7 @@ export class Output {
   }
 
   /** The first line like this, once it is there; fails if the program ends before. */
-  async line(pattern: RegExp): Promise<string> {
+  async line(pattern: Pick<RegExp, 'test'>): Promise<string> {
     const late = delay(BOUND, true, { ref: false })
     for (;;) {
       const found = this.lines.find((line) => pattern.test(line))

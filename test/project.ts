@@ -6,12 +6,11 @@ import { join } from 'node:path'
 import { after } from 'node:test'
 import { build, root } from './tree.js'
 
-const folder = await mkdtemp(join(tmpdir(), 'typed-multicast-project-'))
+/** Where it is. */
+export const folder = await mkdtemp(join(tmpdir(), 'typed-multicast-project-'))
 after(() => rm(folder, { recursive: true }))
 await mkdir(join(folder, 'node_modules'))
 await symlink(build, join(folder, 'node_modules/typed-multicast'), 'dir')
-// Brought by those who want its carrier.
-await symlink(join(root, 'node_modules/@nats-io'), join(folder, 'node_modules/@nats-io'), 'dir')
 await writeFile(
   join(folder, 'tsconfig.json'),
   JSON.stringify({
@@ -37,7 +36,8 @@ export function write(file: string, content: string): Promise<void> {
 export function run(...args: string[]): Promise<string> {
   const options = {
     cwd: folder,
-    env: { ...process.env, NODE_NO_WARNINGS: '1', GOGC: 'off' },
+    // Within another's context a program of tests would report to that.
+    env: { ...process.env, NODE_TEST_CONTEXT: undefined, NODE_NO_WARNINGS: '1', GOGC: 'off' },
     timeout: 60_000,
   }
   return new Promise((settle) => {
