@@ -28,7 +28,7 @@ import { build, nameSources, root } from './tree.js'
 /** Copies in which tests run at the same time. */
 const WORKERS = 2
 /** Milliseconds that a test file may take to be asked at all. */
-const PATIENCE = 10_000
+const PATIENCE = 20_000
 /** Milliseconds that it may take with a mistake, past five times what it takes without. */
 const GRACE = 5_000
 /** What the shell does first in a new network. Debian keeps ip where not every user looks. */
