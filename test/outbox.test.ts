@@ -250,6 +250,39 @@ test('what waits for its time holds the process only while it is to, and is let 
   for (const one of sends) await assert.rejects(one, /shut/)
 })
 
+test('a timer that is a number, as fake ones can be, is neither held nor let go', async (t) => {
+  t.mock.method(globalThis, 'setTimeout', () => 7)
+  const cleared = t.mock.method(globalThis, 'clearTimeout', () => {})
+  const { outbox, open } = make(1000)
+  open()
+  const later = () => outbox.sendLater(1000, Buffer.alloc(1), { address, port })
+  const sends = [later()]
+  outbox.hold(false)
+  sends.push(later())
+  outbox.hold(true)
+  outbox.shut(() => new Error('shut'))
+  for (const one of sends) await assert.rejects(one, /shut/)
+  assert.deepEqual(
+    cleared.mock.calls.map((call) => call.arguments[0] as unknown),
+    [7, 7],
+  )
+})
+
+test('whatever the reason is that it is cut for, a send rejects with it', async () => {
+  for (const reason of [undefined, null, 7, 'enough']) {
+    const { outbox, send } = make(1000)
+    const waiting = send(1)
+    outbox.cut(() => reason)
+    for (const one of [waiting, send(1)]) {
+      const told = await one.then(
+        () => assert.fail('it is cut'),
+        (error: unknown) => error,
+      )
+      assert.equal(told, reason)
+    }
+  }
+})
+
 test('once it is open it is full when the kernel has refused too much, and else never', async () => {
   const { kernel, send, open } = make(10)
   open()
@@ -291,8 +324,11 @@ test('a datagram may be as large as its family allows, and no larger', async () 
     [group, 65_507],
     [parseGroup('ff02::1'), 65_527],
   ] as const) {
-    const { kernel, send, open } = make(1_000_000, to)
+    const { outbox, kernel, send, open } = make(1_000_000, to)
     const waiting = send(most)
+    const later = (size: number) => outbox.sendLater(1, Buffer.alloc(size), { address, port })
+    await assert.rejects(later(most + 1), { code: 'ERR_MULTICAST_MESSAGE_SIZE' })
+    const sentLater = later(most)
     await assert.rejects(send(most + 1), (error: MulticastError) => {
       assert.equal(error.code, 'ERR_MULTICAST_MESSAGE_SIZE')
       assert.match(error.message, new RegExp(`${most + 1} bytes, .* at most ${most}: split it`))
@@ -302,6 +338,9 @@ test('a datagram may be as large as its family allows, and no larger', async () 
     open()
     kernel.answer()
     assert.equal(await waiting, most)
+    await until(() => kernel.taken.length === 2)
+    kernel.answer()
+    assert.equal(await sentLater, most)
   }
 })
 
