@@ -1,30 +1,42 @@
-import type { NatsConnection, NatsMessage, NatsSubscription } from './connection.js'
+import type { NatsMessage, NatsSubscription } from './connection.js'
+import type { Session } from './session.js'
+
+/** One subject that the server is asked for, which may end with a wildcard. */
+interface Asked {
+  readonly subscription: NatsSubscription
+  /** Others in whose place it comes, and that are heard until the server has taken it. */
+  before: readonly string[]
+}
 
 /** What the server is asked to send here. */
 export class Interest {
-  readonly #connection: NatsConnection
+  readonly #session: Session
   readonly #onMessage: (message: NatsMessage) => void
-  readonly #subscriptions = new Map<string, NatsSubscription>()
+  readonly #asked = new Map<string, Asked>()
   readonly #refused = new Map<string, Error>()
+  #wanted: ReadonlySet<string> = new Set()
 
-  constructor(connection: NatsConnection, onMessage: (message: NatsMessage) => void) {
-    this.#connection = connection
+  constructor(session: Session, onMessage: (message: NatsMessage) => void) {
+    this.#session = session
     this.#onMessage = onMessage
   }
 
   /** Asks for these subjects from now on, and for no others. */
   want(subjects: ReadonlySet<string>): void {
+    this.#wanted = subjects
     for (const subject of this.#refused.keys()) {
       if (!subjects.has(subject)) this.#refused.delete(subject)
     }
-    for (const [subject, subscription] of this.#subscriptions) {
-      if (subjects.has(subject)) continue
-      this.#subscriptions.delete(subject)
-      subscription.unsubscribe()
-    }
     for (const subject of subjects) {
-      const isKnown = this.#subscriptions.has(subject) || this.#refused.has(subject)
+      const isKnown = this.#asked.has(subject) || this.#refused.has(subject)
       if (!isKnown) this.#subscribe(subject)
+    }
+    // One that another takes the place of is kept meanwhile, since nobody else shall miss anything.
+    const kept = new Set([...subjects].flatMap((subject) => this.#asked.get(subject)?.before ?? []))
+    for (const [subject, { subscription }] of this.#asked) {
+      if (subjects.has(subject) || kept.has(subject)) continue
+      this.#asked.delete(subject)
+      subscription.unsubscribe()
     }
   }
 
@@ -45,20 +57,44 @@ export class Interest {
   }
 
   #subscribe(subject: string): void {
+    const isHeard = (message: NatsMessage): boolean =>
+      !this.#asked
+        .get(subject)
+        ?.before.some((other) => this.#asked.has(other) && covers(other, message.subject))
     try {
-      const subscription = this.#connection.subscribe(subject, {
+      const subscription = this.#session.connection.subscribe(subject, {
         callback: (error, message) => {
-          if (this.#subscriptions.get(subject) !== subscription) return
-          if (error === null) return this.#onMessage(message)
+          if (this.#asked.get(subject)?.subscription !== subscription) return
+          if (error === null) {
+            if (isHeard(message)) this.#onMessage(message)
+            return
+          }
           // The client has ended it.
-          this.#subscriptions.delete(subject)
+          this.#asked.delete(subject)
           this.#refused.set(subject, error)
         },
       })
-      this.#subscriptions.set(subject, subscription)
+      const before = [...this.#asked.keys()].filter(
+        (other) => covers(other, subject) || covers(subject, other),
+      )
+      const asked = { subscription, before }
+      this.#asked.set(subject, asked)
+      if (before.length > 0) void this.#replace(asked)
     } catch (error) {
       // It is closed, or about to be.
       this.#refused.set(subject, error as Error)
     }
   }
+
+  /** It takes the place of those before once the server has it: what came meanwhile has come to both. */
+  async #replace(asked: Asked): Promise<void> {
+    await this.#session.flushed()
+    asked.before = []
+    this.want(this.#wanted)
+  }
+}
+
+/** Whether what is published to the one is heard by who asks for the other. */
+function covers(asked: string, subject: string): boolean {
+  return asked === subject || (asked.endsWith('.*') && subject.startsWith(asked.slice(0, -1)))
 }

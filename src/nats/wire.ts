@@ -81,7 +81,7 @@ export class NatsWire implements Wire {
       onEnd: (cause) => this.#end(cause),
       onError: (error) => this.#refuse(error),
     })
-    this.#interest = new Interest(connection, (message) => this.#hear(message))
+    this.#interest = new Interest(this.#session, (message) => this.#hear(message))
     this.#window = new Window(this.#session)
     link.isUp = this.#session.isUp
   }

@@ -138,6 +138,32 @@ test('with sources the server sends what comes from those alone', async (server)
   assert.equal(chosen.stats.received, 3)
 })
 
+test('what one receiver joins or leaves costs another nothing, and doubles nothing', async (server) => {
+  const [here, there] = [await server.carrier({ address: '10.0.0.1' }), await server.carrier()]
+  const { receiver, heard } = receiving(there, { sources: ['10.0.0.1'] })
+  await receiver.ready()
+  const sender = await sending(here).ready()
+  let [isOver, count] = [false, 0]
+  const stream = (async () => {
+    for (; !isOver; count += 1) {
+      await sender.send(`${count}`)
+      if (count % 10 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    await sender.send('last')
+  })()
+  for (let round = 0; round < 20; round += 1) {
+    const other = receiving(there)
+    await other.receiver.ready()
+    await other.heard.next()
+    await other.receiver.close()
+  }
+  isOver = true
+  await stream
+  const texts = await heard.until('last')
+  assert.equal(there.stats.overflowed, 0)
+  assert.deepEqual(texts, [...Array.from({ length: count }, (_, index) => `${index}`), 'last'])
+})
+
 test('several groups of one port are told apart, and what is left is asked for no more', async (server) => {
   const [here, there] = [await server.carrier(), await server.carrier()]
   const { receiver, heard } = receiving(there)
