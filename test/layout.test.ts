@@ -150,8 +150,8 @@ const order = [
 
 async function importsOf(name: string): Promise<string[]> {
   const source = await readFile(new URL(`${name}.ts`, src), 'utf8')
-  // Not those of the examples in docstrings.
-  const named = source.matchAll(/^(?! *\*).*from '([^']+)'/gm)
+  // Not those of the examples in docstrings, nor of hints.
+  const named = source.matchAll(/^(?:import|export|\}).* from '([^']+)'/gm)
   return [...named].map(([, specifier = '']) => specifier)
 }
 
