@@ -38,7 +38,7 @@ const count = (pattern: RegExp) => printed.match(pattern)?.length ?? 0
 const heard = count(/^received 群發的消息,你不必回 /gm)
 const replies = count(/^received 組播消息已經收到 /gm)
 const timeouts = count(/^timed out, no more replies$/gm)
-console.log(`demo       | ${heard} messages heard, ${replies} replies, ${timeouts} time-out`)
+console.log(`demo       | ${heard} messages heard, ${replies} replies, ${timeouts} timeout`)
 if (heard < 2 || replies < 2 || timeouts < 1) {
   console.error('demo       | Something is missing: the lines above should tell why.')
   process.exitCode = 1

@@ -1,23 +1,23 @@
 /**
- * mDNS and DNS-SD (RFC 6762, 6763), beside the daemon that the system may have for it, on the same port:
- * tells the network of a service, and lists those of its type, its own included.
+ * mDNS and DNS-SD (RFC 6762, 6763): announces a service, and lists the services of its type, its own included. It
+ * shares the port with the system's own mDNS daemon, if there is one.
  *
  *     npx tsx examples/mdns.ts
  *
- * It prints, and then what comes and goes until Ctrl-C, when it takes its service back:
+ * It prints this, then which services come and go. At Ctrl-C it withdraws its own and ends.
  *
  *     announcing demo, _example._udp, port 4711
  *     found demo: 127.0.0.1 port 4711, path=/
  *
- * That is on the loopback interface, and so with nobody but itself. This is on a network, by IPv4 and IPv6,
- * and `avahi-browse -r _http._tcp` finds it there:
+ * That stays on the loopback interface, where it finds only itself. To run it on a network, by IPv4 and IPv6, so
+ * that `avahi-browse -r _http._tcp` finds it:
  *
  *     npx tsx examples/mdns.ts --interface eth0 --group 224.0.0.251 --group ff02::fb --type _http._tcp
  *
- * In an application take a package. @homebridge/ciao, which announces, asks first whether its names are taken
- * and gives way to whoever has them, tells each network the addresses that hold there (this tells the same on
- * all of its interfaces), puts answers together in one message, and splits what is too long for one.
- * bonjour-service also finds, and resolves each service.
+ * In an application use a package. @homebridge/ciao announces services: it first asks whether its names are taken and
+ * picks others if they are, tells each network the addresses that are valid there (this example tells the same on all
+ * of its interfaces), combines answers in one message, and splits those that are too long. bonjour-service also finds
+ * and resolves services.
  */
 import { once } from 'node:events'
 import { hostname, networkInterfaces } from 'node:os'

@@ -1,11 +1,11 @@
 /**
- * A real protocol, with types from end to end: the packets that an NTP server broadcasts (RFC 5905, mode
- * 5). The sender and the receiver have one codec, a `Struct` with the format of NTP's header, so a
- * message is the tuple that the format says: here eleven values, four of them 64-bit timestamps.
+ * A real protocol, with types from end to end: the packets that an NTP server broadcasts (RFC 5905, mode 5). Sender
+ * and receiver share one codec, a `Struct` with the format of NTP's header. So a message is the tuple that the format
+ * describes: eleven values, four of them 64-bit timestamps.
  *
- * NTP's group is 224.0.1.1, its port 123. The port here is one that needs no privileges, and nothing
- * leaves this machine. Do not set a clock by such packets: anyone can send them. Signed ones are longer
- * than the header, and need a codec that decodes with `unpackFrom`.
+ * NTP uses group 224.0.1.1 and port 123. This example uses a port that needs no privileges, and nothing leaves the
+ * machine. Do not set a clock by such packets: anyone can send them. Signed packets are longer than the header, and
+ * need a codec that decodes with `unpackFrom`.
  *
  * It prints:
  *

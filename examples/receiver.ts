@@ -1,8 +1,8 @@
 /**
- * The receiver that every multicast tutorial shows: it joins the group, prints each message and
- * replies to its sender. It ends after ten seconds without a message, or with Ctrl-C.
+ * The receiver of every multicast tutorial: it joins the group, prints each message and replies to its sender. It
+ * ends after ten seconds without a message, or at Ctrl-C.
  *
- * It prints, when sender.ts is started beside it:
+ * When sender.ts runs beside it, it prints:
  *
  *     waiting for messages to 224.3.29.71:10000
  *     received 群發的消息,你不必回 from 127.0.0.1:48213

@@ -1,6 +1,6 @@
 /**
- * The sender that every multicast tutorial shows: one message to the group, then the replies, until
- * none has come for 1.5 seconds. Start receiver.ts before, in one or more other terminals.
+ * The sender of every multicast tutorial: it sends one message to the group, then prints the replies until none has
+ * come for 1.5 seconds. First start receiver.ts in one or more other terminals.
  *
  * It prints, with a line for each receiver's reply:
  *

@@ -1,9 +1,9 @@
 /**
- * Graceful shutdown. SIGTERM aborts the receiver, whose loop then ends. `await using` closes the
- * sender at the end of its block; closing waits for the sends that were accepted before it.
+ * Graceful shutdown. SIGTERM aborts the receiver, which ends its loop. `await using` closes the sender at the end of
+ * its block; closing first waits for the sends that were accepted before it.
  *
- * Node 20 and 22 do not parse `await using`: a compiler turns it into code that they run, here tsx.
- * Without one, call `await sender.close()` in a `finally` block.
+ * Node 20 and 22 cannot parse `await using`, so they need a compiler, here tsx. Without one, call
+ * `await sender.close()` in a `finally` block.
  *
  * It prints:
  *

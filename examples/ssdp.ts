@@ -1,22 +1,22 @@
 /**
- * SSDP, by which UPnP finds devices, in both parts: it is a device, which tells the network of itself and
- * answers those who search; and it searches on all of its interfaces, and hears who comes and goes.
+ * SSDP, with which UPnP finds devices, in both roles: as a device it announces itself and answers searches; as a
+ * control point it searches on all of its interfaces, and hears which devices come and go.
  *
  *     npx tsx examples/ssdp.ts
  *
- * It prints, and then what comes and goes until Ctrl-C, when it says goodbye:
+ * It prints this, then which devices come and go. At Ctrl-C it says goodbye and ends.
  *
  *     serving upnp:rootdevice at http://127.0.0.1:4711/
  *     found upnp:rootdevice at http://127.0.0.1:4711/
  *
- * That is on the loopback interface, and so with nobody but itself. This is on every network that there is,
- * by IPv4 and IPv6, with all that every device has:
+ * That stays on the loopback interface, where it finds only itself. To search every network, by IPv4 and IPv6, for
+ * all devices and services:
  *
  *     npx tsx examples/ssdp.ts --interface all --group 239.255.255.250 --group ff02::c --target ssdp:all
  *
- * In an application take a package. node-ssdp has devices with any number of services in them, and fills the
- * own address of the host into the URL, which this one tells every network as it is. @achingbrain/ssdp
- * makes the description that is at the URL, serves it, and reads those of others.
+ * In an application use a package. node-ssdp has devices with any number of services, and puts the host's own address
+ * into the URL, where this example gives every network the same one. @achingbrain/ssdp also writes the description
+ * behind the URL, serves it, and reads those of other devices.
  */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'

@@ -1,7 +1,7 @@
 /**
- * Testing without a network: a small discovery app, and its test on a network in memory that loses 30 %
- * of all datagrams and is parted for a while. Fake timers let the seconds pass at once; the seed makes
- * each run the same. `npx tsx examples/testing.ts` prints:
+ * Testing without a network: a small discovery app, and its test on a network in memory that loses 30 % of all
+ * datagrams and is split for a while. Fake timers make the seconds pass at once; the seed makes every run the same.
+ * `npx tsx examples/testing.ts` prints:
  *
  *     all found: camera, printer, scanner
  *     parted: printer, scanner

@@ -338,7 +338,7 @@ scenario('the demo fails where it cannot run', [], async (lab) => {
     host.spawn(command, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] }),
   )
   assert.equal(code, 1)
-  assert.match(stdout, /0 messages heard, 0 replies, 0 time-out/)
+  assert.match(stdout, /0 messages heard, 0 replies, 0 timeout/)
   assert.match(stderr, /interfaces is '127\.0\.0\.1', which is not an interface/)
   assert.match(stderr, /Something is missing/)
 })

@@ -72,7 +72,7 @@ for (const ip of families) {
   )
 
   binding.rule(
-    `over ${family}, port 0 is a free port, and an address is told as it is bound`,
+    `over ${family}, port 0 is a free port, and address() returns what was bound`,
     needs,
     async ({ near, port }) => {
       const ports = new Set<number>()

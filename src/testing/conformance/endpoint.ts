@@ -224,7 +224,7 @@ for (const ip of families) {
   )
 
   endpoint.rule(
-    `over ${family}, the options loopback and ttl are what the kernel is told`,
+    `over ${family}, the options loopback and ttl are set in the kernel`,
     [...needs, 'router'],
     async (stage) => {
       const { near, port } = stage
@@ -315,7 +315,7 @@ for (const ip of families) {
   )
 
   endpoint.rule(
-    `over ${family}, silence is told once, and ends a request`,
+    `over ${family}, silence is reported once, and ends a request`,
     needs,
     async ({ near, port }) => {
       const receiver = await near.peer.receiver({ group, port, timeout: 20 })

@@ -71,7 +71,7 @@ for (const { family, needs: own, near: here, other: there } of families) {
   }
 
   following.rule(
-    `over ${family}, what is joined on an interface that is made anew is heard there, without a call`,
+    `over ${family}, what is joined on an interface is heard there after it is re-created, without a call`,
     needs,
     async (stage) => {
       const { near, port } = stage

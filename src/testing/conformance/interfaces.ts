@@ -251,7 +251,7 @@ for (const ip of families) {
   )
 
   interfaces.rule(
-    `over ${family}, a recreated interface has to be set anew for sending`,
+    `over ${family}, a re-created interface has to be set again for sending`,
     needs,
     async ({ near, other, port }) => {
       const control = controls(near)

@@ -321,7 +321,7 @@ for (const ip of families) {
   )
 
   misuse.rule(
-    `over ${family}, an address that cannot be sent to is told to the callback`,
+    `over ${family}, an address that cannot be sent to is an error of the callback`,
     needs,
     async ({ near, port }) => {
       const socket = await open(near, type)

@@ -240,7 +240,7 @@ for (const ip of families) {
   )
 
   multicastPeer.rule(
-    `over ${family}, a peer sends again through an interface that was down, or made anew`,
+    `over ${family}, a peer sends again through an interface that was down or re-created`,
     [...needs, 'interfaces'],
     async ({ near, other, port }) => {
       const control = controls(near)
@@ -313,7 +313,7 @@ multicastPeer.rule(
 )
 
 multicastPeer.rule(
-  'a peer that follows sends and hears through an interface that is made anew, and through no other',
+  'a peer that follows sends and hears through a re-created interface, and through no other',
   [...zoned, 'interfaces'],
   async ({ near, other, port }) => {
     const control = controls(near)

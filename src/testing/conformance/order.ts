@@ -163,7 +163,7 @@ for (const ip of families) {
   for (const hasLookup of [true, false]) {
     const lookup = `a lookup that answers ${hasLookup ? 'at once' : 'later'}`
     order.rule(
-      `over ${family}, with ${lookup} what is begun in one task is told in that order`,
+      `over ${family}, with ${lookup} what is begun in one task completes in that order`,
       [...needs, 'sync-bind'],
       async ({ near, port }) => {
         const { address } = here.e0

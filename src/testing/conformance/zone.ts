@@ -271,7 +271,7 @@ zone.rule(
 )
 
 zone.rule(
-  'a socket bound in a zone joins where it is told, and by default on the interface of the route',
+  'a socket bound in a zone joins on the interface it names, and by default on that of the route',
   needs,
   async ({ near }) => {
     const bound = await open(near, type, { address: `${group}%e1` })
