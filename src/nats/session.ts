@@ -34,6 +34,7 @@ export class Session {
   /** Why the connection is closed, once it is. */
   end: Error | undefined
   readonly #listener: SessionListener
+  #losses = 0
   /** Those who wait for the server: to be there, or to have taken something, which it has not where it goes. */
   readonly #forUp = new Set<() => void>()
   readonly #forFlush = new Set<(isTaken: boolean) => void>()
@@ -81,10 +82,22 @@ export class Session {
   }
 
   #notice({ type, error }: NatsStatus): void {
-    if (type === 'reconnect') this.#turn(true)
+    if (type === 'reconnect') this.#return()
     // Who gets the connection while its server is away hears of the latter alone.
-    else if (type === 'disconnect' || type === 'reconnecting') this.#turn(false)
-    else if (type === 'error') this.#listener.onError(error)
+    else if (type === 'disconnect' || type === 'reconnecting') {
+      this.#losses += 1
+      this.#turn(false)
+    } else if (type === 'error') this.#listener.onError(error)
+  }
+
+  /** The client has its server again, and has asked for all subjects anew: it is there once it has taken that. */
+  #return(): void {
+    const losses = this.#losses
+    this.connection.flush().then(
+      () => losses === this.#losses && this.#turn(true),
+      // It is lost again, which is told, or closed.
+      () => {},
+    )
   }
 
   #turn(isUp: boolean): void {
