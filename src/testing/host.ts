@@ -57,7 +57,7 @@ export function isInterfaces(
       throw wrongValue(
         'ERR_MULTICAST_OPTION',
         `A name in ${option}`,
-        "another than 'lo', which there is",
+        "other than 'lo', which every host has",
         name,
       )
     }
@@ -194,7 +194,7 @@ export class MockHost {
     if (link.isLoopback) {
       throw new MulticastError(
         'ERR_MULTICAST_INTERFACE',
-        `${shown(name)} is the loopback interface, which cannot be removed: take it down`,
+        `${shown(name)} is the loopback interface, which cannot be removed: take it down instead`,
       )
     }
     this.#home.stack.routing.links.delete(name)

@@ -184,11 +184,11 @@ export class MockNetwork {
       for (const host of hosts) {
         const stack = this.#stacks.get(host)
         if (stack === undefined || partOf.has(stack)) {
-          const why =
+          const wrong =
             stack === undefined
-              ? `${shown(host)} is no host of this network`
-              : `${stack.name} is in two parts`
-          throw new MulticastError('ERR_MULTICAST_OPTION', `A partition is of hosts, but ${why}`)
+              ? `A part must consist of hosts of this network, but ${host instanceof MockHost ? `${host.name} of another one` : shown(host)} is not`
+              : `A host can be in one part only, but ${stack.name} is in two parts`
+          throw new MulticastError('ERR_MULTICAST_OPTION', wrong)
         }
         partOf.set(stack, part)
       }

@@ -64,7 +64,7 @@ function refuse(message: unknown): void {
     const value = (): never => {
       const error = new MulticastError(
         'ERR_MULTICAST_REAL_SOCKET',
-        `refuseRealSockets() forbids ${call}() on a real socket: use one of a mock host, as network.host() has them`,
+        `refuseRealSockets() forbids ${call}() on a real socket: use a socket of a mock host, such as network.host() makes`,
       )
       // The first line of its stack is then who called.
       Error.captureStackTrace(error, value)

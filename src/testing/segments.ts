@@ -19,7 +19,7 @@ export class Segments {
     if (net > 255 || interfaces > 65_534) {
       throw new MulticastError(
         'ERR_MULTICAST_OPTION',
-        'There are addresses for 256 segments of 65,534 interfaces: give others their addresses',
+        'Automatic addresses suffice for 256 segments of 65,534 interfaces each: give further interfaces addresses',
       )
     }
     const [high, low, hex] = [interfaces >> 8, interfaces & 255, interfaces.toString(16)]

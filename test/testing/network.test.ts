@@ -206,7 +206,11 @@ test('what a network or a host cannot be is refused, with what it can', () => {
       'UNKNOWN_OPTION',
       /did you mean 'segment'/,
     ],
-    [() => network.partition([new MockNetwork().host()]), 'OPTION', /no host of this network/],
+    [
+      () => network.partition([new MockNetwork().host()]),
+      'OPTION',
+      /of hosts of this network, but host1 of another one is not$/,
+    ],
     [() => network.router(...(['alone'] as unknown as [string, string])), 'OPTION', /two segments/],
     [() => network.router('lan', 'lan'), 'OPTION', /two segments/],
     [() => network.setFaults(5 as never), 'OPTION', /must be an object/],
