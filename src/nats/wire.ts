@@ -58,6 +58,8 @@ export class NatsWire implements Wire {
   /** Nobody else has it, so that what comes back is known. */
   readonly #id = randomBytes(idSize)
   readonly #ports = new Set<string>()
+  /** Whether what is joined, or bound, is not what the server was last asked for. */
+  #hasChanged = false
   /** What the server has refused to publish, and whose sender has not been told. */
   readonly #denied = new Set<string>()
   readonly #watchers = new Set<{ readonly onChange: (lost: readonly string[]) => void }>()
@@ -118,12 +120,22 @@ export class NatsWire implements Wire {
   }
 
   changed(): void {
+    if (this.#hasChanged) return
+    this.#hasChanged = true
+    // What is left and joined in one turn, to have routers hear of it again, is asked for all the time.
+    void Promise.resolve().then(() => this.#ask())
+  }
+
+  #ask(): void {
+    if (!this.#hasChanged) return
+    this.#hasChanged = false
     this.#interest.want(new Set(this.#subjects()))
   }
 
   async settled(socket: InetSocket): Promise<void> {
     const { end } = this.#session
     if (end !== undefined) throw end
+    this.#ask()
     await this.#session.up()
     if (!(await this.#session.flushed())) return this.settled(socket)
     const refusal = this.#interest.refusal(this.#subjects(socket))

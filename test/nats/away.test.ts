@@ -1,5 +1,6 @@
 /** While the server is away, when it comes back, and when the client has given up. */
 import assert from 'node:assert/strict'
+import { lookup } from '../../src/datagram.js'
 import {
   type Carrier,
   type MulticastEmitter,
@@ -220,3 +221,26 @@ for (const [how, why] of [
     if (how === 'gives up') await server.restart()
   })
 }
+
+test('what is left and joined in one turn, as after the server was away, stays subscribed', async (server) => {
+  const connection = await server.connect()
+  let subscribed = 0
+  const counted = new Proxy(connection, {
+    get(target, name) {
+      if (name === 'subscribe') subscribed += 1
+      const value = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const { createSocket } = natsCarrier(counted)
+  const socket = createSocket({ type: 'udp4', reuseAddr: true, ipv6Only: false, lookup })
+  socket.bind({ port: 10_000, address: '0.0.0.0', exclusive: true })
+  socket.addMembership(where.group)
+  await socket.settled?.()
+  const before = subscribed
+  socket.dropMembership(where.group)
+  socket.addMembership(where.group)
+  await socket.settled?.()
+  assert.deepEqual([before > 0, subscribed], [true, before])
+  socket.close()
+})
