@@ -14,6 +14,15 @@ type List = NodeJS.Dict<NetworkInterfaceInfo[]>
 const debug = createDebug('typed-multicast:test')
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
+/** What is seen where nothing has changed. */
+const nothing: Sight = {
+  isNew: false,
+  lost: undefined,
+  isCounted: false,
+  isJoinedNew: false,
+  returned: [],
+}
+
 /** The clock that looks are armed by, which goes on when it is told to. */
 function clock(t: TestContext): { waiting: { milliseconds: number; fire: () => void }[] } {
   const waiting: { milliseconds: number; fire: () => void }[] = []
@@ -93,13 +102,6 @@ test('a change is seen at the look that finds it and the one after', (t) => {
   const table: List = { eth0: [v4('10.0.0.1'), v6('fe80::1', 2)] }
   const { look } = looking(t, () => table)
   const isNew = () => [look().isNew, look().isNew, look().isNew]
-  const nothing = {
-    isNew: false,
-    lost: undefined,
-    isCounted: false,
-    isJoinedNew: false,
-    returned: [],
-  }
   assert.deepEqual(look(), nothing)
   for (const [what, change] of [
     ['an address', () => ({ eth0: [v4('10.0.0.2'), v6('fe80::1', 2)] })],
@@ -191,13 +193,6 @@ test('a table that cannot be read is as it was, until it can be', (t) => {
   const { look } = looking(t, () => table ?? assert.fail('EMFILE'))
   look()
   table = undefined
-  const nothing = {
-    isNew: false,
-    lost: undefined,
-    isCounted: false,
-    isJoinedNew: false,
-    returned: [],
-  }
   assert.deepEqual(look(), nothing)
   table = { eth0: [v4('10.0.0.1')] }
   assert.deepEqual(look(), nothing)

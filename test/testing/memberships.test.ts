@@ -5,6 +5,7 @@ import { type CreateSocket, MulticastReceiver, type ReceiverOptions } from '../.
 import { MockNetwork } from '../../src/testing/index.js'
 import { told } from '../told.js'
 import { keep } from './endpoints.js'
+import { traps } from './traps.js'
 
 const group = '239.1.2.3'
 const zoned = 'ff02::1:3'
@@ -23,32 +24,11 @@ function setup(t: TestContext, interfaces = ['a', 'b', 'c']) {
       }),
     ),
   })
-  /** The code with which joining on an interface is refused, by its handle. */
-  const refusals: Record<string, string> = {}
-  const calls: string[] = []
-  let open = 0
-  const createSocket: CreateSocket = (options) => {
-    const socket = host.createSocket(options)
-    open += 1
-    socket.once('close', () => {
-      open -= 1
-    })
-    const drop = socket.dropMembership.bind(socket)
-    socket.dropMembership = (...args) => {
-      calls.push(`leave ${args.at(-1)}`)
-      drop(...args)
-    }
-    for (const method of ['addMembership', 'addSourceSpecificMembership'] as const) {
-      const genuine = socket[method].bind(socket) as (...args: unknown[]) => void
-      socket[method] = (...args: unknown[]) => {
-        const code = refusals[String(args.at(-1))]
-        calls.push(`join ${args.at(-1)}`)
-        if (code === undefined) return genuine(...args)
-        throw Object.assign(new Error(`${method} ${code} ${args.at(-1)}`), { code })
-      }
-    }
-    return socket
-  }
+  const { createSocket, refusals, calls, open } = traps(host, {
+    dropMembership: 'leave ',
+    addMembership: 'join ',
+    addSourceSpecificMembership: 'join ',
+  })
   const lines = told(t)
   const events: string[] = []
   const make = (options: Partial<ReceiverOptions> = {}) => {
@@ -73,7 +53,7 @@ function setup(t: TestContext, interfaces = ['a', 'b', 'c']) {
     has,
     told: () => events.splice(0),
     names,
-    open: () => open,
+    open,
   }
 }
 

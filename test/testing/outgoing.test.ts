@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import {
-  type CreateSocket,
   MulticastPeer,
   MulticastReceiver,
   MulticastSender,
@@ -13,6 +12,7 @@ import {
 import { MockNetwork } from '../../src/testing/index.js'
 import { told } from '../told.js'
 import { keep } from './endpoints.js'
+import { traps } from './traps.js'
 
 const group = '239.1.2.3'
 const port = 10_000
@@ -37,25 +37,7 @@ function setup(t: TestContext, count = 2) {
       Array.from({ length: count }, (_, at) => [`e${at + 1}`, plug(at + 1)]),
     ),
   })
-  const refusals: Record<string, string> = {}
-  const calls: string[] = []
-  let open = 0
-  const createSocket: CreateSocket = (options) => {
-    const socket = host.createSocket(options)
-    open += 1
-    socket.once('close', () => {
-      open -= 1
-    })
-    const genuine = socket.setMulticastInterface.bind(socket)
-    return Object.assign(socket, {
-      setMulticastInterface(on: string) {
-        calls.push(on)
-        const code = refusals[on]
-        if (code !== undefined) throw Object.assign(new Error(`set ${code} ${on}`), { code })
-        genuine(on)
-      },
-    })
-  }
+  const { createSocket, refusals, calls, open } = traps(host, { setMulticastInterface: '' })
   const lines = told(t)
   const has = (text: string | RegExp) =>
     lines.filter((line) => (typeof text === 'string' ? line.includes(text) : text.test(line)))
@@ -74,7 +56,7 @@ function setup(t: TestContext, count = 2) {
       .slice(before)
       .map((entry) => `${entry.interface} ${addressOf(entry.from)}`)
   }
-  return { network, host, refusals, calls, has, lines, sender, peer, went, open: () => open }
+  return { network, host, refusals, calls, has, lines, sender, peer, went, open }
 }
 
 test('a datagram leaves by each interface that is named, in that order', async (t) => {
@@ -134,7 +116,10 @@ for (const followInterfaces of [false, true]) {
             cause: { code: string }
           }
           assert.deepEqual([code, cause.code], ['ERR_MULTICAST_SOCKET', 'EPERM'])
-          assert.match(message, /refused to send through e1, '10\.0\.1\.1': set EPERM/)
+          assert.match(
+            message,
+            /refused to send through e1, '10\.0\.1\.1': setMulticastInterface EPERM/,
+          )
           return true
         })
         await turns()
