@@ -11,8 +11,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { commands as cli } from '../src/cli/command.js'
 import * as doctor from '../src/doctor/index.js'
 import * as main from '../src/index.js'
+import * as nats from '../src/nats/index.js'
 import * as cases from '../src/testing/conformance/index.js'
 import * as testing from '../src/testing/index.js'
+import * as unicast from '../src/unicast/index.js'
 import { type Block, blocks, documents, type Example, examples, files } from './blocks.js'
 import { lacking, scenario } from './lab.js'
 import { Output } from './output.js'
@@ -28,6 +30,9 @@ declare const receiver: import('typed-multicast').MulticastReceiver<string, stri
 declare const peer: import('typed-multicast').MulticastPeer<string, string>
 declare const { MulticastPeer, MulticastReceiver, MulticastSender, Struct, text }: typeof import('typed-multicast')
 declare const { MockNetwork }: typeof import('typed-multicast/testing')
+declare const { unicastCarrier }: typeof import('typed-multicast/unicast')
+declare const { natsCarrier }: typeof import('typed-multicast/nats')
+declare const connection: import('typed-multicast/nats').NatsConnection
 // Of a client that only some have: nats/carrier.test.ts holds the types of the real one to it.
 declare module '@nats-io/transport-node' {
   type Connection = import('typed-multicast/nats').NatsConnection & { drain(): Promise<void> }
@@ -162,7 +167,7 @@ scenario('what runs until Ctrl-C prints what is shown', [], async (lab) => {
 })
 
 test('what can be called, and each codec, has an example', () => {
-  const exported = Object.entries({ ...main, ...testing, ...cases, ...doctor })
+  const exported = Object.entries({ ...main, ...testing, ...cases, ...doctor, ...unicast, ...nats })
   for (const [name, value] of exported) {
     if (typeof value !== 'function' && !('encode' in Object(value))) continue
     assert.ok(

@@ -37,10 +37,7 @@ const natsRules = {
 export const rules: PlatformRules = { ...linux, leaksTtl0: false, losesDown: false }
 
 /**
- * A carrier that goes by the subjects of a NATS server. Spread it into the options of a sender, a receiver or a peer:
- *
- *     const carrier = natsCarrier(await connect({ servers: 'nats.example:4222', maxReconnectAttempts: -1 }))
- *     new MulticastReceiver({ group, port, ...carrier })
+ * A carrier that goes by the subjects of a NATS server. Spread it into the options of a sender, a receiver or a peer.
  *
  * Only `createSocket`, `networkInterfaces`, `watchInterfaces` and `bindAddress` are its own properties, and so spread.
  */
@@ -85,6 +82,12 @@ export class NatsCarrier implements Carrier {
  * the server sends it to those who have joined. The connection is one of the official client, which stays yours: keep
  * it open for as long as the carrier is used, and close it afterwards.
  *
+ * @example
+ * ```ts
+ * // connection: await connect({ servers: 'nats.example:4222', maxReconnectAttempts: -1 })
+ * const carrier = natsCarrier(connection)
+ * new MulticastReceiver({ group: '239.1.2.3', port: 10000, codec: text, ...carrier })
+ * ```
  * @throws MulticastError `ERR_MULTICAST_OPTION` if the connection is none or closed, the prefix is no subject, or the
  * address is none of one host; `ERR_MULTICAST_UNKNOWN_OPTION`.
  */

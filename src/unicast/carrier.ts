@@ -55,10 +55,7 @@ export const rules: PlatformRules = {
 
 /**
  * A carrier that copies each datagram to a list of hosts, by unicast UDP. Spread it into the options of a sender, a
- * receiver or a peer:
- *
- *     const carrier = unicastCarrier({ peers: ['10.0.0.2', '10.0.0.3'] })
- *     new MulticastReceiver({ group, port, ...carrier })
+ * receiver or a peer.
  *
  * Only `createSocket`, `networkInterfaces`, `watchInterfaces` and `bindAddress` are its own properties, and so spread.
  */
@@ -123,6 +120,11 @@ export class UnicastCarrier implements Carrier {
  * at the group's port. All sockets of one carrier that share a port share one real socket, and are told apart here.
  * Another process on the same address and port is refused with `ERR_MULTICAST_PORT_IN_USE`.
  *
+ * @example
+ * ```ts
+ * const carrier = unicastCarrier({ peers: ['10.0.0.2', '10.0.0.3'] })
+ * new MulticastReceiver({ group: '239.1.2.3', port: 10000, codec: text, ...carrier })
+ * ```
  * @throws MulticastError `ERR_MULTICAST_OPTION` if an address is none of one host, or an option is wrong;
  * `ERR_MULTICAST_UNKNOWN_OPTION`.
  */
