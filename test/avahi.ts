@@ -20,11 +20,15 @@ const busConf = (path: string) => `<busconfig>
 </busconfig>
 `
 
-/** It believes only what comes with TTL 255, as neighbours send. */
+/**
+ * It believes only what comes with TTL 255, as neighbours send. It would take the loopback interface as well while it
+ * knows of no other, and then tell others 127.0.0.1.
+ */
 const daemonConf = (name: string) => `[server]
 host-name=${name}
 use-ipv4=yes
 use-ipv6=yes
+deny-interfaces=lo
 check-response-ttl=yes
 [publish]
 publish-hinfo=no
