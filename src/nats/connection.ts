@@ -14,6 +14,7 @@ export interface NatsSubscription {
 
 /** What the client tells of itself: `disconnect`, `reconnecting`, `reconnect`, `error`, and more that is not used. */
 export interface NatsStatus {
+  /** What has happened. */
   readonly type: string
   /** What the server has refused. */
   readonly error?: unknown

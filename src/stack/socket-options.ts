@@ -5,6 +5,7 @@ import { reads } from './running-node.js'
 
 /** What `createSocket` of a host in memory takes: the options of node:dgram's. */
 export interface StackSocketOptions {
+  /** Its family: IPv4 or IPv6. */
   type: 'udp4' | 'udp6'
   /** SO_REUSEADDR. Default: false. */
   reuseAddr?: boolean | undefined

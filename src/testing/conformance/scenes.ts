@@ -3,9 +3,11 @@ import { type CreateSocket, type DatagramSocket, lookup } from '../../datagram.j
 
 /** Where and how a sequence of deeds begins. */
 export interface Sequence {
+  /** The family of its sockets. */
   readonly type: 'udp4' | 'udp6'
-  /** An address of the host's own, and one that is none. */
+  /** An address that the host has. */
   readonly address: string
+  /** An address that it does not have. */
   readonly nowhere: string
   /** The first of four free ports. */
   readonly port: number
