@@ -41,7 +41,7 @@ export interface MulticastStats {
   readonly unheard: number
 }
 
-/** What makes an endpoint a sender or a receiver. */
+/** What makes an endpoint a sender, a receiver or a peer. */
 interface Nature {
   /** What messages call it. */
   readonly noun: string
@@ -94,7 +94,7 @@ export interface Chart {
   readonly kernelDrops: () => Promise<number | undefined>
 }
 
-/** The members that a sender and a receiver share, and how their parts hang together. */
+/** The members that all classes share, and how their parts hang together. */
 export abstract class Endpoint<
   Incoming,
   Events extends MulticastEvents<Incoming> = MulticastEvents<Incoming>,

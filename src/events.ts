@@ -75,7 +75,7 @@ export interface Emitting<Events extends typed.EventMap> extends typed.default<E
   once<Event extends keyof Events>(event: Event, listener: Events[Event]): this
 }
 
-/** node:events' EventEmitter, seen through typed-emitter: what senders and receivers extend. */
+/** node:events' EventEmitter, seen through typed-emitter: what senders, receivers and peers extend. */
 export const Emitter: new <Events extends typed.EventMap>() => Emitting<Events> =
   EventEmitter as new <Events extends typed.EventMap>() => Emitting<Events>
 

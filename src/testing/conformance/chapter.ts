@@ -6,7 +6,7 @@ import type { PeerSocket } from './peer.js'
 export interface ConformanceCase {
   /** A sentence about behaviour, unique among the cases. */
   readonly name: string
-  /** Whether it is about raw sockets, or about senders and receivers. */
+  /** Whether it is about raw sockets, or about senders, receivers and peers. */
   readonly level: 'socket' | 'endpoint'
   /** What the network must have for it. */
   readonly needs: readonly Need[]

@@ -85,8 +85,8 @@ export interface AddressDetails {
 /** What a carrier or its network may lack. */
 export type Need =
   /**
-   * The router and what is behind it, and all else that rests on a TTL in the datagram itself: Linux lets one with
-   * TTL 0 out where no socket of the host has joined.
+   * The router and what is behind it, and all else that depends on the TTL in a datagram: Linux lets one with TTL 0 out
+   * if no socket of the host has joined.
    */
   | 'router'
   /** {@link ConformanceHost.interfaces}. */
@@ -107,16 +107,12 @@ export type Need =
   /** Messages as large as a UDP datagram can be: 65,507 bytes over IPv4, 65,527 over IPv6. */
   | 'full-size'
   /**
-   * `bind` and `connect` that have done what they do when the lookup has answered, as the kernel's have: with a
-   * server in between they cannot.
+   * `bind` and `connect` that have happened once the lookup has answered, as the kernel's have. A carrier that asks a
+   * server first cannot have it.
    */
   | 'sync-bind'
   /** What a `dgram.Socket` has beyond the `DatagramSocket` that the library uses. */
   | 'dgram'
-  /** A `send` that has resolved has arrived at the other hosts, whatever is told to these next. */
-  | 'arrival'
-  /** Messages as large as a UDP datagram can be: 65,507 bytes over IPv4, 65,527 over IPv6. */
-  | 'full-size'
 
 /** The groups that the router forwards. */
 export const routedGroups: readonly string[] = ['239.1.2.3', 'ff05::1:3']
