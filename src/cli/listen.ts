@@ -1,10 +1,11 @@
 import { reasonOf } from '../errors.js'
 import type { Remote } from '../events.js'
 import { MulticastReceiver } from '../receiver.js'
-import { styled, untilEnded } from './output.js'
+import { printFrom, remark, untilEnded } from './output.js'
 import { showing } from './payload.js'
 import { integerOf, interfacesOf, parsed, status, target } from './usage.js'
 
+/** What `typed-multicast listen --help` prints. */
 export const listenHelp = `Usage: typed-multicast listen GROUP PORT [options]
 
 Joins a group and prints what arrives, one line for each datagram, until Ctrl-C.
@@ -58,7 +59,7 @@ export async function listen(args: readonly string[]): Promise<number> {
   receiver.on('timeout', () => {
     if (heard === 0) {
       const advice = `typed-multicast doctor ${group} ${port} may say why`
-      console.error(styled(process.stderr, 'dim', `nothing in ${timeout} ms; ${advice}`))
+      remark(`nothing in ${timeout} ms; ${advice}`)
     }
     receiver.close()
   })
@@ -66,22 +67,21 @@ export async function listen(args: readonly string[]): Promise<number> {
   const closed = new Promise<void>((resolve) => receiver.once('close', resolve))
   await receiver.ready()
   const on = receiver.memberships.map(({ interface: name }) => name).join(', ')
-  const says = `listening to ${group} port ${port} on ${on || 'no interface yet'}`
-  console.error(styled(process.stderr, 'dim', says))
+  remark(`listening to ${group} port ${port} on ${on || 'no interface yet'}`)
   const stats = values.stats ? setInterval(rates(receiver), 1000) : undefined
   await closed
   clearInterval(stats)
   return heard === 0 && timeout !== undefined ? status.bad : status.good
 }
 
-function print({ address, port }: Remote, data: Buffer, show: (data: Buffer) => string): void {
+function print(remote: Remote, data: Buffer, show: (data: Buffer) => string): void {
   let shown: string
   try {
     shown = show(data)
   } catch (error) {
     shown = `${data.toString('hex')} (${reasonOf(error)})`
   }
-  console.log(`${styled(process.stdout, 'dim', `${address} port ${port}:`)} ${shown}`)
+  printFrom(remote, shown)
 }
 
 /** Prints what has come since it was called last. */
