@@ -3,7 +3,7 @@ import type { Remote } from '../events.js'
 import { MulticastReceiver } from '../receiver.js'
 import { printFrom, remark, untilEnded } from './output.js'
 import { showing } from './payload.js'
-import { integerOf, interfacesOf, parsed, status, target } from './usage.js'
+import { asTyped, integerOf, interfacesOf, parsed, status, target } from './usage.js'
 
 /** What `typed-multicast listen --help` prints. */
 export const listenHelp = `Usage: typed-multicast listen GROUP PORT [options]
@@ -41,15 +41,18 @@ export async function listen(args: readonly string[]): Promise<number> {
   const show = showing(values)
   const count = integerOf('--count', values.count, 1, Number.MAX_SAFE_INTEGER)
   const timeout = integerOf('--timeout', values.timeout, 1, 2 ** 31 - 1)
-  const receiver = new MulticastReceiver({
-    group,
-    port,
-    interfaces: interfacesOf(values.interface, group),
-    sources: values.source,
-    timeout,
-    // A group may be busy: what does not fit is counted, and shown by --stats.
-    recvBufferSize: 2 ** 22,
-  })
+  const receiver = asTyped(
+    () =>
+      new MulticastReceiver({
+        group,
+        port,
+        interfaces: interfacesOf(values.interface, group),
+        sources: values.source,
+        timeout,
+        // A group may be busy: what does not fit is counted, and shown by --stats.
+        recvBufferSize: 2 ** 22,
+      }),
+  )
   let heard = 0
   receiver.on('message', (data, remote) => {
     heard += 1

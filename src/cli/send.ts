@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { MulticastSender } from '../sender.js'
 import { printFrom, remark, untilEnded } from './output.js'
 import { packed, showing } from './payload.js'
-import { integerOf, interfacesOf, parsed, status, target, UsageError } from './usage.js'
+import { asTyped, integerOf, interfacesOf, parsed, status, target, UsageError } from './usage.js'
 
 /** What `typed-multicast send --help` prints. */
 export const sendHelp = `Usage: typed-multicast send GROUP PORT MESSAGE... [options]
@@ -44,14 +44,17 @@ export async function send(args: readonly string[]): Promise<number> {
   if (isInput && count > 1)
     throw new UsageError('standard input can be sent once: leave --count out')
   const messages = values.struct === undefined ? words : [packed(values.struct, words)]
-  const sender = new MulticastSender({
-    group,
-    port,
-    interfaces: interfacesOf(values.interface, group),
-    followInterfaces: false,
-    ttl: integerOf('--ttl', values.ttl, 0, 255),
-    timeout: wait,
-  })
+  const sender = asTyped(
+    () =>
+      new MulticastSender({
+        group,
+        port,
+        interfaces: interfacesOf(values.interface, group),
+        followInterfaces: false,
+        ttl: integerOf('--ttl', values.ttl, 0, 255),
+        timeout: wait,
+      }),
+  )
   const ended = new AbortController()
   untilEnded(() => ended.abort())
   let sent = 0
