@@ -1,19 +1,23 @@
 import type { Figure, Quartiles } from './findings.js'
+import { progress } from './progress.js'
 
 /** What each round measured of each; rounds in which one could not be measured are missing. */
 export type Comparison<Name extends string> = Readonly<Record<Name, number>>[]
 
-/** Measures all in turn, in alternating order, so that what disturbs the machine hits them alike. */
+/**
+ * Measures all in turn, in alternating order, so that what disturbs the machine hits them alike. `step` is what it
+ * shows as its progress.
+ */
 export async function compare<Name extends string>(
   names: readonly Name[],
   measure: (name: Name) => Promise<number | undefined>,
   { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
-  onRound: (round: number) => void,
+  step: string,
 ): Promise<Comparison<Name>> {
   const results: Comparison<Name> = []
   const deadline = performance.now() + seconds * 1000
   for (let round = 1; round <= rounds && performance.now() < deadline; round += 1) {
-    onRound(round)
+    progress(step, `round ${round} of ${rounds}`)
     const measured = new Map<Name, number>()
     for (const name of round % 2 === 0 ? names : names.toReversed()) {
       const value = await measure(name)

@@ -2,7 +2,7 @@
 import { save } from './save/save.js'
 
 const args = process.argv.slice(2)
-const unknown = args.find((arg) => !['--save', '--brief', '--json'].includes(arg))
+const unknown = args.find((arg) => !['--save', '--brief'].includes(arg))
 if (unknown !== undefined) {
   console.error(`What is ${unknown}? npm run bench [-- --save] [--brief]`)
   process.exitCode = 2

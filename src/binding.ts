@@ -189,6 +189,8 @@ export class Sockets {
     if (this.#isOpened) {
       // A send may wait for this socket, which is refused rather than late.
       this.settled(socket).catch((cause) => {
+        // It may have been closed meanwhile, as its interface went.
+        if (!this.#open.has(socket)) return
         onError(cause)
         onLost()
       })

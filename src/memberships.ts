@@ -152,7 +152,7 @@ export class Memberships {
 
   /** Whether {@link follow} has something to do after a look. */
   mustFollow({ isNew }: Sight): boolean {
-    return isNew || this.#isUnsettled || this.#asks.all.some(({ wanted }) => wanted === 'default')
+    return isNew || this.#isUnsettled || this.#asks.all.some(({ wanted }) => wanted === DEFAULT)
   }
 
   /** Joins what is asked for and is there now, and leaves what has moved elsewhere. */
@@ -169,7 +169,7 @@ export class Memberships {
     const all = this.members.joined
     for (const ask of all.length > 0 ? this.#asks.all : []) {
       if (ask.wanted === 'all' || this.#isHeld(ask.joined)) continue
-      const name = ask.wanted === 'default' ? undefined : nameOf(ask.wanted)
+      const name = ask.wanted === DEFAULT ? undefined : nameOf(ask.wanted)
       ask.joined = all.find(
         ({ on, membership }) =>
           membership.source === ask.source &&
@@ -291,7 +291,7 @@ export class Memberships {
   #whyNot({ wanted }: Ask, table: NetworkInterfaces): string {
     const { group } = this.#settings
     if (wanted === 'all') return noInterface(group).message
-    if (wanted === 'default') return `there is no route to ${group.address}`
+    if (wanted === DEFAULT) return `there is no route to ${group.address}`
     return whyNotFound(table, group, wanted)
   }
 
@@ -326,9 +326,9 @@ export class Memberships {
   /** Where to join; by what the system picks it is found out only where that is followed. */
   async #targets(wanted: Wanted): Promise<readonly Target[]> {
     const { group, networkInterfaces: list, followInterfaces } = this.#settings
-    if (wanted === 'default') {
+    if (wanted === DEFAULT) {
       if (!followInterfaces) return [{ on: undefined, name: DEFAULT }]
-      const targets = await this.#where('default', list())
+      const targets = await this.#where(DEFAULT, list())
       if (targets.length > 0) return targets
       const why = `There is no route to ${group.address}, which 'default' needs: add one, or name an interface`
       throw new MulticastError('ERR_MULTICAST_INTERFACE', why)
@@ -358,7 +358,7 @@ export class Memberships {
       const joined = this.#asks.all.find((ask) => ask.wanted === wanted)?.joined
       return this.#isHeld(joined) ? joined.membership.interface : wanted
     }
-    if (wanted === 'default') return wanted
+    if (wanted === DEFAULT) return wanted
     // By an address that interfaces share, the system has joined on whichever it found.
     const by = this.members.joined.find(({ on }) => on?.handle === wanted)
     if (by !== undefined) return by.membership.interface

@@ -511,8 +511,7 @@ function isCodec(value: unknown, option: string): Codec<never, unknown> {
     return codec as Codec<never, unknown>
   }
   const wanted = 'an object with encode() and decode()'
-  const { code, message } = wrongValue('ERR_MULTICAST_OPTION', option, wanted, value)
   const isName = value === 'bytes' || value === 'text' || value === 'json'
   const remedy = isName ? `: import { ${value} } from 'typed-multicast'` : ''
-  throw new MulticastError(code, message + remedy)
+  throw wrongValue('ERR_MULTICAST_OPTION', option, wanted, value, remedy)
 }

@@ -383,8 +383,6 @@ export class Outgoing {
     let now = way
     for (let next = this.#mended.get(now); next; next = this.#mended.get(now)) now = next
     if (now !== way) return now
-    // It may have been put aside meanwhile, and its socket closed.
-    if (![...this.#ways, ...this.#parked].includes(way)) return `${asked} is no longer used`
     const { group, networkInterfaces } = this.#settings
     let why = lostInterface(on?.given ?? asked, group)
     // Closed as its interface went, which may be there again: then it is sent through by another way, if at all.

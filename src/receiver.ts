@@ -107,8 +107,8 @@ export class MulticastReceiver<Message = Buffer, in Reply = Counterpart<Message>
   constructor(options: object, kind: Kind)
   constructor(options: ReceiverOptions & { codec?: unknown; replyCodec?: unknown }, kind?: Kind) {
     // A second argument is a peer's alone, whatever a program in plain JavaScript passes.
-    const isOther = kind !== undefined && new.target !== MulticastReceiver
-    const { noun, settings, debug, port, outgoing } = isOther ? kind : receiverKind(options)
+    const { noun, settings, debug, port, outgoing } =
+      kind?.noun === 'peer' ? kind : receiverKind(options)
     super({
       noun,
       debug,

@@ -204,12 +204,13 @@ export function isList(
   throw wrongValue(code, option, wanted, value)
 }
 
-/** The error for a value that an option cannot have. */
+/** The error for a value that an option cannot have. `remedy` ends its message. */
 export function wrongValue(
   code: MulticastErrorCode,
   option: string,
   wanted: string,
   value: unknown,
+  remedy = '',
 ): MulticastError {
-  return new MulticastError(code, `${option} must be ${wanted}, but is ${shown(value)}`)
+  return new MulticastError(code, `${option} must be ${wanted}, but is ${shown(value)}${remedy}`)
 }

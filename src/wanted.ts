@@ -55,10 +55,10 @@ function checkThere(
 }
 
 function parseWanted(value: unknown, option: string): Wanted {
-  if (value === 'all' || value === 'default') return value
+  if (value === 'all' || value === DEFAULT) return value
   const list = typeof value === 'string' ? [value] : value
   if (Array.isArray(list) && list.length > 0) {
-    const word = list.find((one) => one === 'all' || one === 'default')
+    const word = list.find((one) => one === 'all' || one === DEFAULT)
     if (word !== undefined) {
       throw new MulticastError(
         'ERR_MULTICAST_INTERFACE',

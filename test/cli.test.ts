@@ -8,6 +8,7 @@ import { command } from '../src/cli/command.js'
 import { MulticastReceiver, MulticastSender, text } from '../src/index.js'
 import { scenario } from './lab.js'
 import { group, keep } from './loopback.js'
+import { Output } from './output.js'
 import { build } from './tree.js'
 
 const main = join(build, 'src/cli/main.js')
@@ -174,6 +175,19 @@ scenario('listen waits for an interface where there is none', [], async (lab, t)
   t.after(() => clearInterval(timer))
   const [heard] = await once(child.stdout?.setEncoding('utf8') ?? child, 'data')
   assert.match(heard, /^127\.0\.0\.1 port \d+: x\n$/)
+})
+
+scenario('send fails where there is no interface, which is no wrong usage', [], async (lab) => {
+  const host = lab.host()
+  host.ip('link set lo down')
+  const args = [process.execPath, main, 'send', group, '10000', 'x']
+  const child = host.spawn(args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const output = new Output(child, child.stderr)
+  const [status] = await once(child, 'close')
+  assert.equal(status, 1)
+  const [said = '', ...more] = output.lines
+  assert.match(said, /^There is no interface with an IPv4 address to send through: /)
+  assert.deepEqual(more, [])
 })
 
 test('send says so where there is nothing to send', async (t) => {

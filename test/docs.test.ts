@@ -7,7 +7,6 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { before, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { commands as cli } from '../src/cli/command.js'
 import * as doctor from '../src/doctor/index.js'
 import * as main from '../src/index.js'
@@ -16,7 +15,7 @@ import * as cases from '../src/testing/conformance/index.js'
 import * as testing from '../src/testing/index.js'
 import * as unicast from '../src/unicast/index.js'
 import { type Block, blocks, documents, type Example, examples, files } from './blocks.js'
-import { lacking, scenario } from './lab.js'
+import { lacking, scenario, until } from './lab.js'
 import { Output } from './output.js'
 import { compiled, folder, run, write } from './project.js'
 import { build, root } from './tree.js'
@@ -150,12 +149,9 @@ scenario('what runs until Ctrl-C prints what is shown', [], async (lab) => {
       await plug()
     } else {
       const [, group = ''] = /group: '([\d.]+)'/.exec(code) ?? []
-      for (let tries = 1; !one.groups('lo').includes(group); tries += 1) {
-        assert.ok(tries < 1000, `${group} is not joined`)
-        await delay(10)
-      }
-      const main = join(build, 'src/cli/main.js')
-      one.spawn(['sh', '-c', `exec "$0" "$1" ${sent}`, process.execPath, main], { stdio: 'ignore' })
+      await until(`${group} is joined`, () => one.groups('lo').includes(group))
+      const own = join(build, 'src/cli/main.js')
+      one.spawn(['sh', '-c', `exec "$0" "$1" ${sent}`, process.execPath, own], { stdio: 'ignore' })
     }
     const portless = (text: string) => text.replace(/port \d+/g, 'port N')
     const shown = portless((sent === undefined ? next : after)?.code ?? '').split('\n')

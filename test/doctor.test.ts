@@ -15,7 +15,7 @@ import {
   MulticastSender,
 } from '../src/index.js'
 import { MockNetwork } from '../src/testing/index.js'
-import { type Host, type Lab, scenario } from './lab.js'
+import { type Host, type Lab, scenario, until } from './lab.js'
 import { openSockets } from './told.js'
 
 const [group, port] = ['239.255.29.71', 10010]
@@ -95,12 +95,6 @@ function sh(command: string): void {
 }
 
 const quiet: DiagnoseOptions = { ...where, quiet: true }
-/** What the kernel has no event for: that an address, a carrier or their loss has got to the table. */
-async function until(answer: () => boolean): Promise<void> {
-  for (const end = Date.now() + 10_000; !answer(); await new Promise((f) => setTimeout(f, 5))) {
-    assert.ok(Date.now() < end)
-  }
-}
 const has = (name: string, address: string) => () =>
   networkInterfaces()[name]?.some((info) => info.address.startsWith(address)) ?? false
 
@@ -126,13 +120,13 @@ scenario('the passive look names what is wrong with the interfaces', [], async (
 
   for (const wanted of [{}, { interfaces: 'e0' }]) {
     far.ip('link set e0 down')
-    await until(() => !has('e0', '10.')())
+    await until('e0 has lost its carrier', () => !has('e0', '10.')())
     onlyBad(await findings(wanted), 'interfaces', /e0 is up, but has no carrier/)
     here.ip('link set e0 down')
     onlyBad(await findings(wanted), 'interfaces', /e0 is down/)
     here.ip('link set e0 up')
     far.ip('link set e0 up')
-    await until(has('e0', '10.'))
+    await until('e0 has its address', has('e0', '10.'))
   }
 
   here.ip('addr del 10.0.0.1/24 dev e0')
@@ -395,7 +389,7 @@ const rows: {
       program.kill('SIGSTOP')
       await traffic.to(...toGroup)
       const drops = /^\s*\d+: \S+:271A .* [1-9]\d*\s*$/m
-      await until(() => drops.test(readFileSync('/proc/net/udp', 'utf8')))
+      await until('some are dropped', () => drops.test(readFileSync('/proc/net/udp', 'utf8')))
       return () => {
         program.kill('SIGKILL')
         return once(program, 'exit')

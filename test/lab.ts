@@ -17,7 +17,7 @@ import type { Peer } from '../src/testing/conformance/peer.js'
 import type { UnicastOptions } from '../src/unicast/index.js'
 import { Machine } from './machine.js'
 import { unavailable } from './namespace.js'
-import { peerProgram, startedPeer } from './peer.js'
+import { peerOptions, peerProgram, startedPeer } from './peer.js'
 import { isCI, root } from './tree.js'
 
 /** Milliseconds that anything may take. */
@@ -44,7 +44,7 @@ function lacks(need: string): boolean {
 }
 
 /** Asks again until the answer is yes: for what the kernel or a daemon gives no event for. */
-async function until(what: string, answer: () => boolean): Promise<void> {
+export async function until(what: string, answer: () => boolean): Promise<void> {
   for (const end = Date.now() + BOUND; !answer(); await delay(5)) {
     assert.ok(Date.now() < end, `not within ${BOUND} ms: ${what}`)
   }
@@ -159,10 +159,8 @@ export class Host {
    */
   peer(unicast?: UnicastOptions): Promise<Peer> {
     if (unicast === undefined) return this.#machine.peer()
-    // Standard output belongs to the test runner.
-    const options: SpawnOptions = { stdio: ['ignore', 2, 2, 'ipc'], serialization: 'advanced' }
     const carrier = JSON.stringify(unicast)
-    return startedPeer(this.spawn([process.execPath, peerProgram, carrier], options))
+    return startedPeer(this.spawn([process.execPath, peerProgram, carrier], peerOptions))
   }
 
   /** Makes this host a multicast router: smcroute forwards what `rules` say. */

@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import type { Peer } from '../src/testing/conformance/peer.js'
 import { Ip } from './ip.js'
 import { mortal } from './namespace.js'
-import { peerProgram, startedPeer } from './peer.js'
+import { peerOptions, peerProgram, startedPeer } from './peer.js'
 
 /** A peer and its process. */
 interface Served {
@@ -15,6 +15,7 @@ interface Served {
   readonly peer: Peer
 }
 
+/** One network namespace. */
 export class Machine {
   static #own: Machine | undefined
   static #made = 0
@@ -45,8 +46,10 @@ export class Machine {
 
   /** One that nobody uses. */
   static take(): Machine {
+    const unused = Machine.#unused.pop()
+    if (unused !== undefined) return unused
     Machine.#made += 1
-    return Machine.#unused.pop() ?? new Machine(`h${Machine.#made}`)
+    return new Machine(`h${Machine.#made}`)
   }
 
   /** Ends the processes that wait for a next scenario. */
@@ -106,9 +109,7 @@ export class Machine {
   }
 
   async #start(): Promise<Served> {
-    // Standard output belongs to the test runner.
-    const options: SpawnOptions = { stdio: ['ignore', 2, 2, 'ipc'], serialization: 'advanced' }
-    const child = this.spawn([process.execPath, peerProgram], options)
+    const child = this.spawn([process.execPath, peerProgram], peerOptions)
     return { child, peer: await startedPeer(child) }
   }
 
@@ -123,10 +124,11 @@ export class Machine {
 
   /** Takes away the interfaces that it has been given. */
   #unplug(): void {
-    for (const name of links(this.#state())) {
-      if (links(this.#before).includes(name)) continue
+    const now = () => links(this.ip.run('link show'))
+    const before = links(this.#before)
+    for (const name of now()) {
       // With one end of a cable goes the other, which may be here too.
-      if (links(this.#state()).includes(name)) this.ip.run(`link del dev ${name}`)
+      if (!before.includes(name) && now().includes(name)) this.ip.run(`link del dev ${name}`)
     }
   }
 

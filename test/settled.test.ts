@@ -225,3 +225,20 @@ test('a join that waits rejects when the receiver is closed', async () => {
   await receiver.close()
   await refused
 })
+
+test('what the carrier refuses of a socket that is no longer used ends nothing', async () => {
+  const { carrier, waiting, host } = slowHost()
+  const sender = new MulticastSender({ ...where, ...carrier, interfaces: 'all' })
+  await settleAll(waiting)
+  await sender.ready()
+  sender.on('error', (error) => assert.fail(error))
+  host.add('eth1')
+  await network.settled()
+  assert.equal(waiting.length, 1)
+  host.remove('eth1')
+  await network.settled()
+  assert.deepEqual(sender.interfaces, ['eth0'])
+  for (const { reject } of waiting.splice(0)) reject(new Error('no permission'))
+  await network.settled()
+  assert.equal(await sender.send('x'), 1)
+})

@@ -49,14 +49,8 @@ async function awaitedSends(window: number): Promise<Row> {
       return sends.perRound / seconds
     }
     for (const side of sides) await program.ask({ side, window, count: sends.warmUp })
-    rounds.push(
-      ...(await compare(sides, rate, sends, (round) => {
-        progress(
-          `awaited sends, ${label}: process ${n} of ${processes}`,
-          `round ${round} of ${sends.rounds}`,
-        )
-      })),
-    )
+    const step = `awaited sends, ${label}: process ${n} of ${processes}`
+    rounds.push(...(await compare(sides, rate, sends, step)))
     await program.stop()
   }
   const shown = (perSecond: number) => `${Math.round(perSecond).toLocaleString('en-US')}/s`
@@ -87,14 +81,8 @@ async function costOfDatagrams(timeout: string): Promise<Row> {
       return each
     }
     for (const side of sides) await cost(side, receives.warmUp)
-    rounds.push(
-      ...(await compare(sides, cost, receives, (round) => {
-        progress(
-          `received datagrams, ${label}: process ${n} of ${processes}`,
-          `round ${round} of ${receives.rounds}`,
-        )
-      })),
-    )
+    const step = `received datagrams, ${label}: process ${n} of ${processes}`
+    rounds.push(...(await compare(sides, cost, receives, step)))
     await Promise.all([programs.ours.stop(), programs.raw.stop()])
   }
   source.close()
@@ -117,14 +105,8 @@ async function timeToOpen(what: Opening['what']): Promise<Row> {
     const time = (side: Side, count = openings.perRound): Promise<number> =>
       programs[side].ask<number>({ side, what, count } satisfies Opening)
     for (const side of sides) await time(side, openings.warmUp)
-    rounds.push(
-      ...(await compare(sides, time, openings, (round) => {
-        progress(
-          `opening ${label}: process ${n} of ${processes}`,
-          `round ${round} of ${openings.rounds}`,
-        )
-      })),
-    )
+    const step = `opening ${label}: process ${n} of ${processes}`
+    rounds.push(...(await compare(sides, time, openings, step)))
     await Promise.all([programs.ours.stop(), programs.raw.stop()])
   }
   return row(label, rounds, (seconds) => `${(seconds * 1000).toFixed(0)} ms`, '–')

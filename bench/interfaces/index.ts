@@ -5,7 +5,6 @@ import { chapters } from '../chapters.js'
 import { type Comparison, compare, ratio } from '../compare.js'
 import { effort } from '../effort.js'
 import { Program } from '../program.js'
-import { progress } from '../progress.js'
 import { Report } from '../report.js'
 import { type Side, senderOn, sides } from '../sides.js'
 import { enter, isInside, makeInterfaces } from './namespace.js'
@@ -52,11 +51,8 @@ async function sending(window: number): Promise<void> {
       return answer?.seconds ?? Number.NaN
     }
     for (const each of names) await run(each, sends.warmUp)
-    rounds.push(
-      ...(await compare(names, run, sends, (round) => {
-        progress(`${name}: process ${n} of ${processes}`, `round ${round} of ${sends.rounds}`)
-      })),
-    )
+    const step = `${name}: process ${n} of ${processes}`
+    rounds.push(...(await compare(names, run, sends, step)))
     for (const program of programs.values()) await program.stop()
   }
   report.add({

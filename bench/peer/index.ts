@@ -9,7 +9,6 @@ import type { Row } from '../findings.js'
 import { batch, costOfReceiving, openSource } from '../flood.js'
 import { enter, isInside, makeInterfaces } from '../interfaces/namespace.js'
 import { Program } from '../program.js'
-import { progress } from '../progress.js'
 import { Report } from '../report.js'
 import { group, host, type Side, sides } from '../sides.js'
 import { type Kind, kinds, type On } from './peering.js'
@@ -81,11 +80,8 @@ async function measureSends(
       return answer?.cpu ?? Number.NaN
     }
     for (const each of names) await cost(each, sends.warmUp)
-    rounds.push(
-      ...(await compare(names, cost, sends, (round) => {
-        progress(`sends, ${family}, ${how}: process ${n} of ${processes}`, `round ${round}`)
-      })),
-    )
+    const step = `sends, ${family}, ${how}: process ${n} of ${processes}`
+    rounds.push(...(await compare(names, cost, sends, step)))
     for (const program of programs.values()) await program.stop()
   }
   return counts.map((count) => {
@@ -127,11 +123,8 @@ async function measureReceiving(): Promise<Row[]> {
       return program && costOfReceiving(program, source, count)
     }
     for (const name of names) await cost(name, receives.warmUp)
-    rounds.push(
-      ...(await compare(names, cost, receives, (round) => {
-        progress(`receiving: process ${n} of ${processes}`, `round ${round} of ${receives.rounds}`)
-      })),
-    )
+    const step = `receiving: process ${n} of ${processes}`
+    rounds.push(...(await compare(names, cost, receives, step)))
     for (const program of programs.values()) await program.stop()
   }
   source.close()

@@ -4,7 +4,6 @@ import { chapters } from '../chapters.js'
 import { type Comparison, compare, ratio } from '../compare.js'
 import { effort } from '../effort.js'
 import { Program } from '../program.js'
-import { progress } from '../progress.js'
 import { Report } from '../report.js'
 
 /** Processes, since the compiler's choices differ from one process to the next. */
@@ -23,11 +22,8 @@ for (let n = 1; n <= processes; n += 1) {
     return perSecond
   }
   for (const way of ways) await rate(way, sends.warmUp)
-  rounds.push(
-    ...(await compare(ways, rate, sends, (round) => {
-      progress(`process ${n} of ${processes}`, `round ${round} of ${sends.rounds}`)
-    })),
-  )
+  const step = `process ${n} of ${processes}`
+  rounds.push(...(await compare(ways, rate, sends, step)))
   await program.stop()
 }
 report.add({

@@ -16,6 +16,7 @@ export interface Conditions {
 /** The packages that `Struct` is compared with. */
 const packages = ['python-struct', 'jspack', 'binary-parser']
 
+/** What they are on this machine. Throws where there is no python3: half of a chapter would be missing. */
 export function conditions(): Conditions {
   const { node, processor, cores, kernel } = machine
   const python = execFileSync('python3', ['--version'], { encoding: 'utf8' })

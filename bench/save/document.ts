@@ -5,6 +5,7 @@ import type { Conditions } from './conditions.js'
 /** What each bench found. */
 export type Found = Readonly<Record<Name, Findings>>
 
+/** Of the benches, in the order of the document. */
 export const names = Object.keys(chapters) as Name[]
 
 /** How long all of them take, in minutes. */

@@ -7,7 +7,6 @@ import type { Row } from '../findings.js'
 import { batch, costOfReceiving, openSource } from '../flood.js'
 import type { Opening } from '../opening.js'
 import { Program } from '../program.js'
-import { progress } from '../progress.js'
 import { Report } from '../report.js'
 import type { Side } from '../sides.js'
 import { buildAt, commitOf } from './revision.js'
@@ -92,11 +91,8 @@ async function measured(
     const run = (each: Name, count = perRound): Promise<number | undefined> =>
       measure(programs[each], each === 'raw' ? 'raw' : 'ours', count)
     for (const each of names) await run(each, warmUp)
-    rounds.push(
-      ...(await compare(names, run, bounds, (round) => {
-        progress(`${name}: process ${n} of ${processes}`, `round ${round} of ${bounds.rounds}`)
-      })),
-    )
+    const step = `${name}: process ${n} of ${processes}`
+    rounds.push(...(await compare(names, run, bounds, step)))
     for (const each of names) await programs[each].stop()
   }
   const pairs = [

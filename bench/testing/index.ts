@@ -48,11 +48,8 @@ async function againstSockets({ what, label, perRound }: (typeof cases)[number])
     const measure = (side: Side, count: number = perRound): Promise<number> =>
       program.ask<number>({ what, side, count } satisfies Question)
     for (const side of sides) await measure(side)
-    all.push(
-      ...(await compare(sides, measure, { rounds, seconds: 20 }, (round) => {
-        progress(`${label}: process ${n} of ${processes}`, `round ${round} of ${rounds}`)
-      })),
-    )
+    const step = `${label}: process ${n} of ${processes}`
+    all.push(...(await compare(sides, measure, { rounds, seconds: 20 }, step)))
     await program.stop()
   }
   const each = (side: Side): string => {

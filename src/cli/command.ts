@@ -5,7 +5,7 @@ import { doctor, doctorHelp } from './doctor.js'
 import { listen, listenHelp } from './listen.js'
 import { styled } from './output.js'
 import { send, sendHelp } from './send.js'
-import { isUsage, status } from './usage.js'
+import { status, UsageError } from './usage.js'
 
 const help = `Usage: typed-multicast COMMAND
 
@@ -54,7 +54,7 @@ export async function command([name = '', ...args]: readonly string[]): Promise<
     return await known.run(args)
   } catch (error) {
     console.error(styled(process.stderr, 'red', reasonOf(error)))
-    if (!isUsage(error)) return status.bad
+    if (!(error instanceof UsageError)) return status.bad
     console.error(`typed-multicast ${name} --help says how to use it`)
     return status.usage
   }

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { diagnose, type Finding } from '../doctor/index.js'
 import { ownGroup } from '../doctor/subject.js'
 import { styled, whenUnread } from './output.js'
-import { integerOf, interfacesOf, parsed, status, target } from './usage.js'
+import { asTyped, integerOf, interfacesOf, parsed, status, target } from './usage.js'
 
 /** What `typed-multicast doctor --help` prints. */
 export const doctorHelp = `Usage: typed-multicast doctor [GROUP PORT] [options]
@@ -41,14 +41,16 @@ export async function doctor(args: readonly string[]): Promise<number> {
   })
   const watched = integerOf('--for', values.for, 1, 2 ** 31 - 1)
   const asked = positionals.length > 0 ? target(positionals) : undefined
-  const findings = diagnose({
-    ...asked,
-    // One that is not there is what the doctor is asked about.
-    interfaces: interfacesOf(values.interface, asked?.group ?? ownGroup, true),
-    ttl: integerOf('--ttl', values.ttl, 0, 255),
-    watch: watched ?? (values.watch ? WATCH : undefined),
-    quiet: values.quiet,
-  })
+  const findings = asTyped(() =>
+    diagnose({
+      ...asked,
+      // One that is not there is what the doctor is asked about.
+      interfaces: interfacesOf(values.interface, asked?.group ?? ownGroup, true),
+      ttl: integerOf('--ttl', values.ttl, 0, 255),
+      watch: watched ?? (values.watch ? WATCH : undefined),
+      quiet: values.quiet,
+    }),
+  )
   let isRead = true
   whenUnread(() => {
     isRead = false

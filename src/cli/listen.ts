@@ -1,10 +1,11 @@
 import { reasonOf } from '../errors.js'
 import type { Remote } from '../events.js'
 import { MulticastReceiver } from '../receiver.js'
-import { styled, untilEnded } from './output.js'
+import { printFrom, remark, untilEnded } from './output.js'
 import { showing } from './payload.js'
-import { integerOf, interfacesOf, parsed, status, target } from './usage.js'
+import { asTyped, integerOf, interfacesOf, parsed, status, target } from './usage.js'
 
+/** What `typed-multicast listen --help` prints. */
 export const listenHelp = `Usage: typed-multicast listen GROUP PORT [options]
 
 Joins a group and prints what arrives, one line for each datagram, until Ctrl-C.
@@ -40,15 +41,18 @@ export async function listen(args: readonly string[]): Promise<number> {
   const show = showing(values)
   const count = integerOf('--count', values.count, 1, Number.MAX_SAFE_INTEGER)
   const timeout = integerOf('--timeout', values.timeout, 1, 2 ** 31 - 1)
-  const receiver = new MulticastReceiver({
-    group,
-    port,
-    interfaces: interfacesOf(values.interface, group),
-    sources: values.source,
-    timeout,
-    // A group may be busy: what does not fit is counted, and shown by --stats.
-    recvBufferSize: 2 ** 22,
-  })
+  const receiver = asTyped(
+    () =>
+      new MulticastReceiver({
+        group,
+        port,
+        interfaces: interfacesOf(values.interface, group),
+        sources: values.source,
+        timeout,
+        // A group may be busy: what does not fit is counted, and shown by --stats.
+        recvBufferSize: 2 ** 22,
+      }),
+  )
   let heard = 0
   receiver.on('message', (data, remote) => {
     heard += 1
@@ -58,7 +62,7 @@ export async function listen(args: readonly string[]): Promise<number> {
   receiver.on('timeout', () => {
     if (heard === 0) {
       const advice = `typed-multicast doctor ${group} ${port} may say why`
-      console.error(styled(process.stderr, 'dim', `nothing in ${timeout} ms; ${advice}`))
+      remark(`nothing in ${timeout} ms; ${advice}`)
     }
     receiver.close()
   })
@@ -66,22 +70,21 @@ export async function listen(args: readonly string[]): Promise<number> {
   const closed = new Promise<void>((resolve) => receiver.once('close', resolve))
   await receiver.ready()
   const on = receiver.memberships.map(({ interface: name }) => name).join(', ')
-  const says = `listening to ${group} port ${port} on ${on || 'no interface yet'}`
-  console.error(styled(process.stderr, 'dim', says))
+  remark(`listening to ${group} port ${port} on ${on || 'no interface yet'}`)
   const stats = values.stats ? setInterval(rates(receiver), 1000) : undefined
   await closed
   clearInterval(stats)
   return heard === 0 && timeout !== undefined ? status.bad : status.good
 }
 
-function print({ address, port }: Remote, data: Buffer, show: (data: Buffer) => string): void {
+function print(remote: Remote, data: Buffer, show: (data: Buffer) => string): void {
   let shown: string
   try {
     shown = show(data)
   } catch (error) {
     shown = `${data.toString('hex')} (${reasonOf(error)})`
   }
-  console.log(`${styled(process.stdout, 'dim', `${address} port ${port}:`)} ${shown}`)
+  printFrom(remote, shown)
 }
 
 /** Prints what has come since it was called last. */

@@ -16,6 +16,7 @@ export interface Shape {
   readonly struct?: string | undefined
 }
 
+/** How datagrams are to be shown. Throws a UsageError for flags that exclude each other, or a wrong format. */
 export function showing({ text, json, hex, struct }: Shape): Show {
   const asked = [
     text && '--text',

@@ -1,10 +1,11 @@
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MulticastSender } from '../sender.js'
-import { styled, untilEnded } from './output.js'
+import { printFrom, remark, untilEnded } from './output.js'
 import { packed, showing } from './payload.js'
-import { integerOf, interfacesOf, parsed, status, target, UsageError } from './usage.js'
+import { asTyped, integerOf, interfacesOf, parsed, status, target, UsageError } from './usage.js'
 
+/** What `typed-multicast send --help` prints. */
 export const sendHelp = `Usage: typed-multicast send GROUP PORT MESSAGE... [options]
 
 Sends each MESSAGE to a group as one datagram; - stands for standard input, one datagram for each line.
@@ -43,22 +44,25 @@ export async function send(args: readonly string[]): Promise<number> {
   if (isInput && count > 1)
     throw new UsageError('standard input can be sent once: leave --count out')
   const messages = values.struct === undefined ? words : [packed(values.struct, words)]
-  const sender = new MulticastSender({
-    group,
-    port,
-    interfaces: interfacesOf(values.interface, group),
-    followInterfaces: false,
-    ttl: integerOf('--ttl', values.ttl, 0, 255),
-    timeout: wait,
-  })
+  const sender = asTyped(
+    () =>
+      new MulticastSender({
+        group,
+        port,
+        interfaces: interfacesOf(values.interface, group),
+        followInterfaces: false,
+        ttl: integerOf('--ttl', values.ttl, 0, 255),
+        timeout: wait,
+      }),
+  )
   const ended = new AbortController()
   untilEnded(() => ended.abort())
   let sent = 0
   let heard = 0
   const show = showing({})
-  sender.on('message', (data, { address, port }) => {
+  sender.on('message', (data, remote) => {
     heard += 1
-    console.log(`${styled(process.stdout, 'dim', `${address} port ${port}:`)} ${show(data)}`)
+    printFrom(remote, show(data))
   })
   const silent = new Promise<void>((resolve) => sender.once('timeout', resolve))
   const aborted = new Promise<void>((resolve) =>
@@ -72,8 +76,7 @@ export async function send(args: readonly string[]): Promise<number> {
         const bytes = await sender.send(message)
         sent += 1
         const size = bytes === 1 ? '1 byte' : `${bytes} bytes`
-        const through = `sent ${size} through ${sender.interfaces.join(', ')}`
-        console.error(styled(process.stderr, 'dim', through))
+        remark(`sent ${size} through ${sender.interfaces.join(', ')}`)
       }
       if (left > 1)
         await Promise.race([delay(interval, undefined, { signal: ended.signal }), aborted]).catch(
@@ -89,6 +92,6 @@ export async function send(args: readonly string[]): Promise<number> {
     await sender.close()
   }
   if (wait === undefined || heard > 0) return status.good
-  if (!ended.signal.aborted) console.error(styled(process.stderr, 'dim', `no reply in ${wait} ms`))
+  if (!ended.signal.aborted) remark(`no reply in ${wait} ms`)
   return status.bad
 }

@@ -2,12 +2,21 @@ import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { parseGroup } from '../address.js'
-import { MulticastError, printable, shown } from '../errors.js'
+import { MulticastError, printable, reasonOf, shown } from '../errors.js'
 import { closest, otherWord } from '../rules.js'
 import { parseInterfaces } from '../wanted.js'
 
 /** What was typed is not how a command is used: exit status 2. */
 export class UsageError extends Error {}
+
+/** Makes something of what was typed. What the library refuses of it at once was typed wrongly. */
+export function asTyped<Made>(make: () => Made): Made {
+  try {
+    return make()
+  } catch (error) {
+    throw error instanceof MulticastError ? new UsageError(reasonOf(error)) : error
+  }
+}
 
 /** Exit statuses. */
 export const status = { good: 0, bad: 1, usage: 2 } as const
@@ -82,23 +91,9 @@ export function interfacesOf<Given extends string | readonly string[]>(
   isWaitedFor = false,
 ): Given | 'all' {
   if (given === undefined) return 'all'
-  const lookup = { group: parseGroup(group), networkInterfaces }
-  parseInterfaces(given, '--interface', lookup, isWaitedFor)
+  asTyped(() => {
+    const lookup = { group: parseGroup(group), networkInterfaces }
+    parseInterfaces(given, '--interface', lookup, isWaitedFor)
+  })
   return given
 }
-
-/** Whether what was typed is wrong, as the library says of an option, and not what the network does. */
-export function isUsage(error: unknown): error is Error {
-  if (error instanceof UsageError) return true
-  return error instanceof MulticastError && ofOptions.has(error.code)
-}
-
-const ofOptions: ReadonlySet<string> = new Set([
-  'ERR_MULTICAST_GROUP',
-  'ERR_MULTICAST_PORT',
-  'ERR_MULTICAST_TTL',
-  'ERR_MULTICAST_TIMEOUT',
-  'ERR_MULTICAST_INTERFACE',
-  'ERR_MULTICAST_SOURCE',
-  'ERR_MULTICAST_OPTION',
-])

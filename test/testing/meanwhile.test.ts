@@ -257,6 +257,35 @@ test('a send that fails late opens no socket for what is no longer used', async 
   assert.equal(open, before)
 })
 
+test('a send that fails late goes out through the interface that is back meanwhile', async () => {
+  const host = hostWith(2)
+  let isHeld = true
+  const failing: (() => void)[] = []
+  const createSocket: MockHost['createSocket'] = (options) => {
+    const socket = host.createSocket(options)
+    const send = socket.send.bind(socket) as (...args: unknown[]) => void
+    const held = (...args: unknown[]): void => {
+      const done = args.at(-1) as (error: Error) => void
+      if (isHeld) failing.push(() => done(errorOf('ENETUNREACH')))
+      else send(...args)
+    }
+    return Object.assign(socket, { send: held })
+  }
+  const options = { group, port, interfaces: 'all', ...host, createSocket, codec: text }
+  const sender = await keep(new MulticastSender(options)).ready()
+  const sent = sender.send('hello')
+  host.remove('e0')
+  await settled()
+  isHeld = false
+  host.add('e0')
+  await settled()
+  for (const fail of failing) fail()
+  await sent
+  await settled()
+  const { failed, sent: count } = sender.stats
+  assert.deepEqual({ failed, sent: count }, { failed: 0, sent: 2 })
+})
+
 test('a socket that was set to its interface as it was opened is not set once more', async () => {
   const host = hostWith(1)
   let open = 0
