@@ -58,6 +58,8 @@ const waiting = [
   'test/following-senders.test',
   'test/following.test',
   'test/mdns.test',
+  'test/memberships.test',
+  'test/recorded.test',
   'test/reports.test',
   'test/soak.test',
   'test/ssdp.test',
@@ -206,7 +208,7 @@ try {
     run(isNamed ? beside : joined(beside), availableParallelism()),
     run(
       names.filter((name) => waiting.includes(name)),
-      availableParallelism(),
+      2 * availableParallelism(),
     ),
   ])
   passed.push(
