@@ -44,7 +44,6 @@ const soaks = ['test/soak-strangers.test']
 
 /** Measure time or fill sockets, so that nothing else may run beside them. */
 const alone = [
-  'test/examples.test',
   'test/leak.test',
   'test/payload.test',
   'test/python.test',
@@ -54,6 +53,7 @@ const alone = [
 /** Wait for most of their time, for looks at the interfaces and for daemons: beside the others they cost little. */
 const waiting = [
   'test/doctor.test',
+  'test/examples.test',
   'test/following-peer.test',
   'test/following-senders.test',
   'test/following.test',
