@@ -19,7 +19,7 @@ export interface Chapter {
 export const chapters = {
   dgram: {
     command: 'npm run bench',
-    minutes: 3,
+    minutes: 2,
     limit: 10,
     title: 'Sending and receiving, beside node:dgram',
     text: `A sender and a receiver beside plain sockets of \`node:dgram\` that do the same, written by hand, on the loopback
@@ -46,7 +46,7 @@ group, as a sender's is that hears no replies.`,
   },
   interfaces: {
     command: 'npm run bench:interfaces',
-    minutes: 2,
+    minutes: 1,
     limit: 6,
     title: 'Sending through several interfaces',
     text: `A send puts one datagram on each interface; \`node:dgram\` has a socket for each. The interfaces are virtual, in
@@ -55,7 +55,7 @@ a network namespace of their own.`,
   },
   peer: {
     command: 'npm run bench:peer',
-    minutes: 3,
+    minutes: 2,
     limit: 10,
     title: 'A peer, beside the same sockets by hand',
     text: `A \`MulticastPeer\` beside sockets of \`node:dgram\` that do the same: one that hears, and for each interface one
@@ -75,7 +75,7 @@ is of two processes in the same window, and can be below zero where other work d
   },
   struct: {
     command: 'npm run bench:struct',
-    minutes: 2,
+    minutes: 1,
     limit: 10,
     title: 'Packing and unpacking',
     text: `A \`Struct\` beside the fastest of several ways to do the same by hand, which check nothing, and beside the
@@ -93,7 +93,7 @@ others give a copy of the bytes.`,
   },
   testing: {
     command: 'npm run bench:testing',
-    minutes: 2,
+    minutes: 1,
     limit: 10,
     title: 'The network in memory, beside real sockets',
     text: `The network for tests, \`MockNetwork\`, beside the same senders and receivers over real sockets on the loopback
