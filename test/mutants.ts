@@ -20,21 +20,21 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import type { Ran } from './coverage.js'
 import { reach, tests } from './imports.js'
 import { type Mutant, mutantsOf, transpiled } from './mutations.js'
 import { build, nameSources, root } from './tree.js'
 
-/** Copies in which tests run at the same time. */
-const WORKERS = 2
+/** Copies in which tests run at the same time. With a mistake in it, many a test only waits. */
+const WORKERS = 2 * availableParallelism()
 /** Milliseconds for a test file to show what its tests run: those that have ended by then are asked. */
 const PATIENCE = 60_000
 /** Milliseconds that tests may take with a mistake, past five times what they take without. */
-const GRACE = 5_000
+const GRACE = 3_000
 /** Milliseconds of tests that a mistake is worth, by what they take without. */
-const BUDGET = 20_000
+const BUDGET = 10_000
 /** Milliseconds that it takes to start a test file. */
 const START = 500
 /** What the shell does first in a new network. Debian keeps ip where not every user looks. */
@@ -126,8 +126,9 @@ class Copy {
 
   /** Runs tests of a file until the first failure, for at most so many milliseconds. */
   run(test: string, limit: number, flags: readonly string[], coverage = ''): Promise<Verdict> {
+    const hurry = reach(test).has('test/lab') ? [] : [`--import=${this.#at('test/hurry')}`]
     const program = [
-      ...[process.execPath, `--import=${this.#at('test/setup')}`, ...flags],
+      ...[process.execPath, `--import=${this.#at('test/setup')}`, ...hurry, ...flags],
       ...['--test-reporter=tap', this.#at(test)],
     ]
     const child = spawn('unshare', [...unshared, `${LOOPBACK} && "$@"`, 'sh', ...program], {

@@ -1,9 +1,7 @@
-import { describe, test } from 'node:test'
 import { conformance, type Need } from '../../src/testing/conformance/index.js'
 import { lacking, scenario } from '../lab.js'
 import { natsNeeds } from '../nats.js'
 import { kernelNetwork, routerNeeds } from './kernel.js'
-import { mockNetwork } from './mock.js'
 import { lackedByNats, natsNetwork } from './nats.js'
 import { lackedByUnicast, unicastNetwork } from './unicast.js'
 
@@ -52,15 +50,3 @@ scenario(
   },
   TIMEOUT,
 )
-
-describe('the mock conforms', () => {
-  // A network of its own for each.
-  for (const { name, level, run } of conformance) {
-    test(`${level}: ${name}`, { timeout: 30_000 }, () => run(mockNetwork()))
-  }
-
-  test('all of them one after another on one network', { timeout: 60_000 }, async () => {
-    const network = mockNetwork()
-    for (const { run } of conformance) await run(network)
-  })
-})
