@@ -32,8 +32,12 @@ export function write(file: string, content: string): Promise<void> {
   return writeFile(join(folder, file), content)
 }
 
-/** What a program prints, errors included. */
-export function run(...args: string[]): Promise<string> {
+interface Printed {
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function outcome(args: readonly string[]): Promise<Printed> {
   const options = {
     cwd: folder,
     // Within another's context a program of tests would report to that.
@@ -41,10 +45,27 @@ export function run(...args: string[]): Promise<string> {
     timeout: 60_000,
   }
   return new Promise((settle) => {
-    execFile(process.execPath, args, options, (error, stdout, stderr) => {
-      settle(stdout + stderr + (error?.killed ? `${args[0]} took too long, and was ended\n` : ''))
+    execFile(process.execPath, [...args], options, (error, stdout, stderr) => {
+      const late = error?.killed ? `${args[0]} took too long, and was ended\n` : ''
+      settle({ stdout, stderr: stderr + late })
     })
   })
+}
+
+/** What a program prints, errors included. */
+export async function run(...args: string[]): Promise<string> {
+  const { stdout, stderr } = await outcome(args)
+  return stdout + stderr
+}
+
+/** The same of each of several programs, which run one after another in one process. */
+export async function runEach(programs: readonly string[]): Promise<string[]> {
+  const { stdout, stderr } = await outcome([join(build, 'test/consecutive.js'), ...programs])
+  const errors = stderr.split('\0')
+  return stdout
+    .split('\0')
+    .map((text, index) => text + errors[index])
+    .slice(1)
 }
 
 /** Compiles all that has been written, in one run, and resolves with what the compiler says. */
