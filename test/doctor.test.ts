@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, type SpawnOptions, spawnSync } from 'node:child_process'
+import { type SpawnOptions, spawnSync } from 'node:child_process'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -15,68 +15,13 @@ import {
   MulticastSender,
 } from '../src/index.js'
 import { MockNetwork } from '../src/testing/index.js'
+import { checks, doubted, findings, onlyBad, shown } from './findings.js'
 import { type Host, type Lab, scenario, until } from './lab.js'
 import { openSockets } from './told.js'
+import { Traffic } from './traffic.js'
 
 const [group, port] = ['239.255.29.71', 10010]
 const where = { group, port }
-
-async function findings(of: Parameters<typeof diagnose>[0]): Promise<Finding[]> {
-  const found: Finding[] = []
-  for await (const finding of diagnose(of)) found.push(finding)
-  return found
-}
-
-const shown = (found: readonly Finding[]) =>
-  found.map(({ check, verdict, seen }) => `${verdict} ${check}: ${seen}`).join('\n')
-
-/** The checks with that verdict, once each. `system` tells of the machine that the tests run on. */
-function checks(found: readonly Finding[], verdict: Finding['verdict']): Check[] {
-  const those = found.filter((one) => one.verdict === verdict && one.check !== 'system')
-  return [...new Set(those.map(({ check }) => check))]
-}
-
-/** Fails unless that is the one thing that is called bad. */
-function onlyBad(found: readonly Finding[], check: Check, seen = /./): void {
-  assert.deepEqual(checks(found, 'bad'), [check], shown(found))
-  const finding = found.find((one) => one.verdict === 'bad')
-  assert.match(finding?.seen ?? '', seen)
-  assert.ok(finding?.remedy)
-}
-
-/** Fails unless that is doubted, and nothing called bad. */
-function doubted(found: readonly Finding[], check: Check, seen: RegExp): void {
-  assert.deepEqual(checks(found, 'bad'), [], shown(found))
-  const those = found.filter((one) => one.verdict === 'doubtful' && one.check === check)
-  assert.ok(
-    those.some((one) => seen.test(one.seen) && one.remedy),
-    shown(found),
-  )
-}
-
-/** Datagrams from another host, or a few, until it is told to send others. */
-class Traffic {
-  readonly #child: ChildProcess
-
-  static async from(host: Host, address: string): Promise<Traffic> {
-    const program = fileURLToPath(new URL('traffic.js', import.meta.url))
-    const child = host.spawn([process.execPath, program, address], {
-      stdio: ['ignore', 2, 2, 'ipc'],
-    })
-    await once(child, 'message')
-    return new Traffic(child)
-  }
-
-  constructor(child: ChildProcess) {
-    this.#child = child
-  }
-
-  async to(...targets: string[]): Promise<void> {
-    const taken = once(this.#child, 'message')
-    this.#child.send(targets)
-    await taken
-  }
-}
 
 /** A socket of some program of this host. */
 async function bound(address: string, at = port, options = { reuseAddr: true }): Promise<Socket> {
