@@ -91,7 +91,7 @@ function* unheardOf({ strangers }: OwnSockets, { facts }: Look): Iterable<Findin
 
 /** What was lost meanwhile because nobody read it in time. */
 async function* lost(own: OwnSockets, look: Look): AsyncIterable<Finding> {
-  const larger = 'read faster, or ask for a larger recvBufferSize (up to net.core.rmem_max)'
+  const larger = `read faster, or ${look.subject.isOfSystem ? 'ask for a larger recvBufferSize (up to net.core.rmem_max)' : 'raise net.core.rmem_max'}`
   const drops = await own.drops()
   if (drops > 0) {
     yield doubtful(

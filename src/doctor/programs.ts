@@ -198,7 +198,7 @@ export async function unhidden(look: Look): Promise<Look> {
 export async function* buffer(look: Look): AsyncIterable<Finding> {
   const { subject, facts } = look
   const { endpoint, isAsked } = subject
-  const larger = 'read faster, or ask for a larger recvBufferSize (up to net.core.rmem_max)'
+  const larger = `read faster, or ${subject.isOfSystem ? 'ask for a larger recvBufferSize (up to net.core.rmem_max)' : 'raise net.core.rmem_max'}`
   if (endpoint !== undefined) {
     yield* counts(endpoint)
     const drops = (await endpoint.kernelDrops()) ?? 0

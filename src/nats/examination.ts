@@ -6,6 +6,7 @@ import { inTime } from '../doctor/patience.js'
 import { reasonOf } from '../errors.js'
 import type { Link } from '../stack/link.js'
 import { staysOnHost } from '../stack/scope.js'
+import type { NatsMessage, NatsSubscription } from './connection.js'
 import { headerSize, withHeader } from './header.js'
 import type { Session } from './session.js'
 import { kindOf, subjectOf } from './subject.js'
@@ -61,16 +62,15 @@ export class NatsExamination implements Examination {
       yield bad('connection', seen, 'start the server, or look whether it can be reached')
       return 'nothing'
     }
-    try {
-      if (!(await inTime(session.flushed()))) throw new Error('it has gone')
-    } catch (error) {
-      const seen = `The NATS server does not answer: ${reasonOf(error)}`
-      yield bad('connection', seen, 'look at the server, and at the network between')
+    const silence = await this.#silence()
+    if (silence !== undefined) {
+      yield silence
       return 'nothing'
     }
     const { disconnects } = this.#of.stats()
     const lost = disconnects > 0 ? `. Times that it was lost: ${disconnects}` : ''
-    yield good('connection', `The NATS server ${connection.getServer?.() ?? ''} answers${lost}`)
+    const which = connection.getServer === undefined ? '' : ` ${connection.getServer()}`
+    yield good('connection', `The NATS server${which} answers${lost}`)
     const largest = connection.info?.max_payload ?? Number.POSITIVE_INFINITY
     const needed = maxPayload[this.#question.group.family] + headerSize
     if (largest < needed) {
@@ -78,6 +78,18 @@ export class NatsExamination implements Examination {
       yield doubtful('connection', seen, `send no larger ones, or set its max_payload to ${needed}`)
     }
     return yield* this.#permissions()
+  }
+
+  /** That the server does not answer to what it is asked, if so. */
+  async #silence(ask = (): void => {}): Promise<Finding | undefined> {
+    try {
+      ask()
+      if (await inTime(this.#of.session.flushed())) return undefined
+      throw new Error('it has just gone')
+    } catch (error) {
+      const seen = `The NATS server does not answer: ${reasonOf(error)}`
+      return bad('connection', seen, 'look at the server, and at the network between')
+    }
   }
 
   /** Asks for what a receiver asks for, and publishes what no socket hears, since it is to port 0. */
@@ -96,7 +108,11 @@ export class NatsExamination implements Examination {
       subjectOf(prefix, { kind: 'host', destination: own, source: '*' }),
       ...(kind === 'group' ? [ofGroup] : []),
     ]
-    const { refused, isBack } = await this.#try(wanted, maySend ? toGroup : undefined)
+    const { refused, isBack, silence } = await this.#try(wanted, maySend ? toGroup : undefined)
+    if (silence !== undefined) {
+      yield silence
+      return 'nothing'
+    }
     const isDeaf = refused.length > 0
     const isMute = this.#of.denied.has(toGroup)
     this.#isRefused = isDeaf || isMute
@@ -123,29 +139,29 @@ export class NatsExamination implements Examination {
   async #try(
     wanted: readonly string[],
     toGroup: string | undefined,
-  ): Promise<{ refused: readonly string[]; isBack: boolean }> {
+  ): Promise<{ refused: readonly string[]; isBack: boolean; silence: Finding | undefined }> {
     const { session, id, denied } = this.#of
     const { connection } = session
     const refused: string[] = []
     let isBack = false
-    const subscriptions = wanted.map((subject) =>
-      connection.subscribe(subject, {
-        callback(error, message) {
+    const subscriptions: NatsSubscription[] = []
+    const silence = await this.#silence(() => {
+      for (const subject of wanted) {
+        const callback = (error: Error | null, message: NatsMessage): void => {
           if (error !== null) refused.push(subject)
           else if (message.subject === toGroup) isBack = true
-        },
-      }),
-    )
-    if (toGroup !== undefined) {
+        }
+        subscriptions.push(connection.subscribe(subject, { callback }))
+      }
+      if (toGroup === undefined) return
       denied.delete(toGroup)
       const data = Buffer.alloc(0)
       connection.publish(toGroup, withHeader({ id, sourcePort: 0, port: 0, data }))
-    }
-    await inTime(session.flushed()).catch(() => {})
+    })
     // What the server has refused is told in a later turn.
     await turn()
     for (const subscription of subscriptions) subscription.unsubscribe()
-    return { refused, isBack }
+    return { refused, isBack, silence }
   }
 
   async *end(): AsyncIterable<Finding> {

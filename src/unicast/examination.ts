@@ -11,7 +11,7 @@ import { type Family, familyOf } from '../stack/scope.js'
 import { withHeader } from './header.js'
 import type { Peers } from './peers.js'
 
-/** Milliseconds that a host has to answer that nobody has the port. */
+/** Milliseconds that a host has at least to answer that nobody has the port. */
 const PATIENCE = 500
 
 /** So many hosts are asked at most, each by a socket. */
@@ -35,8 +35,7 @@ export class UnicastExamination implements Examination {
   /** The others of the group's family. */
   readonly #others: readonly string[]
   #knocks: readonly Knock[] = []
-  /** Those that are known to have refused. */
-  readonly #told = new Set<string>()
+  #knockedAt = 0
 
   constructor(of: Examined, question: Question) {
     this.#of = of
@@ -53,7 +52,9 @@ export class UnicastExamination implements Examination {
 
   async *look(): AsyncGenerator<Finding, Tryable> {
     const { port, isAsked, maySend } = this.#question
-    const { peers, address, strangers } = this.#of
+    const { peers, address, link, strangers } = this.#of
+    // The addresses tell that there is none.
+    if (!link.addresses.some(({ family }) => family === this.#family)) return 'hearing'
     const others = this.#others
     const own = peers.all.filter(
       (peer) => familyOf(peer) === this.#family && !others.includes(peer),
@@ -64,8 +65,7 @@ export class UnicastExamination implements Examination {
       // Nobody has the doctor's own port.
       if (maySend && isAsked) {
         this.#knocks = others.slice(0, MOST).map((peer) => new Knock(peer, port, address))
-        await delay(PATIENCE)
-        yield* this.#refusals()
+        this.#knockedAt = performance.now()
       }
       return 'all'
     }
@@ -83,20 +83,35 @@ export class UnicastExamination implements Examination {
     return 'all'
   }
 
-  async *end(heard: ReadonlySet<string> | undefined): AsyncIterable<Finding> {
-    // Some come late: that a host does not answer at all is told after three seconds.
-    yield* this.#refusals()
-    if (heard !== undefined && heard.size > 0) {
-      const silent = this.#others.filter(
-        (peer) => !heard.has(splitZone(peer)[0]) && !this.#told.has(peer),
-      )
-      if (silent.length > 0) {
-        yield doubtful('hosts', `Nothing came from ${listed(silent)}`, this.remedy)
-      } else if (this.#told.size === 0) {
-        yield good('hosts', 'Something came from each host of the list')
-      }
+  async *end(heard: ReadonlySet<string> = new Set()): AsyncIterable<Finding> {
+    const left = this.#knockedAt + PATIENCE - performance.now()
+    if (this.#knocks.length > 0 && left > 0) await delay(left)
+    const silent = this.#others.filter((peer) => !heard.has(splitZone(peer)[0]))
+    const failed = this.#knocks.filter(
+      ({ peer, failure }) => failure !== undefined && silent.includes(peer),
+    )
+    const refused = failed.filter(({ isRefused }) => isRefused).map(({ peer }) => peer)
+    if (refused.length > 0) {
+      const seen = `No program has port ${this.#question.port} there, by the answer of ${listed(refused)}`
+      yield doubtful('hosts', seen, 'start the program there, with the same port, if it is to hear')
     }
-    const { strangers, malformed, failed } = this.#of.stats()
+    const unreached = failed.filter(({ isRefused }) => !isRefused)
+    if (unreached.length > 0) {
+      const each = unreached.map(({ peer, failure }) => `${peer} (${failure})`)
+      const tell = unreached.length === this.#others.length ? bad : doubtful
+      const remedy = "look at the address, the route there, and this host's firewall"
+      yield tell('hosts', `These cannot be reached: ${listed(each)}`, remedy)
+    }
+    const known = failed.map(({ peer }) => peer)
+    const rest = silent.filter((peer) => !known.includes(peer))
+    // Where none was heard, the arrivals have told.
+    if (heard.size > 0 && rest.length > 0) {
+      yield doubtful('hosts', `Nothing came from ${listed(rest)}`, this.remedy)
+    }
+    if (this.#others.length > 0 && silent.length === 0) {
+      yield good('hosts', 'Something came from each host of the list')
+    }
+    const { strangers, malformed, failed: copies } = this.#of.stats()
     if (strangers > 0) {
       const seen = `${strangers} datagrams came from hosts that are not on the list, and were ignored`
       yield doubtful('hosts', seen, 'add these hosts to peers, or set strangers to true')
@@ -105,30 +120,9 @@ export class UnicastExamination implements Examination {
       const seen = `${malformed} datagrams came without the carrier's header, and were ignored`
       yield doubtful('arrival', seen, 'have the senders use the same carrier')
     }
-    if (failed > 0) {
-      const seen = `${failed} copies were refused by the system`
+    if (copies > 0) {
+      const seen = `${copies} copies were refused by the system`
       yield doubtful('hosts', seen, "look at the addresses, the routes, and this host's firewall")
-    }
-  }
-
-  /** The hosts that have refused since. */
-  *#refusals(): Iterable<Finding> {
-    const failed = this.#knocks.filter(
-      ({ peer, failure }) => failure !== undefined && !this.#told.has(peer),
-    )
-    for (const { peer } of failed) this.#told.add(peer)
-    const tell = this.#told.size === this.#others.length ? bad : doubtful
-    const refused = failed.filter(({ isRefused }) => isRefused).map(({ peer }) => peer)
-    if (refused.length > 0) {
-      const seen = `No program has port ${this.#question.port} there, by the answer of ${listed(refused)}`
-      yield tell('hosts', seen, 'start the program there, with the same port')
-    }
-    const unreached = failed
-      .filter(({ isRefused }) => !isRefused)
-      .map(({ peer, failure }) => `${peer} (${failure})`)
-    if (unreached.length > 0) {
-      const seen = `These cannot be reached: ${listed(unreached)}`
-      yield tell('hosts', seen, "look at the address, the route there, and this host's firewall")
     }
   }
 
