@@ -499,6 +499,43 @@ scenario('over another carrier it tells what that tells', [], async () => {
   assert.match(shown(found), /good system: This is not the system's own network/)
   assert.match(shown(found), /good self-test/)
   assert.match(shown(found), /good arrival/)
+  // Nothing is known of its routes and rules, nor are those of this host.
+  const seen = new Set(found.map(({ check }) => check))
+  const all: Check[] = ['system', 'interfaces', 'address', 'membership', 'self-test', 'arrival']
+  assert.deepEqual([...seen], all)
+
+  const six = { group: 'ff15::1:3', port }
+  const bare = network.host({ interfaces: { eth0: { addresses: ['10.0.0.7/24'] } } })
+  onlyBad(await findings({ ...six, ...bare }), 'address', /eth0: no IPv6 address$/)
+  const mute: CreateSocket = (options) => {
+    const socket = here.createSocket(options)
+    return Object.assign(socket, { send: (...args: unknown[]) => (args.at(-1) as () => void)() })
+  }
+  onlyBad(
+    await findings({ ...where, ...here, createSocket: mute }),
+    'self-test',
+    /did not come back/,
+  )
+  const failing: CreateSocket = (options) => {
+    const socket = here.createSocket(options)
+    const error = Object.assign(new Error('EPERM'), { code: 'EPERM', remedy: 'pay first' })
+    const send = (...args: unknown[]) => (args.at(-1) as (error: Error) => void)(error)
+    return Object.assign(socket, { send })
+  }
+  const refused = await findings({ ...where, ...here, createSocket: failing })
+  onlyBad(refused, 'self-test', /could not send through eth0/)
+  assert.equal(refused.find(({ verdict }) => verdict === 'bad')?.remedy, 'pay first')
+})
+
+scenario('over a carrier that never gets ready it ends', [], async () => {
+  const host = new MockNetwork().host()
+  const createSocket: CreateSocket = (options) =>
+    Object.assign(host.createSocket(options), { settled: () => new Promise<void>(() => {}) })
+  doubted(
+    await findings({ ...where, ...host, createSocket }),
+    'self-test',
+    /could not join 239\.255\.29\.71: it has taken more than 5000 ms/,
+  )
 })
 
 scenario('wrong options throw at once', [], async () => {

@@ -18,6 +18,9 @@ export type { DiagnoseOptions, Examinable } from './subject.js'
  * the text `typed-multicast doctor` and a few more characters, which every program hears that has joined. Leave
  * the loop to stop it.
  *
+ * Over a carrier it examines that instead of the system: of `unicastCarrier()` the list of hosts, of `natsCarrier()`
+ * the connection and the permissions, and of any other what it reports.
+ *
  * @param subject A `group` and `port` (and other {@link DiagnoseOptions}), or a sender, receiver or peer. Of these
  * it examines the group, port, interfaces and carrier, and their `stats` and `kernelDrops()`.
  * @example
