@@ -1,5 +1,6 @@
 /** What the doctor says of a NATS server. */
 import assert from 'node:assert/strict'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Check, type DiagnoseOptions, diagnose } from '../../src/doctor/index.js'
 import { type Carrier, MulticastReceiver, MulticastSender, text } from '../../src/index.js'
 import { type NatsCarrier, natsCarrier } from '../../src/nats/index.js'
@@ -170,8 +171,9 @@ test('it names what is wrong with the server, among silence and among noise', as
   const as: Scene['as'] = async (user) => natsCarrier(await strict.connect({ user, pass: 'x' }))
   for (const { name, make, more, bad, doubtful } of rows) {
     for (const isNoisy of [false, true]) {
-      const carrier = await make({ server, as })
+      // Before, since whoever connects starts a server that was stopped.
       const stops = isNoisy ? [await noise(strict), await noise(server)] : []
+      const carrier = await make({ server, as })
       const found = await look(carrier, { ...more, ...(isNoisy ? { watch: 100 } : {}) })
       for (const stop of stops) stop()
       const what = `${name}, ${isNoisy ? 'noisy' : 'silent'}\n${shown(found)}`
@@ -195,8 +197,15 @@ test('it names what is wrong with the server, among silence and among noise', as
 
 test('a server that takes nothing is not waited for', async (server) => {
   const carrier = await server.carrier()
+  const other = await server.connect()
   server.pause()
   try {
+    // A signal takes its time.
+    const isThere = async () => {
+      const answer = other.flush().then(() => true)
+      return Promise.race([answer, delay(200, false)])
+    }
+    for (let asked = 0; await isThere(); asked += 1) assert.ok(asked < 10_000)
     const seen = /^The NATS server does not answer: it has taken more than 5000 ms/
     onlyBad(await look(carrier), 'connection', seen)
   } finally {
