@@ -1,5 +1,5 @@
 // Keeps of the declarations in dist/ those that an entry point of package.json leads to. The others are of what
-// nobody can import, and took a good third of the space.
+// nobody can import, and took half of the space.
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -228,7 +228,8 @@ export async function* joining(own: OwnSockets, look: Look): AsyncGenerator<Find
       ? '. Meanwhile other programs on this host may hear what they have not joined themselves'
       : ''
   yield good('membership', `The doctor has joined ${group.address} on ${names.join(', ')}${others}`)
-  if (examination?.isOfHost) yield good('port', `port ${port} is this program's`)
+  const hasPort = look.usable.some(({ name }) => !isLoopback(look.table, name))
+  if (examination?.isOfHost && hasPort) yield good('port', `port ${port} is this program's`)
   if (!isOfSystem) return true
   const granted = receiver.recvBufferSize
   const cut = granted < BUFFER ? ' (limited by net.core.rmem_max)' : ''
@@ -250,7 +251,7 @@ function refused(error: MulticastError, look: Look): Finding {
   if (errno(error.cause) === DENIED) {
     return bad('system', 'Node is not allowed to open sockets', 'start Node with --allow-net')
   }
-  if (error.code === 'ERR_MULTICAST_MEMBERSHIP_LIMIT') {
+  if (error.code === 'ERR_MULTICAST_MEMBERSHIP_LIMIT' && subject.isOfSystem) {
     return bad('membership', reasonOf(error), 'raise net.ipv4.igmp_max_memberships')
   }
   return doubtful(

@@ -6,7 +6,7 @@ import { type Counters, readCounters, rise } from './counters.js'
 import { gather, isOfKernel } from './facts.js'
 import { bad, doubtful, type Finding, good } from './finding.js'
 import type { Look } from './look.js'
-import { holders } from './programs.js'
+import { holders, largerFor } from './programs.js'
 import { type Layer, layerOf } from './verdict.js'
 
 /** Milliseconds between two datagrams of the doctor through one interface. */
@@ -91,7 +91,7 @@ function* unheardOf({ strangers }: OwnSockets, { facts }: Look): Iterable<Findin
 
 /** What was lost meanwhile because nobody read it in time. */
 async function* lost(own: OwnSockets, look: Look): AsyncIterable<Finding> {
-  const larger = `read faster, or ${look.subject.isOfSystem ? 'ask for a larger recvBufferSize (up to net.core.rmem_max)' : 'raise net.core.rmem_max'}`
+  const larger = largerFor(look.subject)
   const drops = await own.drops()
   if (drops > 0) {
     yield doubtful(
@@ -125,7 +125,8 @@ function silence(own: OwnSockets, look: Look, ms: number, risen: Counters | unde
   const names = usable.map(({ name }) => name)
   const nothing = `In ${ms} ms nothing arrived from other machines`
   if (!subject.isOfSystem) {
-    const remedy = subject.examination?.remedy ?? 'look whether another host sends to it'
+    const remedy =
+      subject.examination?.remedy ?? 'look whether another host sends to the group and port'
     return doubtful('arrival', nothing, remedy)
   }
   if (risen === undefined) {

@@ -8,6 +8,7 @@ import type { NetworkInterfaces } from '../interfaces.js'
 import { allFilters, isOfKernel, type UdpSocket } from './facts.js'
 import { bad, doubtful, type Finding, good } from './finding.js'
 import { DENIED, isLoopback, type Look } from './look.js'
+import type { Subject } from './subject.js'
 
 /** The sockets on the port that can hear the group, and those that cannot. A carrier's are this process's. */
 export function holders({ subject, facts }: Pick<Look, 'subject' | 'facts'>): {
@@ -194,11 +195,18 @@ export async function unhidden(look: Look): Promise<Look> {
   return { ...look, facts: { ...facts, filters } }
 }
 
+/** What to do where a socket has lost datagrams. A carrier's asks for as much as the system grants. */
+export function largerFor({ isOfSystem }: Subject): string {
+  return isOfSystem
+    ? 'read faster, or ask for a larger recvBufferSize (up to net.core.rmem_max)'
+    : 'read faster, or raise net.core.rmem_max'
+}
+
 /** Whether what is heard is read in time. */
 export async function* buffer(look: Look): AsyncIterable<Finding> {
   const { subject, facts } = look
   const { endpoint, isAsked } = subject
-  const larger = `read faster, or ${subject.isOfSystem ? 'ask for a larger recvBufferSize (up to net.core.rmem_max)' : 'raise net.core.rmem_max'}`
+  const larger = largerFor(subject)
   if (endpoint !== undefined) {
     yield* counts(endpoint)
     const drops = (await endpoint.kernelDrops()) ?? 0
