@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, type SpawnOptions, spawnSync } from 'node:child_process'
+import { type SpawnOptions, spawnSync } from 'node:child_process'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -15,68 +15,13 @@ import {
   MulticastSender,
 } from '../src/index.js'
 import { MockNetwork } from '../src/testing/index.js'
+import { checks, doubted, findings, onlyBad, shown } from './findings.js'
 import { type Host, type Lab, scenario, until } from './lab.js'
 import { openSockets } from './told.js'
+import { Traffic } from './traffic.js'
 
 const [group, port] = ['239.255.29.71', 10010]
 const where = { group, port }
-
-async function findings(of: Parameters<typeof diagnose>[0]): Promise<Finding[]> {
-  const found: Finding[] = []
-  for await (const finding of diagnose(of)) found.push(finding)
-  return found
-}
-
-const shown = (found: readonly Finding[]) =>
-  found.map(({ check, verdict, seen }) => `${verdict} ${check}: ${seen}`).join('\n')
-
-/** The checks with that verdict, once each. `system` tells of the machine that the tests run on. */
-function checks(found: readonly Finding[], verdict: Finding['verdict']): Check[] {
-  const those = found.filter((one) => one.verdict === verdict && one.check !== 'system')
-  return [...new Set(those.map(({ check }) => check))]
-}
-
-/** Fails unless that is the one thing that is called bad. */
-function onlyBad(found: readonly Finding[], check: Check, seen = /./): void {
-  assert.deepEqual(checks(found, 'bad'), [check], shown(found))
-  const finding = found.find((one) => one.verdict === 'bad')
-  assert.match(finding?.seen ?? '', seen)
-  assert.ok(finding?.remedy)
-}
-
-/** Fails unless that is doubted, and nothing called bad. */
-function doubted(found: readonly Finding[], check: Check, seen: RegExp): void {
-  assert.deepEqual(checks(found, 'bad'), [], shown(found))
-  const those = found.filter((one) => one.verdict === 'doubtful' && one.check === check)
-  assert.ok(
-    those.some((one) => seen.test(one.seen) && one.remedy),
-    shown(found),
-  )
-}
-
-/** Datagrams from another host, or a few, until it is told to send others. */
-class Traffic {
-  readonly #child: ChildProcess
-
-  static async from(host: Host, address: string): Promise<Traffic> {
-    const program = fileURLToPath(new URL('traffic.js', import.meta.url))
-    const child = host.spawn([process.execPath, program, address], {
-      stdio: ['ignore', 2, 2, 'ipc'],
-    })
-    await once(child, 'message')
-    return new Traffic(child)
-  }
-
-  constructor(child: ChildProcess) {
-    this.#child = child
-  }
-
-  async to(...targets: string[]): Promise<void> {
-    const taken = once(this.#child, 'message')
-    this.#child.send(targets)
-    await taken
-  }
-}
 
 /** A socket of some program of this host. */
 async function bound(address: string, at = port, options = { reuseAddr: true }): Promise<Socket> {
@@ -554,6 +499,43 @@ scenario('over another carrier it tells what that tells', [], async () => {
   assert.match(shown(found), /good system: This is not the system's own network/)
   assert.match(shown(found), /good self-test/)
   assert.match(shown(found), /good arrival/)
+  // Nothing is known of its routes and rules, nor are those of this host.
+  const seen = new Set(found.map(({ check }) => check))
+  const all: Check[] = ['system', 'interfaces', 'address', 'membership', 'self-test', 'arrival']
+  assert.deepEqual([...seen], all)
+
+  const six = { group: 'ff15::1:3', port }
+  const bare = network.host({ interfaces: { eth0: { addresses: ['10.0.0.7/24'] } } })
+  onlyBad(await findings({ ...six, ...bare }), 'address', /eth0: no IPv6 address$/)
+  const mute: CreateSocket = (options) => {
+    const socket = here.createSocket(options)
+    return Object.assign(socket, { send: (...args: unknown[]) => (args.at(-1) as () => void)() })
+  }
+  onlyBad(
+    await findings({ ...where, ...here, createSocket: mute }),
+    'self-test',
+    /did not come back/,
+  )
+  const failing: CreateSocket = (options) => {
+    const socket = here.createSocket(options)
+    const error = Object.assign(new Error('EPERM'), { code: 'EPERM', remedy: 'pay first' })
+    const send = (...args: unknown[]) => (args.at(-1) as (error: Error) => void)(error)
+    return Object.assign(socket, { send })
+  }
+  const refused = await findings({ ...where, ...here, createSocket: failing })
+  onlyBad(refused, 'self-test', /could not send through eth0/)
+  assert.equal(refused.find(({ verdict }) => verdict === 'bad')?.remedy, 'pay first')
+})
+
+scenario('over a carrier that never gets ready it ends', [], async () => {
+  const host = new MockNetwork().host()
+  const createSocket: CreateSocket = (options) =>
+    Object.assign(host.createSocket(options), { settled: () => new Promise<void>(() => {}) })
+  doubted(
+    await findings({ ...where, ...host, createSocket }),
+    'self-test',
+    /could not join 239\.255\.29\.71: it has taken more than 5000 ms/,
+  )
 })
 
 scenario('wrong options throw at once', [], async () => {

@@ -65,9 +65,11 @@ const waiting = [
   'test/ssdp.test',
   'test/truth.test',
   'test/watch.test',
+  'test/nats/examination.test',
   'test/testing/conformance.test',
   'test/testing/following.test',
   'test/testing/meanwhile.test',
+  'test/unicast/examination.test',
 ]
 
 /**

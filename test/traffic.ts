@@ -1,28 +1,28 @@
-/**
- * A program that sends a datagram to each of the targets it is given over IPC, again and again, until it is
- * given others: UDP as `udp ADDRESS PORT`, a TCP connection as `tcp ADDRESS PORT`.
- */
-import { createSocket } from 'node:dgram'
-import { connect } from 'node:net'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Host } from './lab.js'
 
-let targets: readonly string[] = []
-const socket = createSocket('udp4')
-const [own = ''] = process.argv.slice(2)
+/** Datagrams from another host, or a few, until it is told to send others. */
+export class Traffic {
+  readonly #child: ChildProcess
 
-socket.bind(0, own, () => {
-  socket.setMulticastInterface(own)
-  socket.setMulticastTTL(2)
-  setInterval(() => {
-    for (const target of targets) {
-      const [kind, address = '', port] = target.split(' ')
-      if (kind === 'udp') socket.send('hello', Number(port), address, () => {})
-      else connect({ port: Number(port), host: address, localAddress: own }).on('error', () => {})
-    }
-  }, 10)
-  process.on('message', (given) => {
-    targets = given as string[]
-    process.send?.('taken')
-  })
-  process.on('disconnect', () => process.exit())
-  process.send?.('started')
-})
+  static async from(host: Host, address: string): Promise<Traffic> {
+    const program = fileURLToPath(new URL('traffic-program.js', import.meta.url))
+    const child = host.spawn([process.execPath, program, address], {
+      stdio: ['ignore', 2, 2, 'ipc'],
+    })
+    await once(child, 'message')
+    return new Traffic(child)
+  }
+
+  constructor(child: ChildProcess) {
+    this.#child = child
+  }
+
+  async to(...targets: string[]): Promise<void> {
+    const taken = once(this.#child, 'message')
+    this.#child.send(targets)
+    await taken
+  }
+}

@@ -1,13 +1,16 @@
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { errno, isOfChange, type MulticastError, reasonOf } from '../errors.js'
+import { splitZone } from '../address.js'
+import { errno, hint, isOfChange, type MulticastError, reasonOf } from '../errors.js'
 import type { Interface } from '../interfaces.js'
 import { OwnAddresses } from '../own-addresses.js'
 import { MulticastReceiver } from '../receiver.js'
 import { MulticastSender } from '../sender.js'
 import { bad, doubtful, type Finding, good } from './finding.js'
 import { DENIED, isLoopback, type Look } from './look.js'
+import { inTime } from './patience.js'
 import { newId, parsed, written } from './probe.js'
+import { claimants, named } from './programs.js'
 
 /** The receive buffer that the doctor asks for. */
 const BUFFER = 2 ** 20
@@ -94,7 +97,7 @@ export class OwnSockets {
 
   /** Joins; rejects where that cannot be. */
   async open(): Promise<void> {
-    await this.receiver.ready()
+    await inTime(this.receiver.ready())
     // One by one, so that those are closed that were made before one whose interface has gone.
     for (const name of this.#ways) this.#voices.push(this.#voice(name))
     this.#dropsBefore = (await this.receiver.kernelDrops()) ?? 0
@@ -109,6 +112,12 @@ export class OwnSockets {
     return this.#voices.map(({ name }) => name)
   }
 
+  /** The addresses of other hosts that were heard. */
+  get others(): ReadonlySet<string> {
+    const doctors = [...this.peers.values()].map(({ address }) => address)
+    return new Set([...this.strangers.keys(), ...doctors].map((address) => splitZone(address)[0]))
+  }
+
   /** Sends through each interface, or those at these places. Returns why the first could not, by place. */
   async send(places?: readonly number[]): Promise<ReadonlyMap<number, unknown>> {
     const failures = new Map<number, unknown>()
@@ -118,7 +127,7 @@ export class OwnSockets {
       this.#voices.map(async ({ sender }, by) => {
         if (places !== undefined && !places.includes(by)) return
         try {
-          await sender.send(written({ id: this.#id, by, heard }))
+          await inTime(sender.send(written({ id: this.#id, by, heard })))
           this.sent += 1
         } catch (error) {
           failures.set(by, error)
@@ -192,7 +201,7 @@ function nameOf(on: Interface): string {
 
 /** Opens the doctor's own sockets and joins. Returns false if that cannot be. */
 export async function* joining(own: OwnSockets, look: Look): AsyncGenerator<Finding, boolean> {
-  const { group, isAsked, isOfSystem, interfaces } = look.subject
+  const { group, port, isAsked, isOfSystem, examination, interfaces } = look.subject
   const { receiver } = own
   try {
     await own.open()
@@ -203,13 +212,13 @@ export async function* joining(own: OwnSockets, look: Look): AsyncGenerator<Find
   for (const [place, on] of look.usable.entries()) {
     if (interfaces === 'default' || place === 0) continue
     try {
-      await receiver.join({ interface: nameOf(on) })
+      await inTime(receiver.join({ interface: nameOf(on) }))
     } catch (error) {
       own.deaf.add(place)
       yield doubtful(
         'membership',
         `The doctor could not join on ${on.name}: ${reasonOf(error)}`,
-        'ip maddr shows what is joined there',
+        isOfSystem ? 'ip maddr shows what is joined there' : 'leave other groups there first',
       )
     }
   }
@@ -219,6 +228,9 @@ export async function* joining(own: OwnSockets, look: Look): AsyncGenerator<Find
       ? '. Meanwhile other programs on this host may hear what they have not joined themselves'
       : ''
   yield good('membership', `The doctor has joined ${group.address} on ${names.join(', ')}${others}`)
+  const hasPort = look.usable.some(({ name }) => !isLoopback(look.table, name))
+  if (examination?.isOfHost && hasPort) yield good('port', `port ${port} is this program's`)
+  if (!isOfSystem) return true
   const granted = receiver.recvBufferSize
   const cut = granted < BUFFER ? ' (limited by net.core.rmem_max)' : ''
   yield good(
@@ -229,14 +241,17 @@ export async function* joining(own: OwnSockets, look: Look): AsyncGenerator<Find
 }
 
 /** Why the doctor could not join. */
-function refused(error: MulticastError, { subject }: Look): Finding {
+function refused(error: MulticastError, look: Look): Finding {
+  const { subject } = look
   if (error.code === 'ERR_MULTICAST_PORT_IN_USE') {
-    return bad('port', reasonOf(error), 'end that program, or take another port')
+    const who = claimants(look).map(named).join(', ')
+    const seen = `port ${subject.port} is in use${who && `, bound to ${who}`}`
+    return bad('port', seen, hint('bind', error.cause))
   }
   if (errno(error.cause) === DENIED) {
     return bad('system', 'Node is not allowed to open sockets', 'start Node with --allow-net')
   }
-  if (error.code === 'ERR_MULTICAST_MEMBERSHIP_LIMIT') {
+  if (error.code === 'ERR_MULTICAST_MEMBERSHIP_LIMIT' && subject.isOfSystem) {
     return bad('membership', reasonOf(error), 'raise net.ipv4.igmp_max_memberships')
   }
   return doubtful(
@@ -286,14 +301,19 @@ export async function* selfTest(own: OwnSockets, look: Look): AsyncIterable<Find
         `${seen}: this host's rules drop them`,
         `let UDP to port ${subject.port} in: nft list ruleset, or iptables -S INPUT, shows what drops it`,
       )
-    } else yield bad('self-test', seen, "look at this host's firewall")
+    } else if (isOfSystem) yield bad('self-test', seen, "look at this host's firewall")
+    else yield bad('self-test', seen, 'the carrier has to bring back what is sent (loopback)')
   }
 }
 
 /** Why an own datagram could not be sent. */
 function unsent(error: unknown, name: string, { subject, table, usable }: Look): Finding {
   const seen = `The doctor could not send through ${name}: ${reasonOf(error)}`
-  const code = errno((error as Error).cause)
+  const { cause } = error as Error
+  const code = errno(cause)
+  if (!subject.isOfSystem) {
+    return (isOfChange(cause) ? doubtful : bad)('self-test', seen, hint('send', cause))
+  }
   if (code === 'EPERM' || code === 'EACCES') {
     return bad('firewall', seen, 'let UDP to the group out: iptables -S OUTPUT, nft list ruleset')
   }
@@ -301,14 +321,12 @@ function unsent(error: unknown, name: string, { subject, table, usable }: Look):
   if (usable.every((on) => isLoopback(table, on.name))) return doubtful('self-test', seen, remedy)
   if (subject.interfaces === 'default')
     return bad('route', seen, 'add a route, or name an interface')
-  if (isOfChange((error as Error).cause)) return doubtful('self-test', seen, remedy)
+  if (isOfChange(cause)) return doubtful('self-test', seen, remedy)
   return bad('self-test', seen, remedy)
 }
 
 /** What to say where nothing can be sent or joined. */
-export function notMade(look: Look): Finding {
-  const why =
-    look.usable.length === 0 ? 'no interface can be used' : 'no socket can be bound to the port'
+export function notMade(why: string): Finding {
   return doubtful(
     'self-test',
     `Not made: ${why}`,

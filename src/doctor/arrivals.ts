@@ -6,7 +6,7 @@ import { type Counters, readCounters, rise } from './counters.js'
 import { gather, isOfKernel } from './facts.js'
 import { bad, doubtful, type Finding, good } from './finding.js'
 import type { Look } from './look.js'
-import { holders } from './programs.js'
+import { holders, largerFor } from './programs.js'
 import { type Layer, layerOf } from './verdict.js'
 
 /** Milliseconds between two datagrams of the doctor through one interface. */
@@ -48,7 +48,7 @@ export async function* arrivals(
     yield doubtful(
       'arrival',
       `In ${ms} ms ${own.local} datagrams arrived, all of them from this host`,
-      'send from another machine, with a TTL of 2 or more if a router is between',
+      `send from another machine${isOfSystem ? ', with a TTL of 2 or more if a router is between' : ''}`,
     )
   } else if (!isSound) {
     yield doubtful(
@@ -60,7 +60,7 @@ export async function* arrivals(
     const risen = before && after && rise(before, after)
     yield silence(own, look, ms, risen)
   }
-  if (!quiet) yield* peers(own)
+  if (!quiet) yield* peers(own, look)
 }
 
 function heard({ strangers }: OwnSockets, ms: number): Finding {
@@ -91,7 +91,7 @@ function* unheardOf({ strangers }: OwnSockets, { facts }: Look): Iterable<Findin
 
 /** What was lost meanwhile because nobody read it in time. */
 async function* lost(own: OwnSockets, look: Look): AsyncIterable<Finding> {
-  const larger = 'read faster, or ask for a larger recvBufferSize (up to net.core.rmem_max)'
+  const larger = largerFor(look.subject)
   const drops = await own.drops()
   if (drops > 0) {
     yield doubtful(
@@ -124,6 +124,11 @@ function silence(own: OwnSockets, look: Look, ms: number, risen: Counters | unde
   const { subject, usable } = look
   const names = usable.map(({ name }) => name)
   const nothing = `In ${ms} ms nothing arrived from other machines`
+  if (!subject.isOfSystem) {
+    const remedy =
+      subject.examination?.remedy ?? 'look whether another host sends to the group and port'
+    return doubtful('arrival', nothing, remedy)
+  }
   if (risen === undefined) {
     return doubtful('arrival', `${nothing}; no counters here show where it stops`, remedies.arrival)
   }
@@ -160,14 +165,15 @@ const remedies: Record<Layer['check'], string> = {
 }
 
 /** Which doctors hear each other. */
-function* peers({ peers, strangers, rounds }: OwnSockets): Iterable<Finding> {
+function* peers({ peers, strangers, rounds }: OwnSockets, { subject }: Look): Iterable<Finding> {
+  const { isOfSystem } = subject
   if (peers.size === 0) {
     // Without another one it was not asked.
     if (strangers.size > 0) return
     yield doubtful(
       'peers',
       'No contact in either direction: no other doctor was heard, and none has said that it hears this one',
-      'run the doctor on the other machine at the same time, with the same group, port and --watch',
+      `run the doctor on the other machine at the same time, with the same group, port and ${isOfSystem ? '--watch' : 'carrier, and watch'}`,
     )
     return
   }
@@ -185,13 +191,13 @@ function* peers({ peers, strangers, rounds }: OwnSockets): Iterable<Finding> {
       yield bad(
         'peers',
         `One way: the doctor on ${who} is heard, but does not hear this one`,
-        'look at the findings of the doctor there, and at the route and TTL here',
+        `look at the findings of the doctor there, and at ${isOfSystem ? 'the route and TTL' : 'the carrier'} here`,
       )
     } else {
       yield bad(
         'peers',
         `One way: the doctor on ${who} hears this one, but is not heard here`,
-        'look at the other findings here, and at the route and TTL there',
+        `look at the other findings here, and at ${isOfSystem ? 'the route and TTL' : 'the carrier'} there`,
       )
     }
   }

@@ -59,21 +59,23 @@ export function textOf(path: string): string | undefined {
   }
 }
 
-/** Reads what is known of this host. Over another carrier than the system's sockets that is nothing. */
+const unknown: Facts = {
+  links: undefined,
+  sockets: undefined,
+  elsewhere: undefined,
+  joined: undefined,
+  filters: undefined,
+}
+
+/** Reads what is known of this host. Over another carrier than the system's sockets that is nothing, or its ports. */
 export async function gather(subject: Subject, table: NetworkInterfaces): Promise<Facts> {
-  const { group, port, createSocket, isOfSystem } = subject
-  if (!isOfSystem || process.platform !== 'linux') {
-    return {
-      links: undefined,
-      sockets: undefined,
-      elsewhere: undefined,
-      joined: undefined,
-      filters: undefined,
-    }
-  }
+  const { group, port, createSocket, isOfSystem, examination } = subject
+  const isOfHost = isOfSystem || examination?.isOfHost
+  if (!isOfHost || process.platform !== 'linux') return unknown
+  const all = allSockets(await ownSockets().catch(() => new Set<string>()))
+  if (!isOfSystem) return { ...unknown, sockets: all?.filter((socket) => socket.port === port) }
   const links = linksOf(subject, table)
   const joined = joinedOn(group, createSocket)
-  const all = allSockets(await ownSockets().catch(() => new Set<string>()))
   const bound = all?.filter(({ address }) => address === group.address).map(({ port }) => port)
   return {
     links,

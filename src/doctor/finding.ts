@@ -4,6 +4,12 @@ import { printable } from '../errors.js'
 export type Check =
   /** The platform, whether it is a container, and what the doctor may read. */
   | 'system'
+  /** The server that a carrier goes by, and the connection to it. */
+  | 'connection'
+  /** What that server lets this program do. */
+  | 'permission'
+  /** The list of hosts that a carrier copies to. */
+  | 'hosts'
   /** Which interfaces there are, and whether they are up. */
   | 'interfaces'
   /** Their addresses of the group's family. */

@@ -92,7 +92,7 @@ function remedyOf({ name, isUp }: Link): string {
 /** The addresses of the group's family on the interfaces that are asked for. */
 export function* address(look: Look): Iterable<Finding> {
   const { subject, table, facts, usable } = look
-  const { group, interfaces: wanted } = subject
+  const { group, interfaces: wanted, isOfSystem } = subject
   const { family } = group
   const links = facts.links ?? Object.keys(table).map(listed)
   const asked = (name: string): boolean =>
@@ -102,15 +102,20 @@ export function* address(look: Look): Iterable<Finding> {
   const own = usable.filter(({ name }) => !isLoopback(table, name))
   if (bare.length > 0 && (typeof wanted !== 'string' || own.length === 0)) {
     const names = bare.map(({ name }) => name)
-    const off = family === 'IPv6' && names.every((name) => settingOf('ipv6', name, 'disable_ipv6'))
+    const off =
+      isOfSystem &&
+      family === 'IPv6' &&
+      names.every((name) => settingOf('ipv6', name, 'disable_ipv6'))
     yield bad(
       'address',
       `${names.join(', ')}: no ${family} address${off ? ', IPv6 is switched off there' : ''}`,
       off
         ? `sysctl -w net.ipv6.conf.${names[0]}.disable_ipv6=0`
-        : family === 'IPv4'
-          ? 'give it one (DHCP, or ip addr add), or name another interface'
-          : 'switch IPv6 on there, or take an IPv4 group',
+        : !isOfSystem
+          ? `take a group of the other family, or give it an ${family} address`
+          : family === 'IPv4'
+            ? 'give it one (DHCP, or ip addr add), or name another interface'
+            : 'switch IPv6 on there, or take an IPv4 group',
     )
   }
   let isPlain = true

@@ -8,14 +8,16 @@ import type { NetworkInterfaces } from '../interfaces.js'
 import { allFilters, isOfKernel, type UdpSocket } from './facts.js'
 import { bad, doubtful, type Finding, good } from './finding.js'
 import { DENIED, isLoopback, type Look } from './look.js'
+import type { Subject } from './subject.js'
 
-/** The sockets on the port that can hear the group, and those that cannot. */
+/** The sockets on the port that can hear the group, and those that cannot. A carrier's are this process's. */
 export function holders({ subject, facts }: Pick<Look, 'subject' | 'facts'>): {
   readonly hearing: readonly UdpSocket[]
   readonly deaf: readonly UdpSocket[]
 } {
-  const { group } = subject
+  const { group, isOfSystem } = subject
   const all = facts.sockets ?? []
+  if (!isOfSystem) return { hearing: all.filter(({ isOwn }) => isOwn), deaf: [] }
   // One on :: may take IPv4 too.
   const hears = ({ address }: UdpSocket): boolean =>
     [group.address, wildcard(group), '::'].includes(address)
@@ -24,8 +26,17 @@ export function holders({ subject, facts }: Pick<Look, 'subject' | 'facts'>): {
   return { hearing: all.filter(hears), deaf }
 }
 
-function named({ address, uid, isOwn }: UdpSocket): string {
+export function named({ address, uid, isOwn }: UdpSocket): string {
   return `${address} (${isOwn ? `this process, ${process.pid}` : `uid ${uid}`})`
+}
+
+/** Who may keep a carrier from the port: what is bound to another address of the host does not. */
+export function claimants({ facts, table }: Pick<Look, 'facts' | 'table'>): readonly UdpSocket[] {
+  const own = Object.values(table).flatMap((infos = []) => infos.map((info) => info.address))
+  const any = ['0.0.0.0', '::']
+  return (facts.sockets ?? []).filter(
+    ({ address }) => isMulticast(address) || [...any, ...own].includes(address),
+  )
 }
 
 /** Whether the port can be bound beside the programs that hold it: false, if it is held unshared. */
@@ -184,11 +195,18 @@ export async function unhidden(look: Look): Promise<Look> {
   return { ...look, facts: { ...facts, filters } }
 }
 
+/** What to do where a socket has lost datagrams. A carrier's asks for as much as the system grants. */
+export function largerFor({ isOfSystem }: Subject): string {
+  return isOfSystem
+    ? 'read faster, or ask for a larger recvBufferSize (up to net.core.rmem_max)'
+    : 'read faster, or raise net.core.rmem_max'
+}
+
 /** Whether what is heard is read in time. */
 export async function* buffer(look: Look): AsyncIterable<Finding> {
   const { subject, facts } = look
   const { endpoint, isAsked } = subject
-  const larger = 'read faster, or ask for a larger recvBufferSize (up to net.core.rmem_max)'
+  const larger = largerFor(subject)
   if (endpoint !== undefined) {
     yield* counts(endpoint)
     const drops = (await endpoint.kernelDrops()) ?? 0

@@ -8,6 +8,7 @@ import { type Carrier, carrierRules, checkCarrier, checkNotBound } from '../opti
 import type { MulticastReceiver } from '../receiver.js'
 import { integer, isBoolean, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
 import { parseInterfaces, type Wanted } from '../wanted.js'
+import { type Examination, examineOf } from './examination.js'
 
 /** The options of {@link diagnose}. `undefined` always means the default. */
 export interface DiagnoseOptions extends Carrier {
@@ -73,6 +74,8 @@ export interface Subject {
   readonly carrier: Carrier
   /** Whether the sockets are the system's, of which /proc tells. */
   readonly isOfSystem: boolean
+  /** What the carrier finds out by itself, if it can. */
+  readonly examination: Examination | undefined
   /** Whether a group was given, or the doctor took its own, with which no other program is concerned. */
   readonly isAsked: boolean
   /** The sender, receiver or peer, if it is one. */
@@ -81,8 +84,16 @@ export interface Subject {
 
 /** Checks what {@link diagnose} is given. Throws a MulticastError. */
 export function subjectOf(given: DiagnoseOptions | Examinable): Subject {
-  if (isEndpoint(given)) return ofEndpoint(given.chart)
-  const options = given as DiagnoseOptions
+  const subject = isEndpoint(given) ? ofEndpoint(given.chart) : ofOptions(given as DiagnoseOptions)
+  const { createSocket, endpoint, quiet, ttl } = subject
+  const examine = examineOf(createSocket)
+  const question = { ...subject, noun: endpoint?.noun, maySend: !quiet && ttl > 0 }
+  return { ...subject, examination: examine?.(question) }
+}
+
+type Checked = Omit<Subject, 'examination'>
+
+function ofOptions(options: DiagnoseOptions): Checked {
   const settings = resolve(subjectRules, options)
   checkCarrier(options)
   checkNotBound(options)
@@ -107,7 +118,7 @@ function isEndpoint(given: unknown): given is { readonly chart: Chart } {
   return typeof given === 'object' && given !== null && 'kernelDrops' in given && 'chart' in given
 }
 
-function ofEndpoint(chart: Chart): Subject {
+function ofEndpoint(chart: Chart): Checked {
   const { settings, bound } = chart
   const port = settings.port === 0 ? (bound[0]?.port ?? 0) : settings.port
   if (port === 0) {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { CreateSocket } from '../datagram.js'
+import { examined } from '../doctor/examination.js'
 import type { NetworkInterfaces, WatchInterfaces } from '../interfaces.js'
 import type { Carrier } from '../options.js'
 import { optional, type Rules, resolve, rule } from '../rules.js'
@@ -66,7 +67,10 @@ export class NatsCarrier implements Carrier {
     links.set('lo', linkOf('lo', 1, parseAddresses(['127.0.0.1/8', '::1/128'])))
     links.set('nats0', link)
     this.#wire = wire
-    this.createSocket = (options) => new StackSocket(stack, options)
+    this.createSocket = examined(
+      (options) => new StackSocket(stack, options),
+      (question) => wire.examine(question),
+    )
     this.networkInterfaces = () => describe(links.values(), 1)
     this.watchInterfaces = (onChange) => wire.watch(onChange)
   }

@@ -26,6 +26,8 @@ export interface NatsStatus {
 export interface NatsConnection {
   /** What the server has told of itself; undefined while there is none. */
   readonly info?: { readonly max_payload: number } | undefined
+  /** Which server it is, such as `127.0.0.1:4222`: for the doctor to say. */
+  getServer?(): string
   /** Sends a message. Throws if the connection is closed, or the payload too large. */
   publish(subject: string, payload: Uint8Array): void
   /** Asks for messages, or tells the callback once that this is refused. Asks again after each reconnect. */

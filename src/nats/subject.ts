@@ -1,7 +1,8 @@
 import { isIP } from 'node:net'
 import { canonicalIPv6, isMulticast } from '../address.js'
 import { MulticastError, shown } from '../errors.js'
-import { familyOf, isMapped, isWildcard, staysOnHost } from '../stack/scope.js'
+import { isBroadcast, type Link } from '../stack/link.js'
+import { allHosts, familyOf, isMapped, isWildcard, staysOnHost } from '../stack/scope.js'
 
 // `PREFIX.KIND.DESTINATION.SOURCE`: what a permission of the server can tell apart. The sender's address stands here
 // alone, so that nothing in the payload can say otherwise.
@@ -18,6 +19,12 @@ export interface Subject {
   readonly kind: Kind
   readonly destination: string
   readonly source: string
+}
+
+/** To whom a datagram is that leaves by a link. */
+export function kindOf(link: Link, destination: string): Subject['kind'] {
+  if (allHosts.has(destination) || isBroadcast(link, destination)) return 'all'
+  return isMulticast(destination) ? 'group' : 'host'
 }
 
 /** A prefix of subjects, or else a MulticastError. */

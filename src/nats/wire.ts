@@ -1,7 +1,8 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { isMulticast, maxPayload } from '../address.js'
+import type { Examination, Question } from '../doctor/examination.js'
 import type { InetSocket } from '../stack/inet-socket.js'
-import { isBroadcast, type Link } from '../stack/link.js'
+import type { Link } from '../stack/link.js'
 import type { SocketOutcome } from '../stack/outcome.js'
 import type { Packet } from '../stack/packet.js'
 import { allHosts, type Family, familyOf, staysOnHost } from '../stack/scope.js'
@@ -9,10 +10,11 @@ import type { Stack } from '../stack/stack.js'
 import { turnIn } from '../stack/turns.js'
 import type { Answer, Claimed, Reach, Wire } from '../stack/wire.js'
 import type { NatsConnection, NatsMessage } from './connection.js'
+import { NatsExamination } from './examination.js'
 import { headerSize, idSize, parseHeader, withHeader } from './header.js'
 import { Interest } from './interest.js'
 import { Session } from './session.js'
-import { parseSubject, type Subject, subjectOf } from './subject.js'
+import { kindOf, parseSubject, type Subject, subjectOf } from './subject.js'
 import { Window } from './window.js'
 
 /** What a carrier has counted since it was made. */
@@ -90,6 +92,13 @@ export class NatsWire implements Wire {
 
   get stats(): NatsStats {
     return { ...this.#counts }
+  }
+
+  /** What the doctor finds out of it. */
+  examine(question: Question): Examination {
+    const [session, id, denied] = [this.#session, this.#id, this.#denied]
+    const stats = (): NatsStats => this.stats
+    return new NatsExamination({ ...this.#options, session, id, denied, stats }, question)
   }
 
   /** Calls it whenever the server is lost, or back, until what it returns is called. */
@@ -274,12 +283,6 @@ export class NatsWire implements Wire {
     if (wasUp) this.#counts.disconnects += 1
     this.#stack().fail(cause)
   }
-}
-
-/** To whom a datagram is that leaves by a link. */
-function kindOf(link: Link, destination: string): Subject['kind'] {
-  if (allHosts.has(destination) || isBroadcast(link, destination)) return 'all'
-  return isMulticast(destination) ? 'group' : 'host'
 }
 
 /** Whether a message can be a datagram to where its subject says. */

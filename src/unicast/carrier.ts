@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import type { CreateSocket } from '../datagram.js'
+import { examined } from '../doctor/examination.js'
 import type { NetworkInterfaces, WatchInterfaces } from '../interfaces.js'
 import type { Carrier } from '../options.js'
 import { OwnAddresses } from '../own-addresses.js'
@@ -87,7 +88,10 @@ export class UnicastCarrier implements Carrier {
     stack.routing.links.set('lo', linkOf('lo', 1, addresses))
     stack.routing.links.set('peers0', link)
     this.#wire = wire
-    this.createSocket = (options) => new StackSocket(stack, options)
+    this.createSocket = examined(
+      (options) => new StackSocket(stack, options),
+      (question) => wire.examine(question),
+    )
     this.networkInterfaces = () => {
       link.look()
       return describe(stack.routing.links.values(), 1)

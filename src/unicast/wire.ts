@@ -1,6 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { isMulticast, splitZone, wildcard } from '../address.js'
 import { lookup } from '../datagram.js'
+import type { Examination, Question } from '../doctor/examination.js'
 import { errno } from '../errors.js'
 import { isBroadcast, type Link } from '../stack/link.js'
 import type { Packet } from '../stack/packet.js'
@@ -8,6 +9,7 @@ import { type Family, familyOf, isLinkLocal, staysOnHost } from '../stack/scope.
 import type { Stack } from '../stack/stack.js'
 import { turnIn } from '../stack/turns.js'
 import type { Answer, Claimed, Reach, Wire } from '../stack/wire.js'
+import { UnicastExamination } from './examination.js'
 import { parseHeader, withHeader } from './header.js'
 import type { Peers } from './peers.js'
 
@@ -68,6 +70,13 @@ export class UnicastWire implements Wire {
     this.#options = options
     this.peers = options.peers
     this.#stack = stack
+  }
+
+  /** What the doctor finds out of it. */
+  examine(question: Question): Examination {
+    const { peers } = this
+    const stats = (): UnicastStats => this.stats
+    return new UnicastExamination({ ...this.#options, peers, stats }, question)
   }
 
   get stats(): UnicastStats {
