@@ -2,10 +2,10 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { isMulticast, maxPayload } from '../address.js'
 import type { InetSocket } from '../stack/inet-socket.js'
 import { isBroadcast, type Link } from '../stack/link.js'
-import type { SocketOutcome } from '../stack/outcome.js'
+import type { Report } from '../stack/outcome.js'
 import type { Packet } from '../stack/packet.js'
 import { allHosts, type Family, familyOf, staysOnHost } from '../stack/scope.js'
-import type { Stack } from '../stack/stack.js'
+import type { Stack, Track } from '../stack/stack.js'
 import { turnIn } from '../stack/turns.js'
 import type { Answer, Claimed, Reach, Wire } from '../stack/wire.js'
 import type { NatsConnection, NatsMessage } from './connection.js'
@@ -156,7 +156,7 @@ export class NatsWire implements Wire {
       answer(...refusal)
       return
     }
-    if (!this.#stack().hearOwn(link, packet, reach)) {
+    if (!this.#stack().hearOwn(link, packet, reach, this.#track)) {
       answer()
       return
     }
@@ -236,10 +236,12 @@ export class NatsWire implements Wire {
     const family = familyOf(source)
     // Where nothing routes it any further, its TTL has no meaning.
     const packet = { family, source, destination, ttl: 1, ...rest }
-    this.#stack().hear(link, packet, false, () => this.#report)
+    this.#stack().hear(link, packet, false, this.#track)
   }
 
-  readonly #report = (outcome: SocketOutcome): void => {
+  readonly #track: Track = () => this.#report
+
+  readonly #report: Report = (outcome) => {
     if (outcome === 'queue-full') this.#counts.overflowed += 1
   }
 

@@ -331,6 +331,16 @@ test('what a slow program has no room for is counted', async (server) => {
   await sending(here).send('last')
   const all = await heard.until('last')
   assert.equal(all.length - 1 + there.stats.overflowed, 20)
+  // Of what it sends itself too.
+  const own = receiving(here, { port: port + 1 })
+  await own.receiver.ready()
+  const sender = await sending(here, { port: port + 1 }).ready()
+  const sent = Array.from({ length: 4 }, () => sender.send('x'.repeat(60_000)))
+  await Promise.all(sent)
+  await sender.send('last')
+  const some = await own.heard.until('last')
+  assert.ok(here.stats.overflowed > 0)
+  assert.equal(some.length - 1 + here.stats.overflowed, 4)
 })
 
 test('with the permissions of the document a program cannot send as another, nor hear replies to it', async (_server, host) => {
