@@ -27,7 +27,10 @@ export interface NatsStats {
   readonly malformed: number
   /** Datagrams that a socket had no room for, because its program was too slow to read it. */
   readonly overflowed: number
-  /** Times that the server has forbidden to publish or to subscribe. */
+  /**
+   * Times that the server has forbidden to publish or to subscribe: every two seconds while that holds for what is
+   * joined.
+   */
   readonly denied: number
   /** Times that the server was lost. It also lets go of a client that does not read for too long. */
   readonly disconnects: number
@@ -136,6 +139,7 @@ export class NatsWire implements Wire {
     const { end } = this.#session
     if (end !== undefined) throw end
     this.#ask()
+    this.#interest.retry(this.#subjects(socket))
     await this.#session.up()
     if (!(await this.#session.flushed())) return this.settled(socket)
     const refusal = this.#interest.refusal(this.#subjects(socket))
