@@ -73,6 +73,23 @@ added, and messages are sent through it until one is heard.`,
     note: `A percentage is of one core: the processor time of a process, divided by the time that went by. The difference
 is of two processes in the same window, and can be below zero where other work disturbs them.`,
   },
+  carriers: {
+    command: 'npm run bench:carriers',
+    minutes: 3,
+    limit: 10,
+    title: 'The carriers, beside multicast',
+    text: `The same sender and receivers over the system's multicast (dgram), a list of hosts (unicast) and a NATS server
+(NATS), all on one machine, in a network namespace of their own. Each receiver is a host, with an address or a connection
+of its own; 10 and 100 of them are spread over four processes. The sender is never more than 64 messages ahead of the
+slowest receiver, so that none is lost. How long it takes until all have heard a message is measured with one message at
+a time. Memory is that of a million messages to a receiver that keeps up, and to two that do not: the loop of one waits
+a millisecond for each message, and the process of the other does nothing else for that time.`,
+    note: `All receivers share one machine with the sender. With 100 of them it is mostly their work that is measured, and
+what the system does for each. On a network every host receives by itself, and all but a list of hosts cost the sender
+the same however many there are. Memory is measured after each quarter and a garbage collection. It is divided by what
+the same process held at the start: 1.00 is flat. Lost messages are counted by \`stats.dropped\` of the receiver,
+\`kernelDrops()\`, and \`stats.overflowed\` of the carrier: 1.00 is all of them. no nats-server: it was not installed.`,
+  },
   struct: {
     command: 'npm run bench:struct',
     minutes: 1,

@@ -2,29 +2,29 @@ import type { Figure, Quartiles } from './findings.js'
 import { progress } from './progress.js'
 
 /** What each round measured of each; rounds in which one could not be measured are missing. */
-export type Comparison<Name extends string> = Readonly<Record<Name, number>>[]
+export type Comparison<Name extends string, Value = number> = Readonly<Record<Name, Value>>[]
 
 /**
  * Measures all in turn, in alternating order, so that what disturbs the machine hits them alike. `step` is what it
  * shows as its progress.
  */
-export async function compare<Name extends string>(
+export async function compare<Name extends string, Value = number>(
   names: readonly Name[],
-  measure: (name: Name) => Promise<number | undefined>,
+  measure: (name: Name) => Promise<Value | undefined>,
   { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
   step: string,
-): Promise<Comparison<Name>> {
-  const results: Comparison<Name> = []
+): Promise<Comparison<Name, Value>> {
+  const results: Comparison<Name, Value> = []
   const deadline = performance.now() + seconds * 1000
   for (let round = 1; round <= rounds && performance.now() < deadline; round += 1) {
     progress(step, `round ${round} of ${rounds}`)
-    const measured = new Map<Name, number>()
+    const measured = new Map<Name, Value>()
     for (const name of round % 2 === 0 ? names : names.toReversed()) {
       const value = await measure(name)
       if (value !== undefined) measured.set(name, value)
     }
     if (measured.size === names.length) {
-      results.push(Object.fromEntries(measured) as Record<Name, number>)
+      results.push(Object.fromEntries(measured) as Record<Name, Value>)
     }
   }
   return results

@@ -9,9 +9,9 @@ export interface Quartiles {
 
 /**
  * A ratio; or that it is what others are a ratio to (`1`), that there is no such thing (`–`), that a library
- * gives another result (`differs`), or that every round failed.
+ * gives another result (`differs`), that what it needs is not installed, or that every round failed.
  */
-export type Figure = Quartiles | '1' | '–' | 'differs' | 'not measured'
+export type Figure = Quartiles | '1' | '–' | 'differs' | 'no nats-server' | 'not measured'
 
 export interface Row {
   readonly label: string

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { availableParallelism, cpus, release } from 'node:os'
 
 /** On what it is measured: nothing that names the machine, and no speed. */
@@ -17,4 +18,16 @@ export function kindOf(model = ''): string {
     .replace(/\s+/g, ' ')
     .trim()
   return /^(?:unknown)?$/.test(kind) ? process.arch : kind
+}
+
+/** The version of the NATS server that is installed, if one is. */
+export function natsVersion(): string | undefined {
+  // Where Debian keeps it, which is not in every user's path.
+  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` }
+  try {
+    const said = execFileSync('nats-server', ['--version'], { encoding: 'utf8', env })
+    return /\d+(?:\.\d+)+/.exec(said)?.[0]
+  } catch {
+    return undefined
+  }
 }

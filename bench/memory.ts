@@ -1,6 +1,6 @@
 // Sends messages and hears the replies, or receives and replies; tells how much memory that holds.
-import { setTimeout } from 'node:timers/promises'
 import { serve } from './program.js'
+import { sample } from './sample.js'
 import { openReceiver, openSender, payload, type Side } from './sides.js'
 
 const inFlight = 64
@@ -62,13 +62,4 @@ async function receive(side: Side): Promise<void> {
   serve(async (question: 'port' | 'sample') =>
     question === 'port' ? { port: receiving.port } : sample(),
   )
-}
-
-async function sample(): Promise<{ heap: number; resident: number }> {
-  // What the last datagrams left behind is gone only after their ticks.
-  await setTimeout(50)
-  globalThis.gc?.()
-  globalThis.gc?.()
-  const { heapUsed, external, rss } = process.memoryUsage()
-  return { heap: heapUsed + external, resident: rss }
 }

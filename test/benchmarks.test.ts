@@ -40,7 +40,7 @@ const spread = new RegExp(String.raw`^${number}(?: %)? \(${number} to ${number}\
 
 /** Throws where a cell is no figure. */
 function assertFigure(shown: string): void {
-  if (['1', '–', 'differs'].includes(shown)) return
+  if (['1', '–', 'differs', 'no nats-server'].includes(shown)) return
   const [, median, lower, upper] =
     spread.exec(shown)?.map((one) => Number(one.replace('−', '-'))) ?? []
   assert.ok(median !== undefined && lower !== undefined && upper !== undefined, shown)
@@ -103,7 +103,10 @@ test('every figure of the saved document is a ratio with its quartiles', () => {
   const [told, ...figures] = tables(saved)
   assert.deepEqual(
     told?.rows.map(([name]) => name),
-    ['processor', 'Linux', 'Node.js', 'CPython', 'python-struct', 'jspack', 'binary-parser'],
+    [
+      ...['processor', 'Linux', 'Node.js', 'CPython', 'python-struct', 'jspack', 'binary-parser'],
+      ...['@nats-io/transport-node', 'nats-server'],
+    ],
   )
   assert.match(told?.header.join(' ') ?? '', /^measured on \d{4}-\d\d-\d\d$/)
   assert.ok(figures.length >= names.length)
@@ -126,7 +129,10 @@ test('neither it nor its charts have absolute numbers', () => {
 test('of the machine it tells the kind of processor, and no name', () => {
   const [processor = [], ...versions] = tables(saved)[0]?.rows ?? []
   assert.match(processor[1] ?? '', /^[^@]+, \d+ cores?$/)
-  for (const [name, version = ''] of versions) assert.match(version, /^\d+(\.\d+)*\w*$/, name)
+  for (const [name, version = ''] of versions) {
+    if (name === 'nats-server' && version === 'not installed') continue
+    assert.match(version, /^\d+(\.\d+)*\w*$/, name)
+  }
   assert.equal(kindOf('Intel(R) Xeon(R)  CPU @ 2.20GHz'), 'Intel Xeon CPU')
   assert.equal(kindOf('unknown'), process.arch)
 })
@@ -152,6 +158,12 @@ test('what is found is written without what is only printed', () => {
 
 test('a brief run says that it is one', () => {
   assert.match(written(madeUp(), { ...conditions, isBrief: true }), /brief run/)
+})
+
+test('where there is no NATS server the page says so, and has the rest', () => {
+  const shown = written(madeUp([quartiles, 'no nats-server']), conditions)
+  assert.ok(shown.includes('| `<10d` | 1.00 (0.90 to 1.25) | no nats-server |'))
+  assert.match(chapters.carriers.note, /no nats-server: it was not installed/)
 })
 
 test('a figure has two digits that count, and its sign', () => {

@@ -610,7 +610,7 @@ test('carriers.md lists what the carrier by a list of hosts has, counts and lack
   const carrier = unicastCarrier({ peers: [] })
   sameNames(names('A list of hosts', document), [
     ...inSource('unicast/carrier.ts', /^ {2}(\w+): rule\(/gm),
-    ...['peers', 'stats', ...Object.keys(carrier)],
+    ...['peers', 'stats', 'kernelDrops', ...Object.keys(carrier)],
   ])
   sameNames(names('What it counts', document), Object.keys(carrier.stats))
   sameNames(

@@ -3,8 +3,11 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import test, { after, afterEach } from 'node:test'
 import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node'
+import { type Carrier, MulticastReceiver, MulticastSender, text } from '../src/index.js'
 import { type NatsCarrier, type NatsOptions, natsCarrier } from '../src/nats/index.js'
+import { Inbox } from '../src/testing/conformance/inbox.js'
 import { type Host, Lab, lacking } from './lab.js'
+import { closeAll, keep } from './loopback.js'
 import { Output } from './output.js'
 
 /** What it needs. */
@@ -24,19 +27,40 @@ authorization {
 }
 `
 
+/** Where all send to, unless they say otherwise. */
+export const where = { group: '239.1.2.3', port: 10_000, codec: text }
+
+/** A receiver, which is closed after the test, and what it hears. */
+export function receiving(
+  carrier: Carrier,
+  more: object = {},
+): { receiver: MulticastReceiver<string, string>; heard: Inbox } {
+  const options = { ...where, ...carrier, ...more }
+  const receiver = keep(new MulticastReceiver(options)) as MulticastReceiver<string, string>
+  return { receiver, heard: new Inbox(receiver as never) }
+}
+
+/** A sender, which is closed after the test. */
+export function sending(carrier: Carrier, more: object = {}): MulticastSender<string, string> {
+  return keep(new MulticastSender({ ...where, ...carrier, ...more })) as MulticastSender<
+    string,
+    string
+  >
+}
+
 export class NatsServer {
   readonly #host: Host
   readonly #port: number
-  readonly #args: readonly string[]
+  readonly #file: string
+  #output: Output | undefined
   #child: ReturnType<Host['spawn']> | undefined
   readonly #connections: NatsConnection[] = []
 
   private constructor(host: Host, port: number, config: string) {
     this.#host = host
     this.#port = port
-    const file = `/run/nats-${port}.conf`
-    writeFileSync(file, config)
-    this.#args = ['-a', '127.0.0.1', '-p', String(port), '-c', file]
+    this.#file = `/run/nats-${port}.conf`
+    writeFileSync(this.#file, config)
   }
 
   /** Starts it with that configuration; resolves when it takes connections. */
@@ -49,11 +73,24 @@ export class NatsServer {
   /** Starts it, unless it runs. */
   async restart(): Promise<void> {
     if (this.#isRunning) return
-    const child = this.#host.spawn(['nats-server', ...this.#args], {
-      stdio: ['ignore', 2, 'pipe'],
-    })
+    const args = ['-a', '127.0.0.1', '-p', String(this.#port), '-c', this.#file]
+    const child = this.#host.spawn(['nats-server', ...args], { stdio: ['ignore', 2, 'pipe'] })
     this.#child = child
-    await new Output(child, child.stderr).line(/Server is ready/)
+    this.#output = new Output(child, child.stderr)
+    await this.logged(/Server is ready/)
+  }
+
+  /** Has it take another configuration while it runs; resolves when it has. */
+  async reload(config: string): Promise<void> {
+    writeFileSync(this.#file, config)
+    this.#output?.lines.splice(0)
+    this.#child?.kill('SIGHUP')
+    await this.logged(/Reloaded server configuration/)
+  }
+
+  /** Resolves once it has logged a line like this. */
+  async logged(pattern: RegExp): Promise<void> {
+    await this.#output?.line(pattern)
   }
 
   /** Ends it at once, as a crash does. */
@@ -96,6 +133,22 @@ export class NatsServer {
   /** Closes all connections. */
   async release(): Promise<void> {
     await Promise.all(this.#connections.splice(0).map((connection) => connection.close()))
+  }
+}
+
+/** Runs it with a server of its own on port 4223, which has that configuration. */
+export async function serving(
+  host: Host,
+  config: string,
+  body: (server: NatsServer) => Promise<void>,
+): Promise<void> {
+  const server = await NatsServer.start(host, 4223, config)
+  try {
+    await body(server)
+  } finally {
+    await closeAll()
+    await server.release()
+    await server.stop()
   }
 }
 

@@ -9,6 +9,7 @@ import type { Opening } from '../opening.js'
 import { Program } from '../program.js'
 import { progress } from '../progress.js'
 import { Report } from '../report.js'
+import type { Sample } from '../sample.js'
 import { group, host, payload, type Side, sides } from '../sides.js'
 
 /** Processes for each case, since the compiler's choices differ from one process to the next. */
@@ -114,10 +115,6 @@ async function timeToOpen(what: Opening['what']): Promise<Row> {
 
 /** Each message is answered, so either process sends and receives a million. */
 async function remembering(): Promise<void> {
-  interface Sample {
-    readonly heap: number
-    readonly resident: number
-  }
   const samples: Record<Side, Record<'sender' | 'receiver', Sample[]>> = {
     ours: { sender: [], receiver: [] },
     raw: { sender: [], receiver: [] },

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../build.js'
 import { isBrief } from '../effort.js'
-import { machine } from '../machine.js'
+import { machine, natsVersion } from '../machine.js'
 
 /** What a run depends on: nothing that names the machine. */
 export interface Conditions {
@@ -13,8 +13,8 @@ export interface Conditions {
   readonly versions: Readonly<Record<string, string>>
 }
 
-/** The packages that `Struct` is compared with. */
-const packages = ['python-struct', 'jspack', 'binary-parser']
+/** The packages that `Struct` is compared with, and the client of the NATS server. */
+const packages = ['python-struct', 'jspack', 'binary-parser', '@nats-io/transport-node']
 
 /** What they are on this machine. Throws where there is no python3: half of a chapter would be missing. */
 export function conditions(): Conditions {
@@ -26,6 +26,7 @@ export function conditions(): Conditions {
     'Node.js': node,
     CPython: python.replace('Python', '').trim(),
     ...Object.fromEntries(packages.map((name) => [name, versionOf(name)])),
+    'nats-server': natsVersion() ?? 'not installed',
   }
   return { isBrief, date: new Date().toISOString().slice(0, 'YYYY-MM-DD'.length), versions }
 }

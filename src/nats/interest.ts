@@ -1,6 +1,9 @@
 import type { NatsMessage, NatsSubscription } from './connection.js'
 import type { Session } from './session.js'
 
+/** Milliseconds after which the server is asked again for what it has refused: as often as a client tries to connect. */
+const pause = 2000
+
 /** One subject that the server is asked for, which may end with a wildcard. */
 interface Asked {
   readonly subscription: NatsSubscription
@@ -15,6 +18,8 @@ export class Interest {
   readonly #asked = new Map<string, Asked>()
   readonly #refused = new Map<string, Error>()
   #wanted: ReadonlySet<string> = new Set()
+  /** Whether what is refused is asked for again soon. */
+  #isPausing = false
 
   constructor(session: Session, onMessage: (message: NatsMessage) => void) {
     this.#session = session
@@ -40,11 +45,11 @@ export class Interest {
     }
   }
 
-  /** Asks once more for what was refused: permissions may be others now. */
-  retry(): void {
-    const subjects = [...this.#refused.keys()]
-    this.#refused.clear()
-    for (const subject of subjects) this.#subscribe(subject)
+  /** Asks once more for what of these was refused: permissions may be others now. */
+  retry(subjects: Iterable<string> = [...this.#refused.keys()]): void {
+    for (const subject of subjects) {
+      if (this.#refused.delete(subject)) this.#subscribe(subject)
+    }
   }
 
   /** Why one of these was refused, if so. */
@@ -72,6 +77,7 @@ export class Interest {
           // The client has ended it.
           this.#asked.delete(subject)
           this.#refused.set(subject, error)
+          this.#retrySoon()
         },
       })
       const before = [...this.#asked.keys()].filter(
@@ -84,6 +90,16 @@ export class Interest {
       // It is closed, or about to be.
       this.#refused.set(subject, error as Error)
     }
+  }
+
+  /** What is still wanted was allowed before, and may be again, of which the server tells nobody. */
+  #retrySoon(): void {
+    if (this.#isPausing) return
+    this.#isPausing = true
+    AbortSignal.timeout(pause).addEventListener('abort', () => {
+      this.#isPausing = false
+      this.retry()
+    })
   }
 
   /** It takes the place of those before once the server has it: what came meanwhile has come to both. */

@@ -3,10 +3,10 @@ import { isMulticast, maxPayload } from '../address.js'
 import type { Examination, Question } from '../doctor/examination.js'
 import type { InetSocket } from '../stack/inet-socket.js'
 import type { Link } from '../stack/link.js'
-import type { SocketOutcome } from '../stack/outcome.js'
+import type { Report } from '../stack/outcome.js'
 import type { Packet } from '../stack/packet.js'
 import { allHosts, type Family, familyOf, staysOnHost } from '../stack/scope.js'
-import type { Stack } from '../stack/stack.js'
+import type { Stack, Track } from '../stack/stack.js'
 import { turnIn } from '../stack/turns.js'
 import type { Answer, Claimed, Reach, Wire } from '../stack/wire.js'
 import type { NatsConnection, NatsMessage } from './connection.js'
@@ -29,7 +29,10 @@ export interface NatsStats {
   readonly malformed: number
   /** Datagrams that a socket had no room for, because its program was too slow to read it. */
   readonly overflowed: number
-  /** Times that the server has forbidden to publish or to subscribe. */
+  /**
+   * Times that the server has forbidden to publish or to subscribe: every two seconds while that holds for what is
+   * joined.
+   */
   readonly denied: number
   /** Times that the server was lost. It also lets go of a client that does not read for too long. */
   readonly disconnects: number
@@ -145,6 +148,7 @@ export class NatsWire implements Wire {
     const { end } = this.#session
     if (end !== undefined) throw end
     this.#ask()
+    this.#interest.retry(this.#subjects(socket))
     await this.#session.up()
     if (!(await this.#session.flushed())) return this.settled(socket)
     const refusal = this.#interest.refusal(this.#subjects(socket))
@@ -165,7 +169,7 @@ export class NatsWire implements Wire {
       answer(...refusal)
       return
     }
-    if (!this.#stack().hearOwn(link, packet, reach)) {
+    if (!this.#stack().hearOwn(link, packet, reach, this.#track)) {
       answer()
       return
     }
@@ -245,10 +249,12 @@ export class NatsWire implements Wire {
     const family = familyOf(source)
     // Where nothing routes it any further, its TTL has no meaning.
     const packet = { family, source, destination, ttl: 1, ...rest }
-    this.#stack().hear(link, packet, false, () => this.#report)
+    this.#stack().hear(link, packet, false, this.#track)
   }
 
-  readonly #report = (outcome: SocketOutcome): void => {
+  readonly #track: Track = () => this.#report
+
+  readonly #report: Report = (outcome) => {
     if (outcome === 'queue-full') this.#counts.overflowed += 1
   }
 

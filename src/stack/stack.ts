@@ -389,18 +389,18 @@ export class Stack {
   /**
    * Lets this host hear what it sends, as far as it is for it, at once; returns whether it is for others too.
    */
-  hearOwn(link: Link, packet: Packet, { loopback, leaves }: Reach): boolean {
+  hearOwn(link: Link, packet: Packet, { loopback, leaves }: Reach, track: Track): boolean {
     const { destination } = packet
     if (link.isLoopback) {
-      this.hear(link, packet)
+      this.hear(link, packet, false, track)
       return false
     }
     if (isMulticast(destination) || isBroadcast(link, destination)) {
-      if (loopback) this.hear(link, packet, true)
+      if (loopback) this.hear(link, packet, true, track)
       return leaves
     }
     const isOwn = this.routing.isOwn(destination, link)
-    if (isOwn) this.hear(link, packet)
+    if (isOwn) this.hear(link, packet, false, track)
     return !isOwn
   }
 
@@ -412,7 +412,7 @@ export class Stack {
     else this.#hearUnicast(link, packet, track)
   }
 
-  #hearGroup(link: Link, packet: Packet, isOwn: boolean, track: Track): void {
+  #hearGroup(link: Link, packet: Packet, isOwn = false, track = ignore): void {
     const isAsked = this.#isAsked(link, packet)
     for (const socket of this.#bound) {
       if (socket.family !== packet.family) continue

@@ -117,6 +117,15 @@ export class UnicastCarrier implements Carrier {
   get stats(): UnicastStats {
     return this.#wire.stats
   }
+
+  /**
+   * How many datagrams the kernel has dropped because this process read too late, at the real sockets of this carrier
+   * that are open now. On Linux, from /proc/net/udp; otherwise `undefined`. A larger net.core.rmem_max makes room: the
+   * carrier asks for 4 MiB.
+   */
+  kernelDrops(): Promise<number | undefined> {
+    return this.#wire.kernelDrops()
+  }
 }
 
 /**

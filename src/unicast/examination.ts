@@ -23,7 +23,9 @@ interface Examined {
   readonly address: string | undefined
   readonly link: Link
   readonly strangers: boolean
-  readonly stats: () => Readonly<Record<'failed' | 'malformed' | 'strangers', number>>
+  readonly stats: () => Readonly<
+    Record<'failed' | 'malformed' | 'overflowed' | 'strangers', number>
+  >
 }
 
 /** What the doctor finds out of a list of hosts. */
@@ -111,10 +113,14 @@ export class UnicastExamination implements Examination {
     if (this.#others.length > 0 && silent.length === 0) {
       yield good('hosts', 'Something came from each host of the list')
     }
-    const { strangers, malformed, failed: copies } = this.#of.stats()
+    const { strangers, malformed, overflowed, failed: copies } = this.#of.stats()
     if (strangers > 0) {
       const seen = `${strangers} datagrams came from hosts that are not on the list, and were ignored`
       yield doubtful('hosts', seen, 'add these hosts to peers, or set strangers to true')
+    }
+    if (overflowed > 0) {
+      const seen = `${overflowed} datagrams were dropped because their program was too slow`
+      yield doubtful('buffer', seen, 'read faster, or ask for a larger recvBufferSize')
     }
     if (malformed > 0) {
       const seen = `${malformed} datagrams came without the carrier's header, and were ignored`

@@ -2,11 +2,13 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { isMulticast, splitZone, wildcard } from '../address.js'
 import { lookup } from '../datagram.js'
 import type { Examination, Question } from '../doctor/examination.js'
+import { kernelDrops } from '../drops.js'
 import { errno } from '../errors.js'
 import { isBroadcast, type Link } from '../stack/link.js'
+import type { Report } from '../stack/outcome.js'
 import type { Packet } from '../stack/packet.js'
 import { type Family, familyOf, isLinkLocal, staysOnHost } from '../stack/scope.js'
-import type { Stack } from '../stack/stack.js'
+import type { Stack, Track } from '../stack/stack.js'
 import { turnIn } from '../stack/turns.js'
 import type { Answer, Claimed, Reach, Wire } from '../stack/wire.js'
 import { UnicastExamination } from './examination.js'
@@ -25,6 +27,8 @@ export interface UnicastStats {
   readonly strangers: number
   /** Datagrams that came without the header, or with one that makes no sense, and were passed over. */
   readonly malformed: number
+  /** Datagrams that a socket had no room for, because its program was too slow to read it. */
+  readonly overflowed: number
 }
 
 /** What differs from one wire to the next. */
@@ -63,7 +67,14 @@ export class UnicastWire implements Wire {
   readonly #stack: () => Stack
   /** By family and port; none where this host has no address of the family, and so only hears itself. */
   readonly #sockets = new Map<string, Real | undefined>()
-  readonly #counts = { sent: 0, failed: 0, received: 0, strangers: 0, malformed: 0 }
+  readonly #counts = {
+    sent: 0,
+    failed: 0,
+    received: 0,
+    strangers: 0,
+    malformed: 0,
+    overflowed: 0,
+  }
 
   /** `stack` is asked for the stack above once something comes. */
   constructor(options: UnicastWireOptions, stack: () => Stack) {
@@ -81,6 +92,12 @@ export class UnicastWire implements Wire {
 
   get stats(): UnicastStats {
     return { ...this.#counts }
+  }
+
+  /** What the kernel has dropped at the real sockets, if the system tells. */
+  kernelDrops(): Promise<number | undefined> {
+    const real = [...this.#sockets.values()].flatMap((one) => one?.socket.address() ?? [])
+    return kernelDrops(real)
   }
 
   readonly soon: Wire['soon'] = (task, scope) => turnIn(scope, task)
@@ -148,7 +165,7 @@ export class UnicastWire implements Wire {
       answer('ENETUNREACH')
       return
     }
-    const leaves = this.#stack().hearOwn(link, packet, reach)
+    const leaves = this.#stack().hearOwn(link, packet, reach, this.#track)
     const real = this.#sockets.get(`${family} ${sourcePort}`)
     const targets = isForAll ? this.peers.of(family) : [this.#zoned(destination)]
     if (!leaves || targets.length === 0) {
@@ -202,7 +219,13 @@ export class UnicastWire implements Wire {
     const { data } = headed
     // Where nothing routes it any further, its TTL has no meaning.
     const packet = { family, source, sourcePort: remote.port, destination, port, ttl: 1, data }
-    this.#stack().hear(link, packet)
+    this.#stack().hear(link, packet, false, this.#track)
+  }
+
+  readonly #track: Track = () => this.#report
+
+  readonly #report: Report = (outcome) => {
+    if (outcome === 'queue-full') this.#counts.overflowed += 1
   }
 
   /** What a datagram is to, on this host. Whoever sent it may have written anything. */

@@ -1,31 +1,13 @@
 /** While the server is away, when it comes back, and when the client has given up. */
 import assert from 'node:assert/strict'
 import { lookup } from '../../src/datagram.js'
-import {
-  type Carrier,
-  type MulticastEmitter,
-  MulticastPeer,
-  MulticastReceiver,
-  MulticastSender,
-  text,
-} from '../../src/index.js'
+import { type MulticastEmitter, MulticastPeer } from '../../src/index.js'
 import { type NatsCarrier, natsCarrier } from '../../src/nats/index.js'
 import { Inbox } from '../../src/testing/conformance/inbox.js'
 import { keep } from '../loopback.js'
-import { natsTest as test } from '../nats.js'
+import { receiving, sending, serving, natsTest as test, where } from '../nats.js'
 
-const where = { group: '239.1.2.3', port: 10_000, codec: text }
-type Sender = MulticastSender<string, string>
-
-function receiving(carrier: Carrier, more: object = {}) {
-  const receiver = keep(
-    new MulticastReceiver({ ...where, ...carrier, ...more }),
-  ) as MulticastReceiver<string, string>
-  return { receiver, heard: new Inbox(receiver as never) }
-}
-
-const sending = (carrier: Carrier, more: object = {}) =>
-  keep(new MulticastSender({ ...where, ...carrier, ...more })) as Sender
+type Sender = ReturnType<typeof sending>
 
 /** Resolves once a carrier has told that nats0 is there, or is not. */
 async function told(carrier: NatsCarrier, isUp: boolean): Promise<void> {
@@ -221,6 +203,26 @@ for (const [how, why] of [
     if (how === 'gives up') await server.restart()
   })
 }
+
+test('who may not connect any more is told so: each endpoint emits an error, and closes', async (_server, host) => {
+  const users = (names: string[]) =>
+    `authorization { users = [ ${names.map((name) => `{ user: ${name}, password: x }`)} ] }`
+  await serving(host, users(['one', 'other']), async (server) => {
+    const carrier = natsCarrier(await server.connect({ user: 'one', pass: 'x' }))
+    const endpoints = [receiving(carrier).receiver, sending(carrier)]
+    await Promise.all(endpoints.map((endpoint) => endpoint.ready()))
+    const ends = endpoints.map(ending)
+    await server.reload(users(['other']))
+    await Promise.all(ends.map(({ closed }) => closed))
+    for (const { errors } of ends) {
+      const [error] = errors
+      assert.ok(error && errors.length === 1, String(errors))
+      assert.equal(error.code, 'ERR_MULTICAST_SOCKET')
+      assert.match((error.cause as Error).message, /^Authorization Violation$/)
+    }
+    assert.equal(carrier.stats.disconnects, 1)
+  })
+})
 
 test('what is left and joined in one turn, as after the server was away, stays subscribed', async (server) => {
   const connection = await server.connect()

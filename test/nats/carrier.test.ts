@@ -3,36 +3,16 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { connect } from '@nats-io/transport-node'
-import {
-  type Carrier,
-  MulticastPeer,
-  MulticastReceiver,
-  MulticastSender,
-  text,
-} from '../../src/index.js'
+import { type Carrier, MulticastPeer, text } from '../../src/index.js'
 import { type NatsCarrier, type NatsConnection, natsCarrier } from '../../src/nats/index.js'
 import { Inbox } from '../../src/testing/conformance/inbox.js'
 import { reach } from '../imports.js'
-import { closeAll, keep } from '../loopback.js'
-import { NatsServer, natsTest as test } from '../nats.js'
+import { keep } from '../loopback.js'
+import { type NatsServer, receiving, sending, serving, natsTest as test, where } from '../nats.js'
 import { root } from '../tree.js'
 
 const groups = { IPv4: '239.1.2.3', IPv6: 'ff05::1:3' } as const
-const group = groups.IPv4
-const port = 10_000
-
-function receiving(carrier: Carrier, more: object = {}) {
-  const receiver = keep(
-    new MulticastReceiver({ group, port, codec: text, ...carrier, ...more }),
-  ) as MulticastReceiver<string, string>
-  return { receiver, heard: new Inbox(receiver as never) }
-}
-
-function sending(carrier: Carrier, more: object = {}) {
-  return keep(
-    new MulticastSender({ group, port, codec: text, ...carrier, ...more }),
-  ) as MulticastSender<string, string>
-}
+const { group, port } = where
 
 /** The address of a carrier's own. */
 function addressOf(carrier: NatsCarrier, family: 'IPv4' | 'IPv6' = 'IPv4'): string {
@@ -257,22 +237,20 @@ test('all of the largest datagram fits, and what the server does not take is ref
   await receiver.ready()
   await sending(here).send('x'.repeat(65_507))
   assert.equal((await heard.next()).text.length, 65_507)
-  const small = await NatsServer.start(host, 4223, 'max_payload: 1000')
-  const carrier = await small.carrier()
-  const own = receiving(carrier)
-  await own.receiver.ready()
-  const sender = sending(carrier)
-  await sender.send('x'.repeat(985))
-  assert.equal((await own.heard.next()).text.length, 985)
-  await assert.rejects(sender.send('x'.repeat(986)), {
-    code: 'ERR_MULTICAST_MESSAGE_SIZE',
-    message:
-      /986 bytes .*split it to at most 985 bytes, or raise the server's max_payload \(1000\)/,
+  await serving(host, 'max_payload: 1000', async (small) => {
+    const carrier = await small.carrier()
+    const own = receiving(carrier)
+    await own.receiver.ready()
+    const sender = sending(carrier)
+    await sender.send('x'.repeat(985))
+    assert.equal((await own.heard.next()).text.length, 985)
+    await assert.rejects(sender.send('x'.repeat(986)), {
+      code: 'ERR_MULTICAST_MESSAGE_SIZE',
+      message:
+        /986 bytes .*split it to at most 985 bytes, or raise the server's max_payload \(1000\)/,
+    })
+    assert.deepEqual([own.heard.size, carrier.stats.failed], [0, 1])
   })
-  assert.deepEqual([own.heard.size, carrier.stats.failed], [0, 1])
-  await closeAll()
-  await small.release()
-  await small.stop()
 })
 
 test('what strangers publish on the subjects is counted, and never fatal', async (server) => {
@@ -331,36 +309,44 @@ test('what a slow program has no room for is counted', async (server) => {
   await sending(here).send('last')
   const all = await heard.until('last')
   assert.equal(all.length - 1 + there.stats.overflowed, 20)
+  // Of what it sends itself too.
+  const own = receiving(here, { port: port + 1 })
+  await own.receiver.ready()
+  const sender = await sending(here, { port: port + 1 }).ready()
+  const sent = Array.from({ length: 4 }, () => sender.send('x'.repeat(60_000)))
+  await Promise.all(sent)
+  await sender.send('last')
+  const some = await own.heard.until('last')
+  assert.ok(here.stats.overflowed > 0)
+  assert.equal(some.length - 1 + here.stats.overflowed, 4)
 })
 
 test('with the permissions of the document a program cannot send as another, nor hear replies to it', async (_server, host) => {
   const document = readFileSync(join(root, 'docs/carriers.md'), 'utf8')
   const [, block = ''] = /```conf\n(authorization [^`]*)```/.exec(document) ?? []
-  const server = await NatsServer.start(host, 4223, block.replace(/\$(\w+)_PASSWORD/g, '$1'))
-  const connection = await server.connect({ user: 'printer', pass: 'PRINTER' })
-  const mine = natsCarrier(connection, { address: '10.0.0.1' })
-  const other = await server.connect({ user: 'scanner', pass: 'SCANNER' })
-  const { receiver, heard } = receiving(natsCarrier(other, { address: '10.0.0.2' }))
-  await receiver.ready()
-  await sending(mine).send('as myself')
-  assert.equal((await heard.next()).remote.address, '10.0.0.1')
-  receiver.on('message', (message, remote) => void receiver.reply(`${message} back`, remote))
-  const [reply] = await sending(mine).gather('question', { limit: 1, timeout: 10_000 })
-  assert.equal(reply?.message, 'question back')
-  const forger = natsCarrier(connection, { address: '10.0.0.2' })
-  // Not even past the carrier.
-  connection.publish('multicast.group.239-1-2-3.10-0-0-2', bytesOf('forged'))
-  await connection.flush()
-  await sending(mine).send('last')
-  assert.deepEqual(await heard.until('last'), ['question', 'last'])
-  // Its own replies come to the address of another.
-  await assert.rejects(sending(forger).send('as another'), {
-    code: 'ERR_MULTICAST_SOCKET',
-    message: /Permissions Violation for Subscription to "multicast\.host\.10-0-0-2\.\*"/,
+  await serving(host, block.replace(/\$(\w+)_PASSWORD/g, '$1'), async (server) => {
+    const connection = await server.connect({ user: 'printer', pass: 'PRINTER' })
+    const mine = natsCarrier(connection, { address: '10.0.0.1' })
+    const other = await server.connect({ user: 'scanner', pass: 'SCANNER' })
+    const { receiver, heard } = receiving(natsCarrier(other, { address: '10.0.0.2' }))
+    await receiver.ready()
+    await sending(mine).send('as myself')
+    assert.equal((await heard.next()).remote.address, '10.0.0.1')
+    receiver.on('message', (message, remote) => void receiver.reply(`${message} back`, remote))
+    const [reply] = await sending(mine).gather('question', { limit: 1, timeout: 10_000 })
+    assert.equal(reply?.message, 'question back')
+    const forger = natsCarrier(connection, { address: '10.0.0.2' })
+    // Not even past the carrier.
+    connection.publish('multicast.group.239-1-2-3.10-0-0-2', bytesOf('forged'))
+    await connection.flush()
+    await sending(mine).send('last')
+    assert.deepEqual(await heard.until('last'), ['question', 'last'])
+    // Its own replies come to the address of another.
+    await assert.rejects(sending(forger).send('as another'), {
+      code: 'ERR_MULTICAST_SOCKET',
+      message: /Permissions Violation for Subscription to "multicast\.host\.10-0-0-2\.\*"/,
+    })
   })
-  await closeAll()
-  await server.release()
-  await server.stop()
 })
 
 async function denied(connection: NatsConnection, carrier: NatsCarrier): Promise<void> {

@@ -236,6 +236,31 @@ test('what the system reports on the real socket is counted, and no error of any
   assert.equal(carrier.stats.failed, 1)
 })
 
+test('what a program is too slow for is counted: in its sockets, by the kernel, and what it sends itself', async () => {
+  const port = await freePort(hosts)
+  const [here, there] = [at(one), at(two)]
+  const { receiver, heard } = receiving(there, port)
+  const own = receiving(here, port)
+  await Promise.all([receiver.ready(), own.receiver.ready()])
+  const sender = await sending(here, port).ready()
+  // The system takes each at once, and nobody here reads meanwhile. A socket has room for two.
+  const count = 200
+  const message = 'x'.repeat(60_000)
+  await Promise.all(Array.from({ length: count }, () => sender.send(message)))
+  await seen(() => own.heard.size + here.stats.overflowed === count)
+  assert.ok(own.heard.size > 0 && here.stats.overflowed > 0)
+  let kernel: number | undefined
+  const known = () => heard.size + there.stats.overflowed + (kernel ?? 0)
+  for (const end = Date.now() + 10_000; known() < count; await new Promise(setImmediate)) {
+    assert.ok(Date.now() < end, `${heard.size} + ${there.stats.overflowed} + ${kernel}`)
+    kernel = await there.kernelDrops()
+    if (kernel === undefined) return assert.notEqual(process.platform, 'linux')
+  }
+  assert.equal(known(), count)
+  assert.ok((kernel ?? 0) > 0 && there.stats.overflowed > 0)
+  assert.equal(await here.kernelDrops(), 0)
+})
+
 test('closing lets every copy go out, and meanwhile the port can be had again', async () => {
   const port = await freePort(hosts)
   const far = receiving(at(three), port)
