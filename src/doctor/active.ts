@@ -229,7 +229,8 @@ export async function* joining(own: OwnSockets, look: Look): AsyncGenerator<Find
       : ''
   yield good('membership', `The doctor has joined ${group.address} on ${names.join(', ')}${others}`)
   const hasPort = look.usable.some(({ name }) => !isLoopback(look.table, name))
-  if (examination?.isOfHost && hasPort) yield good('port', `port ${port} is this program's`)
+  if (examination?.excludes !== undefined && hasPort)
+    yield good('port', `port ${port} is this program's`)
   if (!isOfSystem) return true
   const granted = receiver.recvBufferSize
   const cut = granted < BUFFER ? ' (limited by net.core.rmem_max)' : ''
@@ -247,6 +248,9 @@ function refused(error: MulticastError, look: Look): Finding {
     const who = claimants(look).map(named).join(', ')
     const seen = `port ${subject.port} is in use${who && `, bound to ${who}`}`
     return bad('port', seen, hint('bind', error.cause))
+  }
+  if (errno(error.cause) === 'EADDRNOTAVAIL' && subject.examination?.excludes !== undefined) {
+    return bad('address', reasonOf(error), hint('bind', error.cause))
   }
   if (errno(error.cause) === DENIED) {
     return bad('system', 'Node is not allowed to open sockets', 'start Node with --allow-net')

@@ -1,6 +1,6 @@
 import type { Group } from '../address.js'
 import type { CreateSocket } from '../datagram.js'
-import type { Finding } from './finding.js'
+import { doubtful, type Finding } from './finding.js'
 
 /** What a carrier is asked about. */
 export interface Question {
@@ -19,16 +19,23 @@ export type Tryable = 'all' | 'hearing' | 'nothing'
 
 /** A carrier's own part of an examination, in place of what is known of the system's routes and rules. */
 export interface Examination {
-  /** Whether its ports are this host's, so that /proc tells who holds one. */
-  readonly isOfHost: boolean
+  /**
+   * Whether a socket of this host that is bound to that address keeps the carrier from its port. Absent where its ports
+   * are not this host's.
+   */
+  excludes?(address: string): boolean
   /** What to do where nothing arrives, though nothing is found. */
   readonly remedy: string
   /** Looks at what it goes by, before the doctor opens sockets. */
   look(): AsyncGenerator<Finding, Tryable>
   /** What came of it. `heard`: the addresses that something came from, if the doctor has watched. */
   end(heard: ReadonlySet<string> | undefined): AsyncIterable<Finding>
-  /** Frees what it has opened. */
-  close(): void
+}
+
+/** That the sockets of a carrier had no room for so many datagrams. */
+export function tooSlow(overflowed: number): Finding {
+  const seen = `${overflowed} datagrams were dropped because their program was too slow`
+  return doubtful('buffer', seen, 'read faster, or ask for a larger recvBufferSize')
 }
 
 type Examine = (question: Question) => Examination

@@ -70,7 +70,7 @@ const unknown: Facts = {
 /** Reads what is known of this host. Over another carrier than the system's sockets that is nothing, or its ports. */
 export async function gather(subject: Subject, table: NetworkInterfaces): Promise<Facts> {
   const { group, port, createSocket, isOfSystem, examination } = subject
-  const isOfHost = isOfSystem || examination?.isOfHost
+  const isOfHost = isOfSystem || examination?.excludes !== undefined
   if (!isOfHost || process.platform !== 'linux') return unknown
   const all = allSockets(await ownSockets().catch(() => new Set<string>()))
   if (!isOfSystem) return { ...unknown, sockets: all?.filter((socket) => socket.port === port) }

@@ -62,21 +62,17 @@ async function* examine(subject: Subject, found: Readonly<Found>): AsyncGenerato
     if (yield* passive(look)) yield* active(look, found)
     return
   }
-  try {
-    const tryable = yield* examination.look()
-    const isUsable = tryable !== 'nothing' && (yield* passive(look))
-    if (tryable === 'nothing') {
-      yield* programs.buffer(look)
-      yield notMade('the carrier cannot be used')
-    }
-    const quiet = subject.quiet || tryable === 'hearing'
-    const heard = isUsable
-      ? yield* active({ ...look, subject: { ...subject, quiet } }, found)
-      : undefined
-    yield* examination.end(heard)
-  } finally {
-    examination.close()
+  const tryable = yield* examination.look()
+  const isUsable = tryable !== 'nothing' && (yield* passive(look))
+  if (tryable === 'nothing') {
+    yield* programs.buffer(look)
+    yield notMade('nothing can be heard over the carrier')
   }
+  const quiet = subject.quiet || tryable === 'hearing'
+  const heard = isUsable
+    ? yield* active({ ...look, subject: { ...subject, quiet } }, found)
+    : undefined
+  yield* examination.end(heard)
 }
 
 /** Looks at what there is, without sockets that hear or send. Returns false where none can be opened. */

@@ -30,13 +30,12 @@ export function named({ address, uid, isOwn }: UdpSocket): string {
   return `${address} (${isOwn ? `this process, ${process.pid}` : `uid ${uid}`})`
 }
 
-/** Who may keep a carrier from the port: what is bound to another address of the host does not. */
-export function claimants({ facts, table }: Pick<Look, 'facts' | 'table'>): readonly UdpSocket[] {
-  const own = Object.values(table).flatMap((infos = []) => infos.map((info) => info.address))
-  const any = ['0.0.0.0', '::']
-  return (facts.sockets ?? []).filter(
-    ({ address }) => isMulticast(address) || [...any, ...own].includes(address),
-  )
+/** Who may keep a carrier from the port. */
+export function claimants({
+  subject,
+  facts,
+}: Pick<Look, 'subject' | 'facts'>): readonly UdpSocket[] {
+  return (facts.sockets ?? []).filter(({ address }) => subject.examination?.excludes?.(address))
 }
 
 /** Whether the port can be bound beside the programs that hold it: false, if it is held unshared. */

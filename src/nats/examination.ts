@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { maxPayload } from '../address.js'
-import type { Examination, Question, Tryable } from '../doctor/examination.js'
+import { type Examination, type Question, type Tryable, tooSlow } from '../doctor/examination.js'
 import { bad, doubtful, type Finding, good } from '../doctor/finding.js'
 import { inTime } from '../doctor/patience.js'
 import { reasonOf } from '../errors.js'
@@ -30,7 +30,6 @@ interface Examined {
 
 /** What the doctor finds out of a NATS server. */
 export class NatsExamination implements Examination {
-  readonly isOfHost = false
   readonly remedy: string
   readonly #of: Examined
   readonly #question: Question
@@ -174,15 +173,10 @@ export class NatsExamination implements Examination {
       const seen = `${failed} datagrams were refused: the server was away, has forbidden them, or takes none so large`
       yield doubtful('connection', seen, 'look at the errors of send() and reply()')
     }
-    if (overflowed > 0) {
-      const seen = `${overflowed} datagrams were dropped because their program was too slow`
-      yield doubtful('buffer', seen, 'read faster, or ask for a larger recvBufferSize')
-    }
+    if (overflowed > 0) yield tooSlow(overflowed)
     if (malformed > 0) {
       const seen = `${malformed} messages on the subjects were not this carrier's, and were ignored`
       yield doubtful('arrival', seen, 'take another prefix than programs that use NATS otherwise')
     }
   }
-
-  close(): void {}
 }

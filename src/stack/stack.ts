@@ -412,7 +412,7 @@ export class Stack {
     else this.#hearUnicast(link, packet, track)
   }
 
-  #hearGroup(link: Link, packet: Packet, isOwn = false, track = ignore): void {
+  #hearGroup(link: Link, packet: Packet, isOwn: boolean, track: Track): void {
     const isAsked = this.#isAsked(link, packet)
     for (const socket of this.#bound) {
       if (socket.family !== packet.family) continue

@@ -57,8 +57,12 @@ const bufferSize = 2 ** 22
 /** The first of the ports that nobody registers. */
 const firstOfNobody = 49_152
 
-const inUse =
-  'a program of this host has it, and none shares it with another: end that one, or give each carrier an address of its own (address), such as 127.0.0.2 and 127.0.0.3'
+/** What to try, by how the system refuses a real socket. */
+const remedies: Readonly<Record<string, string>> = {
+  EADDRINUSE:
+    'a program of this host has it, and none shares it with another: end that one, or give each carrier an address of its own (address), such as 127.0.0.2 and 127.0.0.3',
+  EADDRNOTAVAIL: "this host does not have the carrier's address: name one that it has (address)",
+}
 
 /** Copies what its host sends to each peer, by a real socket for each port. */
 export class UnicastWire implements Wire {
@@ -124,7 +128,8 @@ export class UnicastWire implements Wire {
     const refuse = (error: Error): void => {
       socket.close()
       const code = errno(error) ?? 'EIO'
-      answer(code === 'EADDRINUSE' ? { code, remedy: inUse } : { code })
+      const remedy = remedies[code]
+      answer(remedy === undefined ? { code } : { code, remedy })
     }
     socket.once('error', refuse)
     socket.once('listening', () => {

@@ -111,6 +111,28 @@ const rows: {
     bad: ['port', /^port 10030 is in use, bound to 10\.0\.0\.1 \(uid \d+\)$/],
   },
   {
+    name: 'a second process has the port of an address, and others have it of other addresses',
+    carrier: { ...both, address: here },
+    make: async (lab) => {
+      const second = await lab.here.peer({ ...both, address: here })
+      await second.receiver(where)
+      const others = ['127.0.0.1', '10.0.0.9', where.group].map((address) =>
+        createSocket('udp4').bind(where.port, address),
+      )
+      await Promise.all(others.map((other) => once(other, 'listening')))
+      return async () => {
+        for (const other of others) other.close()
+        await second.reset()
+      }
+    },
+    bad: ['port', /^port 10030 is in use, bound to 10\.0\.0\.1 \(uid \d+\)$/],
+  },
+  {
+    name: 'this host does not have the address',
+    carrier: { ...both, address: '10.0.0.8' },
+    bad: ['address', /this host does not have the carrier's address/],
+  },
+  {
     name: 'a second process has another address',
     carrier: { ...both, address: here },
     make: async (lab) => {
@@ -260,10 +282,12 @@ scenario('quiet it sends nothing, and it leaves nothing open', [], async (lab) =
   assert.match((await heard.until('last')).join(), /^typed-multicast doctor \w+\.0,last$/)
   await sender.close()
   const open = openSockets()
-  for (const last of ['hosts', 'port', 'self-test']) {
+  for (const last of ['hosts', 'interfaces', 'port', 'self-test']) {
     for await (const { check } of diagnose({ ...where, ...unicastCarrier(both) })) {
       if (check === last) break
     }
+    // What it has begun may be told of only now.
+    await new Promise(setImmediate)
     assert.equal(openSockets(), open, last)
   }
 })
