@@ -10,6 +10,8 @@ export interface Question {
   readonly isAsked: boolean
   /** What the endpoint is that is examined, if it is one: a sender has no need to hear, nor a receiver to send. */
   readonly noun: string | undefined
+  /** The senders alone that it hears, if it is a receiver or peer that names some. */
+  readonly sources: readonly string[] | undefined
   /** Whether something may be sent to others. */
   readonly maySend: boolean
 }

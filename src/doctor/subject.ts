@@ -86,9 +86,10 @@ export interface Subject {
 export function subjectOf(given: DiagnoseOptions | Examinable): Subject {
   const subject = isEndpoint(given) ? ofEndpoint(given.chart) : ofOptions(given as DiagnoseOptions)
   const { createSocket, endpoint, quiet, ttl } = subject
-  const examine = examineOf(createSocket)
-  const question = { ...subject, noun: endpoint?.noun, maySend: !quiet && ttl > 0 }
-  return { ...subject, examination: examine?.(question) }
+  const { noun, settings } = endpoint ?? {}
+  const sources = settings && 'sources' in settings ? settings.sources : undefined
+  const question = { ...subject, noun, sources, maySend: !quiet && ttl > 0 }
+  return { ...subject, examination: examineOf(createSocket)?.(question) }
 }
 
 type Checked = Omit<Subject, 'examination'>

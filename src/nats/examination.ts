@@ -33,32 +33,26 @@ export class NatsExamination implements Examination {
   readonly remedy: string
   readonly #of: Examined
   readonly #question: Question
-  /** How often the server had forbidden something before. */
-  readonly #denied: number
+  /** How often the server had forbidden something, and was lost, before. */
+  readonly #before: Readonly<Record<'denied' | 'disconnects', number>>
   #isRefused = false
+  /** Whether it has told that the server is not there. */
+  #isGone = false
 
   constructor(of: Examined, question: Question) {
     this.#of = of
     this.#question = question
-    this.#denied = of.stats().denied
+    this.#before = of.stats()
     this.remedy = `look whether another program sends, by the same server, account and prefix (${of.prefix})`
   }
 
   async *look(): AsyncGenerator<Finding, Tryable> {
     const { session } = this.#of
     const { connection } = session
-    if (session.end !== undefined) {
-      const seen = `The connection to the NATS server is closed for good: ${reasonOf(session.end)}`
-      yield bad(
-        'connection',
-        seen,
-        'connect anew, with maxReconnectAttempts: -1, and make a new carrier of it',
-      )
-      return 'nothing'
-    }
-    if (!session.isUp) {
-      const seen = 'The NATS server is away, and the client looks for it'
-      yield bad('connection', seen, 'start the server, or look whether it can be reached')
+    const gone = this.#gone()
+    if (gone !== undefined) {
+      this.#isGone = true
+      yield gone
       return 'nothing'
     }
     const silence = await this.#silence()
@@ -66,7 +60,7 @@ export class NatsExamination implements Examination {
       yield silence
       return 'nothing'
     }
-    const { disconnects } = this.#of.stats()
+    const { disconnects } = this.#before
     const lost = disconnects > 0 ? `. Times that it was lost: ${disconnects}` : ''
     const which = connection.getServer === undefined ? '' : ` ${connection.getServer()}`
     yield good('connection', `The NATS server${which} answers${lost}`)
@@ -77,6 +71,19 @@ export class NatsExamination implements Examination {
       yield doubtful('connection', seen, `send no larger ones, or set its max_payload to ${needed}`)
     }
     return yield* this.#permissions()
+  }
+
+  /** That the server is not there, if so. */
+  #gone(): Finding | undefined {
+    const { end, isUp } = this.#of.session
+    if (end !== undefined) {
+      const seen = `The connection to the NATS server is closed for good: ${reasonOf(end)}`
+      const remedy = 'connect anew, with maxReconnectAttempts: -1, and make a new carrier of it'
+      return bad('connection', seen, remedy)
+    }
+    if (isUp) return undefined
+    const seen = 'The NATS server is away, and the client looks for it'
+    return bad('connection', seen, 'start the server, or look whether it can be reached')
   }
 
   /** That the server does not answer to what it is asked, if so. */
@@ -94,19 +101,23 @@ export class NatsExamination implements Examination {
   /** Asks for what a receiver asks for, and publishes what no socket hears, since it is to port 0. */
   async *#permissions(): AsyncGenerator<Finding, Tryable> {
     const { prefix, link } = this.#of
-    const { group, noun, maySend } = this.#question
+    const { group, noun, sources = ['*'], maySend } = this.#question
     const own = link.addresses.find(({ family }) => family === group.family)?.address
     // The interfaces tell that there is none.
     if (own === undefined) return 'hearing'
     if (staysOnHost(group.address)) return 'all'
     const kind = kindOf(link, group.address)
     const toGroup = subjectOf(prefix, { kind, destination: group.address, source: own })
-    const ofGroup = subjectOf(prefix, { kind, destination: group.address, source: '*' })
+    const ofGroup =
+      kind === 'group'
+        ? sources.map((source) => subjectOf(prefix, { kind, destination: group.address, source }))
+        : []
     const wanted = [
       subjectOf(prefix, { kind: 'all', destination: '*', source: '*' }),
       subjectOf(prefix, { kind: 'host', destination: own, source: '*' }),
-      ...(kind === 'group' ? [ofGroup] : []),
+      ...ofGroup,
     ]
+    const isKnown = this.#of.denied.has(toGroup)
     const { refused, isBack, silence } = await this.#try(wanted, maySend ? toGroup : undefined)
     if (silence !== undefined) {
       yield silence
@@ -114,11 +125,13 @@ export class NatsExamination implements Examination {
     }
     const isDeaf = refused.length > 0
     const isMute = this.#of.denied.has(toGroup)
+    // A send of the program is told only of what the program has sent.
+    if (!isKnown) this.#of.denied.delete(toGroup)
     this.#isRefused = isDeaf || isMute
     if (isDeaf) {
       const seen = `The server does not let this program subscribe to ${refused.join(', ')}`
       // What a sender hears is replies.
-      const isNeeded = noun !== 'sender' || refused.some((subject) => subject !== ofGroup)
+      const isNeeded = noun !== 'sender' || refused.some((subject) => !ofGroup.includes(subject))
       yield (isNeeded ? bad : doubtful)('permission', seen, permit)
     } else {
       yield good('permission', `The server lets this program subscribe to ${wanted.join(', ')}`)
@@ -164,9 +177,16 @@ export class NatsExamination implements Examination {
   }
 
   async *end(): AsyncIterable<Finding> {
-    const { malformed, overflowed, failed } = this.#of.stats()
-    if (this.#denied > 0 && !this.#isRefused) {
-      const seen = `The server has forbidden this program to publish or subscribe ${this.#denied} times, as when it replies`
+    const { malformed, overflowed, failed, disconnects } = this.#of.stats()
+    const gone = this.#isGone ? undefined : this.#gone()
+    if (gone !== undefined) yield gone
+    else if (disconnects > this.#before.disconnects) {
+      const seen = 'The NATS server was lost meanwhile, and is back'
+      yield doubtful('connection', seen, 'run the doctor again')
+    }
+    const { denied } = this.#before
+    if (denied > 0 && !this.#isRefused) {
+      const seen = `The server has forbidden this program to publish or subscribe ${denied} times, for instance when it replied`
       yield doubtful('permission', seen, permit)
     }
     if (failed > 0) {

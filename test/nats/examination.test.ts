@@ -1,7 +1,7 @@
 /** What the doctor says of a NATS server. */
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Check, type DiagnoseOptions, diagnose } from '../../src/doctor/index.js'
+import { type Check, type DiagnoseOptions, diagnose, type Finding } from '../../src/doctor/index.js'
 import { type Carrier, MulticastReceiver, MulticastSender, text } from '../../src/index.js'
 import { type NatsCarrier, natsCarrier } from '../../src/nats/index.js'
 import { Inbox } from '../../src/testing/conformance/inbox.js'
@@ -21,6 +21,7 @@ authorization {
     { user: open, password: x }
     { user: deaf, password: x, permissions: { subscribe: { deny: "multicast.group.>" } } }
     { user: deafToReplies, password: x, permissions: { subscribe: { deny: "multicast.host.>" } } }
+    { user: selective, password: x, permissions: { subscribe: ["multicast.group.*.10-0-0-9", "multicast.all.>", "multicast.host.>"] } }
     { user: mute, password: x, permissions: { publish: { deny: "multicast.group.>" } } }
     { user: muteInReplies, password: x, permissions: { publish: { deny: "multicast.host.>" } } }
   ]
@@ -256,6 +257,42 @@ test('what an endpoint has no need of it may be denied', async (_server, host) =
   const ofReceiver = await findings(receiver)
   doubted(ofReceiver, 'permission', /publish to multicast\.group\.239-255-29-71\.100-/)
   assert.match(shown(ofReceiver), /good membership: The doctor has joined/)
+  const selective = { ...where, sources: ['10.0.0.9'], ...(await as('selective')) }
+  const found = await findings(await keep(new MulticastReceiver(selective)).ready())
+  doubted(found, 'self-test', /^Not made: the doctor could not join/)
+  assert.match(shown(found), /lets this program subscribe to .*group\.239-255-29-71\.10-0-0-9$/m)
+  await closeAll()
+  await strict.release()
+  await strict.stop()
+})
+
+test('a server that is lost while it watches is told', async (server) => {
+  for (const isBack of [false, true]) {
+    const carrier = await server.carrier()
+    const found: Finding[] = []
+    for await (const finding of diagnose({ ...where, ...carrier, watch: 300 })) {
+      found.push(finding)
+      if (finding.check !== 'self-test') continue
+      await server.stop()
+      await until('it is lost', () => carrier.stats.disconnects > 0)
+      if (!isBack) continue
+      await server.restart()
+      await until('it is back', () => 'nats0' in carrier.networkInterfaces())
+    }
+    if (isBack) doubted(found, 'connection', /^The NATS server was lost meanwhile, and is back/)
+    else onlyBad(found, 'connection', /^The NATS server is away/)
+  }
+})
+
+test('what the doctor was refused costs the program nothing', async (_server, host) => {
+  const strict = await NatsServer.start(host, 4227, config)
+  const connection = await strict.connect({ user: 'mute', pass: 'x' })
+  const carrier = natsCarrier(connection)
+  const sender = keep(new MulticastSender({ ...where, ...carrier }))
+  onlyBad(await look(carrier), 'permission')
+  await strict.reload(config.replace('publish: { deny: "multicast.group.>" }', 'publish: ">"'))
+  await sender.send('now it may')
+  assert.deepEqual([carrier.stats.sent, carrier.stats.failed], [1, 0])
   await closeAll()
   await strict.release()
   await strict.stop()
