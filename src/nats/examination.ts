@@ -12,7 +12,7 @@ import type { Session } from './session.js'
 import { kindOf, subjectOf } from './subject.js'
 
 const permit =
-  'let it, in the permissions of its user at the server: docs/carriers.md, Subjects and permissions, has some to copy'
+  'change the permissions of its user at the server, or give the carrier the address that they are for (address): docs/carriers.md, Subjects and permissions, has some to copy'
 
 /** What is examined. */
 interface Examined {

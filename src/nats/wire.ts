@@ -30,8 +30,8 @@ export interface NatsStats {
   /** Datagrams that a socket had no room for, because its program was too slow to read it. */
   readonly overflowed: number
   /**
-   * Times that the server has forbidden to publish or to subscribe: every two seconds while that holds for what is
-   * joined.
+   * Times that the server has refused a publication or a subscription: while what is joined is forbidden, it is asked
+   * for and counted again every two seconds.
    */
   readonly denied: number
   /** Times that the server was lost. It also lets go of a client that does not read for too long. */

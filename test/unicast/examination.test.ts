@@ -182,12 +182,13 @@ scenario(
   },
 )
 
-scenario('while it watches it tells who is heard, and what is ignored', [], async (lab) => {
+scenario('while it watches it tells who is heard, and what is ignored', [], async (lab, t) => {
   const far = await cabled(lab)
   const peer = await far.peer({ ...both, address: there })
   const sender = await peer.sender(where)
   await peer.receiver(where)
   const timer = setInterval(() => void sender.send('hello').catch(() => {}), 20)
+  t.after(() => clearInterval(timer))
   const heard = await look(both, { watch: 300 })
   assert.deepEqual(checks(heard, 'bad'), [], shown(heard))
   assert.match(shown(heard), /good arrival: In 300 ms \d+ datagrams came, from 10\.0\.0\.2/)
