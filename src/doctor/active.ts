@@ -148,9 +148,16 @@ export class OwnSockets {
   }
 
   async close(): Promise<void> {
-    await Promise.all(
-      [this.receiver, ...this.#voices.map(({ sender }) => sender)].map((one) => one.close()),
-    )
+    await Promise.all(this.#all.map((one) => one.close()))
+  }
+
+  /** Lets the process end though they are open. */
+  unref(): void {
+    for (const one of this.#all) one.unref()
+  }
+
+  get #all(): readonly (MulticastReceiver | MulticastSender)[] {
+    return [this.receiver, ...this.#voices.map(({ sender }) => sender)]
   }
 
   #hear(data: Buffer, { address }: Pick<AddressInfo, 'address'>): void {
@@ -316,7 +323,8 @@ function unsent(error: unknown, name: string, { subject, table, usable }: Look):
   const { cause } = error as Error
   const code = errno(cause)
   if (!subject.isOfSystem) {
-    return (isOfChange(cause) ? doubtful : bad)('self-test', seen, hint('send', cause))
+    const remedy = cause === undefined ? 'look at what it goes by' : hint('send', cause)
+    return (isOfChange(cause) ? doubtful : bad)('self-test', seen, remedy)
   }
   if (code === 'EPERM' || code === 'EACCES') {
     return bad('firewall', seen, 'let UDP to the group out: iptables -S OUTPUT, nft list ruleset')

@@ -4,6 +4,7 @@ import { gather } from './facts.js'
 import type { Finding } from './finding.js'
 import { type Look, lookAt } from './look.js'
 import * as network from './network.js'
+import { inTime } from './patience.js'
 import * as programs from './programs.js'
 import { type DiagnoseOptions, type Examinable, type Subject, subjectOf } from './subject.js'
 import { system } from './system.js'
@@ -113,6 +114,7 @@ async function* active(
     yield* arrivals(own, seen, watch, !found.isBad)
     return own.others
   } finally {
-    await own.close()
+    // For a send that the carrier never answers they stay open.
+    await inTime(own.close()).catch(() => own.unref())
   }
 }

@@ -7,10 +7,7 @@ export function* system({ subject, facts }: Look): Iterable<Finding> {
   const { platform, version } = process
   const { isOfSystem, group } = subject
   if (!isOfSystem) {
-    yield good(
-      'system',
-      "This is not the system's own network: only what its carrier reports can be checked",
-    )
+    yield good('system', "This is not the system's own network: its carrier is examined instead")
     return
   }
   const kernel = textOf('/proc/version') ?? ''
