@@ -323,7 +323,10 @@ function unsent(error: unknown, name: string, { subject, table, usable }: Look):
   const { cause } = error as Error
   const code = errno(cause)
   if (!subject.isOfSystem) {
-    const remedy = cause === undefined ? 'look at what it goes by' : hint('send', cause)
+    const remedy =
+      cause === undefined
+        ? 'look at the network or server that the carrier goes by'
+        : hint('send', cause)
     return (isOfChange(cause) ? doubtful : bad)('self-test', seen, remedy)
   }
   if (code === 'EPERM' || code === 'EACCES') {
