@@ -108,19 +108,15 @@ export class MemberSockets {
     if (socket === undefined) return []
     const heal = async (): Promise<Way | undefined> => {
       await this.#replacing
-      const [now] = this.waysTo(to)
-      return now?.socket === socket ? undefined : now
+      return this.waysTo(to).find((now) => now.socket !== socket)
     }
     return [{ socket, port: to.port, address: to.address, heal }]
   }
 
   /** The address to reply to, with the zone that the message came in, which the address may not tell. */
-  addressOf(remote: Pick<Remote, 'address' | 'interface'>): string {
-    const isZoned = !this.hasZones || remote.address.includes('%')
-    const by = isZoned
-      ? undefined
-      : this.#members.find(({ bound }) => bound?.name === remote.interface)
-    return by?.bound === undefined ? remote.address : `${remote.address}%${by.bound.zone}`
+  addressOf({ address, interface: name }: Pick<Remote, 'address' | 'interface'>): string {
+    const by = this.#members.find(({ bound }) => bound?.name === name)
+    return by?.bound && !address.includes('%') ? `${address}%${by.bound.zone}` : address
   }
 
   /** What is joined there already; it is noted what it is asked for by now. */
@@ -156,14 +152,14 @@ export class MemberSockets {
         membership.source === source &&
         on?.name !== target.on?.name,
     )
-    if (moved.length > 0) await this.leave(moved)
-    for (const joined of moved) this.#tell('left', joined)
+    for (const joined of moved) {
+      await this.leave([joined])
+      this.#tell('left', joined)
+    }
     this.#debug('joining on %s, source %s', target.on?.name ?? target.name, source ?? 'any')
-    const result = await this.#joined(target, source)
-    const member = this.#members.find(({ joined }) => joined.includes(result.joined))
-    if (member?.socket.settled === undefined) return result
+    const { socket, ...result } = await this.#joined(target, source)
     try {
-      await this.#sockets.settled(member.socket)
+      await this.#sockets.settled(socket)
     } catch (cause) {
       if (result.how === 'new') await this.leave([result.joined])
       const refusal = joinError(cause, this.#settings.group, target.name, source, [])
@@ -176,22 +172,24 @@ export class MemberSockets {
   async #joined(
     target: Target,
     source: string | undefined,
-  ): Promise<ReturnType<MemberSocket['join']>> {
-    const member = await this.#socketFor(target.on)
+  ): Promise<ReturnType<MemberSocket['join']> & Pick<MemberSocket, 'socket'>> {
+    let member = await this.#socketFor(target.on)
     checkMix(this.#settings.group, member.memberships, toMembership(target.name, source))
+    let result: ReturnType<MemberSocket['join']>
     try {
-      const result = member.join(target, source)
-      if (result.how === 'renewed') {
-        // It was bound on an interface that is another one now, whose datagrams do not reach it.
-        if (this.hasZones) (await this.#replace(member)).join(target, source)
-        this.#tell('lost', result.joined)
-        this.#tell('joined', result.joined)
-      }
-      return result
+      result = member.join(target, source)
     } catch (error) {
       if (!(error instanceof SpentError)) throw error
-      return (await this.#replace(member)).join(target, source)
+      member = await this.#replace(member)
+      result = member.join(target, source)
     }
+    if (result.how === 'renewed') {
+      // It was bound on an interface that is another one now, whose datagrams do not reach it.
+      if (this.hasZones) member = await this.#replace(member)
+      this.#tell('lost', result.joined)
+      this.#tell('joined', result.joined)
+    }
+    return { ...result, socket: member.socket }
   }
 
   /** Strikes out what the system has lost, and returns it. */

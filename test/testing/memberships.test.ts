@@ -1,7 +1,13 @@
 /** What a receiver has joined, on the network in memory: which sockets are opened, what is told, what is refused. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
-import { type CreateSocket, MulticastReceiver, type ReceiverOptions } from '../../src/index.js'
+import {
+  type CreateSocket,
+  MulticastReceiver,
+  MulticastSender,
+  type ReceiverOptions,
+} from '../../src/index.js'
 import { MockNetwork } from '../../src/testing/index.js'
 import { told } from '../told.js'
 import { keep } from './endpoints.js'
@@ -47,6 +53,7 @@ function setup(t: TestContext, interfaces = ['a', 'b', 'c']) {
   return {
     network,
     host,
+    createSocket,
     refusals,
     calls,
     make,
@@ -389,6 +396,121 @@ test("by the system's route it is joined under its name, and moves with it", asy
     message: /could not tell 'default' from a named interface/,
   }
   await assert.rejects(receiver.join({ interface: 'b' }), isMix)
+})
+
+test("what is joined by the system's route is joined again as it is, and beside no name", async (t) => {
+  const { make, host, told, names, calls } = setup(t)
+  for (const followInterfaces of [false, true]) {
+    const receiver = await make({ interfaces: 'default', followInterfaces }).ready()
+    calls.splice(0)
+    await receiver.join()
+    assert.deepEqual([names(receiver), told()], [['default'], []])
+    assert.ok(!calls.some((call) => call.startsWith('leave')))
+    await assert.rejects(receiver.join({ interface: 'b' }), { code: 'ERR_MULTICAST_JOIN' })
+    assert.deepEqual([names(receiver), told()], [['default'], []])
+    await receiver.close()
+    const named = await make({ interfaces: ['b', 'c'], followInterfaces }).ready()
+    await assert.rejects(named.join({ interface: 'default' }), { code: 'ERR_MULTICAST_JOIN' })
+    assert.deepEqual([names(named), told()], [['b', 'c'], []])
+    await named.close()
+  }
+  // One after the other, so that one is heard while the other moves.
+  const sources = ['10.0.9.8', '10.0.9.9']
+  await make({ interfaces: 'default', followInterfaces: true, sources }).ready()
+  host.down('a')
+  await turn()
+  assert.deepEqual(
+    told(),
+    sources.flatMap((source) => [`left default ${source}`, `joined default ${source}`]),
+  )
+})
+
+for (const of of [group, zoned]) {
+  test(`of ${of}, what is lost at the very moment of a join is renewed`, async (t) => {
+    const { make, host, told, names, has, createSocket } = setup(t)
+    let isLost = false
+    const losing: CreateSocket = (options) => {
+      const socket = createSocket(options)
+      const genuine = socket.addMembership.bind(socket)
+      socket.addMembership = (address, on) => {
+        try {
+          genuine(address, on)
+        } finally {
+          // After it was found to be joined still.
+          if (isLost) {
+            isLost = false
+            host.remove('b')
+            host.add('b')
+          }
+        }
+      }
+      return socket
+    }
+    const options = { group: of, interfaces: ['a', 'b'], createSocket: losing }
+    const receiver = await make({ ...options, followInterfaces: false }).ready()
+    isLost = true
+    await receiver.join({ interface: 'b' })
+    assert.deepEqual(
+      [names(receiver), told()],
+      [
+        ['a', 'b'],
+        ['lost b', 'joined b'],
+      ],
+    )
+    // Only what is bound on the interface has to be.
+    assert.equal(has('replacing the socket'), of === zoned ? 1 : 0)
+    const heard = once(receiver, 'message')
+    const sender = keep(new MulticastSender({ group: of, port, ...host, interfaces: 'b' }))
+    await sender.send('hello')
+    assert.equal(String((await heard)[0]), 'hello')
+  })
+}
+
+test('a reply leaves by the zone that the message came in, whether its address tells that or not', async (t) => {
+  const { network, host, make } = setup(t, [])
+  host.add('a', { segment: 'red', addresses: ['fd01::1/64', 'fe80::1/64'] })
+  host.add('b', { segment: 'blue', addresses: ['fd02::1/64', 'fe80::2/64'] })
+  const far = { segment: 'blue', addresses: ['fd02::9/64', 'fe80::9/64'] }
+  const other = network.host({ interfaces: { far } })
+  const receiver = await make({ group: zoned, interfaces: ['a', 'b'] }).ready()
+  for (const localAddress of ['fd02::9', 'fe80::9%far']) {
+    const where = { group: zoned, port, interfaces: 'far', localAddress }
+    const sender = await keep(new MulticastSender({ ...where, ...other })).ready()
+    const asked = once(receiver, 'message')
+    await sender.send('who is there?')
+    const [, remote] = await asked
+    const heard = once(sender, 'message')
+    await receiver.reply('me', remote)
+    assert.equal(String((await heard)[0]), 'me')
+  }
+})
+
+test('a reply is refused while there is no socket to send it by', async (t) => {
+  const { host, make } = setup(t)
+  const receiver = await make({ interfaces: ['d'], followInterfaces: true }).ready()
+  const remote = { address: '10.0.1.1', port: 1 }
+  const isRefused = { code: 'ERR_MULTICAST_SEND', message: /no interface to send through/ }
+  await assert.rejects(receiver.reply('me', remote), isRefused)
+  host.add('d')
+  await turn()
+  assert.equal(await receiver.reply('me', remote), 2)
+  await receiver.close()
+  // Where no zone is told, that of the first socket is meant.
+  const zones = await make({ group: zoned, interfaces: ['a'] }).ready()
+  assert.equal(await zones.reply('me', { address: 'fe80::9', port: 1 }), 2)
+})
+
+test('the address that an interface got last is that of what is joined there, while it is down', async (t) => {
+  const { make, host, names } = setup(t)
+  const receiver = await make({ interfaces: ['a', 'b'], followInterfaces: true }).ready()
+  host.readdress('a', ['10.0.7.1/24'])
+  await turn()
+  host.down('a')
+  await assert.rejects(receiver.leave({ interface: '10.0.1.1' }), {
+    code: 'ERR_MULTICAST_INTERFACE',
+  })
+  await receiver.leave({ interface: '10.0.7.1' })
+  assert.deepEqual(names(receiver), ['b'])
 })
 
 test('an address that moves to another interface takes its membership along', async (t) => {
