@@ -212,7 +212,7 @@ export class MemberSockets {
       }
     }
     // Only then, since interfaces can have swapped their names.
-    for (const { joined } of renamed) if (!gone.includes(joined)) this.#tell('joined', joined)
+    for (const { joined } of renamed) this.#tell('joined', joined)
     return gone
   }
 
@@ -272,7 +272,6 @@ export class MemberSockets {
 
   /** Closes the sockets of zones in which nothing is joined; the last one tells the address, and stays. */
   closeUnused(): void {
-    if (!this.hasZones) return
     for (const member of this.#members) {
       if (member.memberships.length > 0 || this.#members.length === 1) continue
       this.#members = this.#members.filter((other) => other !== member)
@@ -303,12 +302,12 @@ export class MemberSockets {
     old.isDeaf = true
     if (!reuseAddr) await this.#sockets.close(old.socket)
     // In one turn, so that neither hears for as short as can be.
-    const deafening = reuseAddr ? deafened(old, this.#port.number, address) : Promise.resolve(false)
+    const deafening = reuseAddr && deafened(old, this.#port.number, address)
     const opening = this.#sockets.open({ address, port: this.#port.number, reuseAddr })
     // It may fail before it is awaited, which would end the process.
     opening.catch(() => {})
     const isDeafened = await deafening
-    if (reuseAddr && !isDeafened) await this.#sockets.close(old.socket)
+    if (!isDeafened) await this.#sockets.close(old.socket)
     const socket = await opening
     const member = this.#member(socket, bound, old)
     const table = readOnce(networkInterfaces)

@@ -425,12 +425,15 @@ test("what is joined by the system's route is joined again as it is, and beside 
   )
 })
 
-for (const of of [group, zoned]) {
-  test(`of ${of}, what is lost at the very moment of a join is renewed`, async (t) => {
-    const { make, host, told, names, has, createSocket } = setup(t)
+for (const options of [{ group }, { group: zoned }, { group: zoned, reuseAddr: false }] as const) {
+  test(`what is lost at the very moment of a join is renewed: ${JSON.stringify(options)}`, async (t) => {
+    const { make, host, told, names, has, createSocket, refusals, open } = setup(t)
+    const isZoned = options.group === zoned
     let isLost = false
-    const losing: CreateSocket = (options) => {
-      const socket = createSocket(options)
+    let isRefused = false
+    const losing: CreateSocket = (given) => {
+      if (isRefused) throw new Error('no more sockets')
+      const socket = createSocket(given)
       const genuine = socket.addMembership.bind(socket)
       socket.addMembership = (address, on) => {
         try {
@@ -446,8 +449,15 @@ for (const of of [group, zoned]) {
       }
       return socket
     }
-    const options = { group: of, interfaces: ['a', 'b'], createSocket: losing }
-    const receiver = await make({ ...options, followInterfaces: false }).ready()
+    const own = { interfaces: ['a', 'b'], followInterfaces: false, createSocket: losing }
+    const receiver = await make({ ...own, ...options }).ready()
+    const to = { group: options.group, port, interfaces: 'b' }
+    const sender = keep(new MulticastSender({ ...to, ...host }))
+    const hears = async (): Promise<void> => {
+      const heard = once(receiver, 'message')
+      await sender.send('hello')
+      assert.equal(String((await heard)[0]), 'hello')
+    }
     isLost = true
     await receiver.join({ interface: 'b' })
     assert.deepEqual(
@@ -458,13 +468,83 @@ for (const of of [group, zoned]) {
       ],
     )
     // Only what is bound on the interface has to be.
-    assert.equal(has('replacing the socket'), of === zoned ? 1 : 0)
-    const heard = once(receiver, 'message')
-    const sender = keep(new MulticastSender({ group: of, port, ...host, interfaces: 'b' }))
+    assert.equal(has('replacing the socket'), isZoned ? 1 : 0)
+    await hears()
+    if (!isZoned) return
+    // Where there is no new socket, the old one is not taken for one that hears.
+    isLost = true
+    isRefused = true
+    await assert.rejects(receiver.join({ interface: 'b' }), { code: 'ERR_MULTICAST_SOCKET' })
+    assert.deepEqual([names(receiver), told()], [['a'], ['lost b']])
+    isRefused = false
+    await receiver.join({ interface: 'b' })
+    assert.deepEqual(told(), ['joined b'])
+    await hears()
+    while (open() > 2) await turn()
+    assert.equal(open(), 2)
+    assert.deepEqual(refusals, {})
+  })
+}
+
+for (const of of [group, 'ff05::1:3']) {
+  test(`of ${of}, what is lost gives its room back, and never at the cost of another`, async (t) => {
+    const { make, host, told, names, has } = setup(t)
+    const receiver = await make({
+      group: of,
+      interfaces: ['a', 'b'],
+      followInterfaces: false,
+    }).ready()
+    for (let times = 0; times < 30; times += 1) {
+      host.remove('a')
+      if (times % 2 === 0) await receiver.join({ interface: 'b' })
+      host.add('a')
+      await receiver.join({ interface: 'a' })
+      assert.deepEqual(names(receiver).sort(), ['a', 'b'])
+    }
+    assert.equal(has('replacing the socket'), 0)
+    told()
+    if (of !== group) return
+    // What it was joined by is another's address now, by which that one would be left.
+    const followed = await make({ interfaces: ['a', 'b'], followInterfaces: true, port: 1 }).ready()
+    host.readdress('b', ['10.0.2.1/24', '10.0.1.1/24'])
+    host.remove('a')
+    await turn()
+    assert.deepEqual([names(followed), told()], [['b'], ['lost a']])
+    const heard = once(followed, 'message')
+    const sender = keep(new MulticastSender({ group, port: 1, ...host, interfaces: 'b' }))
     await sender.send('hello')
     assert.equal(String((await heard)[0]), 'hello')
   })
 }
+
+test('a socket without room is replaced by one that is bound alike, and has joined the same', async (t) => {
+  const { make, host, names, has, refusals } = setup(t)
+  const interfaces = ['a', 'b', 'c']
+  const options = { interfaces, followInterfaces: true, bindAddress: 'any' }
+  const receiver = await make(options).ready()
+  // Its room is not given back.
+  refusals['leave 10.0.1.1'] = 'EPERM'
+  let times = 0
+  for (; times < 30 && has('replacing the socket') === 0; times += 1) {
+    host.remove('a')
+    // One has another address by then, and one is down.
+    if (times === 15) {
+      host.readdress('b', ['10.0.2.7/24'])
+      host.down('c')
+    }
+    host.add('a')
+    await turn()
+  }
+  assert.ok(times > 15 && times < 30, `${times}`)
+  assert.equal(receiver.address().address, '0.0.0.0')
+  assert.deepEqual(names(receiver).sort(), interfaces)
+  host.up('c')
+  for (const on of interfaces) {
+    const heard = once(receiver, 'message')
+    await keep(new MulticastSender({ group, port, ...host, interfaces: on })).send(on)
+    assert.equal(String((await heard)[0]), on)
+  }
+})
 
 test('a reply leaves by the zone that the message came in, whether its address tells that or not', async (t) => {
   const { network, host, make } = setup(t, [])
