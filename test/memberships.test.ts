@@ -406,9 +406,10 @@ scenario(
 scenario(
   'an address that changed under a membership does not keep it from being left',
   [],
-  async (lab) => {
+  async (lab, t) => {
     await plug(lab, lab.host())
     await using receiver = await new MulticastReceiver({ group, port, interfaces: ['e0'] }).ready()
+    const lines = told(t)
     const isJoined = (): boolean => lab.here.groups('e0').includes(group)
     const change = (from: string, to: string): void => {
       lab.here.ip(`addr del ${from}/24 dev e0`, `addr add ${to}/24 dev e0`)
@@ -421,6 +422,13 @@ scenario(
     await receiver.leave({ interface: 'e0' })
     assert.deepEqual(receiver.memberships, [])
     assert.ok(!isJoined())
+    assert.equal(replaced(lines), 0)
+    // Without any address nothing stands for the interface, and only the socket's end leaves it.
+    await receiver.join()
+    lab.here.ip('addr del 10.0.0.3/24 dev e0')
+    await receiver.leave({ interface: 'e0' })
+    assert.equal(replaced(lines), 1)
+    while (isJoined()) await new Promise(setImmediate)
   },
 )
 
@@ -431,6 +439,8 @@ scenario('an interface that is down or has another name is still joined', [], as
     const interfaces = ['e0', 'e1']
     await using receiver = await new MulticastReceiver({ group, port, interfaces }).ready()
     const inbox = new Inbox(receiver)
+    const events: string[] = []
+    receiver.on('membership', (change, { interface: on }) => events.push(`${change} ${on}`))
     lab.here.ip('link set dev e0 down')
     await receiver.join({ interface: 'e1' })
     assert.deepEqual(receiver.memberships, [{ interface: 'e0' }, { interface: 'e1' }])
@@ -443,6 +453,7 @@ scenario('an interface that is down or has another name is still joined', [], as
     assert.equal((await inbox.next()).text, 'hello')
     await receiver.leave({ interface: 'x0' })
     assert.deepEqual(receiver.memberships, [{ interface: 'e1' }])
+    assert.deepEqual(events, ['lost e0', 'joined x0', 'left x0'])
     assert.ok(!lab.here.groups('x0').includes(group))
     lab.here.ip('link set dev x0 down')
     lab.here.ip('link set dev x0 name e0')

@@ -364,11 +364,14 @@ for (const of of [group, 'ff05::1:3', zoned]) {
     // Over IPv6 a zone that is away cannot be asked for.
     await receiver.join({ interface: 'b' })
     if (of === group) assert.deepEqual([names(receiver), told()], [['b'], ['lost a']])
+    assert.equal(has('not renewed'), 0, 'what is away is not tried')
     host.add('a', plug)
     await receiver.join()
     assert.deepEqual(names(receiver).sort(), ['a', 'b'])
+    host.down('a')
     await receiver.leave({ interface: 'a' })
     assert.deepEqual(names(receiver), ['b'])
+    assert.equal(has('replacing the socket'), of === zoned ? 2 : 0)
   })
 }
 
@@ -580,6 +583,27 @@ test('a reply is refused while there is no socket to send it by', async (t) => {
   assert.equal(await zones.reply('me', { address: 'fe80::9', port: 1 }), 2)
 })
 
+test('what was lost is renewed as it was asked for: by its address, or where the route leads', async (t) => {
+  const { make, host, told, names } = setup(t)
+  // Nobody tells it of changes.
+  const unwatched = { watchInterfaces: undefined }
+  const given = ['10.0.1.1', '10.0.2.1']
+  const receiver = await make({ interfaces: given, followInterfaces: false }).ready()
+  host.remove('a')
+  host.remove('b')
+  host.add('d', { segment: 'lan', addresses: ['10.0.1.1/24', '10.0.2.1/24'] })
+  await receiver.join({ interface: 'c' })
+  assert.deepEqual(names(receiver), ['d', 'c'])
+  assert.deepEqual(told(), ['lost a', 'lost b', 'joined d', 'joined c'])
+  host.remove('d')
+  const routed = { interfaces: 'default', followInterfaces: true, port: 1, ...unwatched }
+  const one = await make(routed).ready()
+  host.remove('c')
+  host.add('c')
+  await one.join()
+  assert.deepEqual([names(one), told()], [['default'], ['lost default', 'joined default']])
+})
+
 test('the address that an interface got last is that of what is joined there, while it is down', async (t) => {
   const { make, host, names } = setup(t)
   const receiver = await make({ interfaces: ['a', 'b'], followInterfaces: true }).ready()
@@ -751,6 +775,18 @@ test('a look finds what was lost, joins it, and has the network told of what has
   await look()
   await look()
   assert.deepEqual([names(receiver), calls], [['b', 'a'], []])
+  // What cannot be joined again then is lost, until it can.
+  host.down('b')
+  await look()
+  await look()
+  host.up('b')
+  refusals['join 10.0.2.1'] = 'ENODEV'
+  await look()
+  assert.deepEqual([names(receiver), told()], [['a'], ['lost b']])
+  delete refusals['join 10.0.2.1']
+  await look()
+  assert.deepEqual([names(receiver), told()], [['a', 'b'], ['joined b']])
+  await look()
   // What is refused is tried again at each look, although nothing has changed.
   refusals['10.0.3.1'] = 'ENODEV'
   const waiting = await make({
