@@ -328,10 +328,9 @@ export class MemberSockets {
 
   /** Notes which interfaces the new memberships are on, as the system numbers them. */
   learn(): void {
-    const members = this.#members.filter(({ isUnlearned }) => isUnlearned)
-    if (members.length === 0) return
+    if (!this.#members.some(({ isUnlearned }) => isUnlearned)) return
     const counted = joinedOn(this.#settings.group, this.#settings.createSocket) ?? []
-    for (const member of members) member.learn(counted)
+    for (const member of this.#members) member.learn(counted)
   }
 
   /** The socket that joins on that interface, opened if it is not yet. */

@@ -81,13 +81,13 @@ export class Memberships {
     )
     const added = new Set<Joined>()
     this.#untold = added
-    let count = 0
+    let isAny = false
     let failure: unknown
     for (const { target, source } of planned) {
       try {
         const { how, joined } = await this.members.join(target, source)
         if (how === 'new') added.add(joined)
-        count += 1
+        isAny = true
       } catch (error) {
         failure ??= error
         this.#debug('not joined: %s', reasonOf(error))
@@ -101,7 +101,7 @@ export class Memberships {
     }
     this.members.learn()
     this.members.closeUnused()
-    if (count === 0) throw failure ?? noInterface(this.#settings.group)
+    if (!isAny) throw failure ?? noInterface(this.#settings.group)
     if (this.#settings.followInterfaces) this.#ask(wanted, sources)
     this.#untold = undefined
     // What was lost meanwhile was never told of, and is not joined.
@@ -118,7 +118,7 @@ export class Memberships {
     const joined = this.members.joined
     const leaving = joined.filter(({ membership }) => isMeant(membership))
     const staying = joined.filter(({ membership }) => !isMeant(membership))
-    const asks = this.#asks.all.filter((ask) => this.#isOf(ask, name, on, source))
+    const asks = this.#asks.all.filter((ask) => this.#isOf(ask, on, source))
     if (leaving.length + asks.length === 0 && (name !== undefined || source !== undefined)) {
       throw new MulticastError(
         'ERR_MULTICAST_LEAVE',
@@ -147,7 +147,7 @@ export class Memberships {
     const { group, createSocket } = this.#settings
     const counted = isCounted ? joinedOn(group, createSocket, 'last') : undefined
     if (lost !== undefined || isNew || isJoinedNew) this.members.strike(counted, lost)
-    return returned.length > 0 ? this.members.retell(returned) : () => {}
+    return this.members.retell(returned)
   }
 
   /** Whether {@link follow} has something to do after a look. */
@@ -168,12 +168,10 @@ export class Memberships {
     this.#asks.add(wanted, sources, nameOf)
     const all = this.members.joined
     for (const ask of all.length > 0 ? this.#asks.all : []) {
-      if (ask.wanted === 'all' || this.#isHeld(ask.joined)) continue
-      const name = ask.wanted === DEFAULT ? undefined : nameOf(ask.wanted)
+      if (this.#isHeld(ask.joined)) continue
+      const name = nameOf(ask.wanted)
       ask.joined = all.find(
-        ({ on, membership }) =>
-          membership.source === ask.source &&
-          (name === undefined ? membership.interface === ask.wanted : on?.name === name),
+        ({ on, membership }) => membership.source === ask.source && on?.name === name,
       )
     }
   }
@@ -185,30 +183,26 @@ export class Memberships {
   /** Whether leaving that withdraws what was asked for. */
   #isOf(
     { wanted, source: own, joined }: Ask,
-    name: string | undefined,
     on: string | undefined,
     source: string | undefined,
   ): boolean {
     if (source !== undefined && own !== source) return false
-    if (name === undefined) return true
+    if (on === undefined) return true
     const joinedOn = this.#isHeld(joined) ? joined.membership.interface : undefined
-    return wanted !== 'all' && [wanted, joinedOn].includes(on ?? name)
+    return [wanted, joinedOn].includes(on)
   }
 
   /** Joins what is asked for and is there, leaves what is elsewhere now. Returns what was refused. */
   async #keep(): Promise<readonly unknown[]> {
     const failures: unknown[] = []
-    const list = this.#settings.networkInterfaces
     // Until it is known, or what could not be listed now would not be looked for again.
     this.#isUnsettled = true
-    const table = this.members.first === undefined ? list.again() : list()
+    const table = this.#settings.networkInterfaces.again()
     const plan: { readonly ask: Ask; readonly targets: readonly Target[] }[] = []
     for (const ask of this.#asks.all)
       plan.push({ ask, targets: await this.#where(ask.wanted, table) })
     const planned = plan.flatMap(({ ask, targets }) =>
-      targets.flatMap(({ name }) =>
-        this.#asks.isExcepted(ask, name) ? [] : toMembership(name, ask.source),
-      ),
+      targets.map(({ name }) => toMembership(name, ask.source)),
     )
     this.#isUnsettled = false
     for (const { ask, targets } of plan) {

@@ -150,7 +150,12 @@ for (const followInterfaces of [false, true]) {
   const how = followInterfaces ? 'followed' : 'not followed'
 
   test(`of 'all', ${how}, what can be joined is, and nothing is no success`, async (t) => {
-    const { make, refusals, names, has } = setup(t)
+    const { make, refusals, names, has, open } = setup(t)
+    refusals['::%b'] = 'EPERM'
+    const apart = await make({ followInterfaces, group: zoned }).ready()
+    assert.deepEqual(names(apart), ['lo', 'a', 'c'])
+    await turn()
+    assert.equal(open(), 3)
     for (const at of [1, 2]) refusals[`10.0.${at}.1`] = 'EPERM'
     const receiver = await make({ followInterfaces }).ready()
     assert.deepEqual(names(receiver), ['lo', 'c'])
@@ -378,11 +383,24 @@ for (const of of [group, 'ff05::1:3', zoned]) {
     assert.equal(has('not renewed'), 0, 'what is away is not tried')
     host.add('a', plug)
     await receiver.join()
+    told()
+    host.remove('a')
+    host.add('a', plug)
+    await receiver.join({ interface: 'c' })
+    await receiver.leave({ interface: 'c' })
+    host.remove('a')
+    host.add('a', plug)
+    await receiver.leave({ interface: 'b' })
+    assert.deepEqual(told(), [
+      ...['lost a', 'joined a', 'joined c', 'left c'],
+      ...['left b', 'lost a', 'joined a'],
+    ])
+    await receiver.join({ interface: 'b' })
     assert.deepEqual(names(receiver).sort(), ['a', 'b'])
     host.down('a')
     await receiver.leave({ interface: 'a' })
     assert.deepEqual(names(receiver), ['b'])
-    assert.equal(has('replacing the socket'), of === zoned ? 2 : 0)
+    assert.equal(has('replacing the socket'), of === zoned ? 4 : 0)
   })
 }
 
@@ -454,7 +472,7 @@ for (const options of [{ group }, { group: zoned }, { group: zoned, reuseAddr: f
           genuine(address, on)
         } finally {
           // After it was found to be joined still.
-          if (isLost) {
+          if (isLost && on === (isZoned ? '::%b' : '10.0.2.1')) {
             isLost = false
             host.remove('b')
             host.add('b')
@@ -546,7 +564,7 @@ test('a socket without room is replaced by one that is bound alike, and has join
 })
 
 test('a reply leaves by the zone that the message came in, whether its address tells that or not', async (t) => {
-  const { network, host, make } = setup(t, [])
+  const { network, host, make, has } = setup(t, [])
   host.add('a', { segment: 'red', addresses: ['fd01::1/64', 'fe80::1/64'] })
   host.add('b', { segment: 'blue', addresses: ['fd02::1/64', 'fe80::2/64'] })
   const far = { segment: 'blue', addresses: ['fd02::9/64', 'fe80::9/64'] }
@@ -562,6 +580,7 @@ test('a reply leaves by the zone that the message came in, whether its address t
     await network.settled()
     assert.deepEqual(replies, ['me'])
   }
+  assert.equal(has('2 bytes to fe80::9%b port'), 1)
 })
 
 test('a reply is refused while there is no socket to send it by', async (t) => {
@@ -577,6 +596,44 @@ test('a reply is refused while there is no socket to send it by', async (t) => {
   // Where no zone is told, that of the first socket is meant.
   const zones = await make({ group: zoned, interfaces: ['a'] }).ready()
   assert.equal(await zones.reply('me', { address: 'fe80::9', port: 1 }), 2)
+})
+
+test('what is lost while another is joined with it was never joined', async (t) => {
+  const { make, host, told, names, createSocket } = setup(t)
+  let isLost = false
+  const losing: CreateSocket = (given) => {
+    const socket = createSocket(given)
+    const genuine = socket.addMembership.bind(socket)
+    socket.addMembership = (address, on) => {
+      genuine(address, on)
+      if (isLost && on === '10.0.3.1') host.remove('b')
+    }
+    return socket
+  }
+  const interfaces = ['a', 'b', 'c']
+  const options = { interfaces, followInterfaces: true, createSocket: losing }
+  const receiver = await make(options).ready()
+  await receiver.leave({ interface: 'b' })
+  await receiver.leave({ interface: 'c' })
+  told()
+  isLost = true
+  await receiver.join()
+  assert.deepEqual([names(receiver), told()], [['a', 'c'], ['joined c']])
+  isLost = false
+  // It is asked for, and joined once it is there.
+  host.add('b')
+  await turn()
+  assert.deepEqual([names(receiver), told()], [['a', 'c', 'b'], ['joined b']])
+})
+
+test("'all' is what there is at the time, also where nothing was looked for before", async (t) => {
+  const { make, host, names } = setup(t)
+  const receiver = await make({ interfaces: 'default', followInterfaces: false }).ready()
+  await receiver.leave()
+  host.add('d')
+  host.remove('b')
+  await receiver.join({ interface: 'all' })
+  assert.deepEqual(names(receiver), ['lo', 'a', 'c', 'd'])
 })
 
 test('what was lost is renewed as it was asked for: by its address, or where the route leads', async (t) => {
@@ -649,6 +706,7 @@ test('why something waits is told once for each reason, and anew once it was the
   assert.equal(hasOther(/not joined, and waiting: There is no interface with an IPv6 address/), 1)
   await other({ interfaces: 'default', followInterfaces: true }).ready()
   assert.equal(hasOther(/not joined, and waiting: there is no route to 239\.1\.2\.3/), 1)
+  assert.equal(hasOther('on the loopback interface alone'), 0)
 })
 
 test("'all' of a host without an interface is an error where it is not followed", async (t) => {
