@@ -376,7 +376,7 @@ export class Outgoing {
    * the way that takes the place of this one, or with what keeps it from being mended.
    */
   async #healed(way: OwnWay): Promise<OwnWay | string> {
-    const { on, asked } = way
+    const { asked } = way
     // A look at the interfaces may be mending it.
     await this.#keeping
     // Another send may have mended it meanwhile.
@@ -384,7 +384,7 @@ export class Outgoing {
     for (let next = this.#mended.get(now); next; next = this.#mended.get(now)) now = next
     if (now !== way) return now
     const { group, networkInterfaces } = this.#settings
-    let why = lostInterface(on?.given ?? asked, group)
+    let why = lostInterface(asked, group)
     // Closed as its interface went, which may be there again: then it is sent through by another way, if at all.
     if (![...this.#ways, ...this.#parked].includes(way)) {
       return this.#ways.find((other) => other.asked === asked) ?? why
@@ -393,7 +393,7 @@ export class Outgoing {
       const found =
         asked === DEFAULT
           ? await this.#routed()
-          : findInterface(networkInterfaces(), group, on?.given ?? asked, 'interfaces')
+          : findInterface(networkInterfaces(), group, asked, 'interfaces')
       const place = this.#placeFor(found)
       const source = this.#manner.isConnected ? await this.#sourceOn(found, place) : undefined
       if (way.bound !== undefined && !way.isConnected) why = lostAddress(place.address)

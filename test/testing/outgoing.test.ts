@@ -183,8 +183,10 @@ test("what is followed is sent through while it is there; of 'all' its socket cl
   host.remove('e2')
   await turns()
   assert.deepEqual([named.interfaces, all.interfaces, open()], [[], [], 2])
-  // What waits keeps its port, and tells it.
-  assert.equal(named.address().port, 5000)
+  assert.equal(has('not sending through all: there is no interface'), 1)
+  // What waits keeps its port, and tells it; of 'all' nothing waits.
+  assert.deepEqual(named.address(), { address: '10.0.2.1', family: 'IPv4', port: 5000 })
+  assert.throws(() => all.address(), { code: 'ERR_MULTICAST_NOT_LISTENING' })
   for (const one of [named, all]) {
     await assert.rejects(one.send('x'), { code: 'ERR_MULTICAST_SEND' })
   }
@@ -286,6 +288,23 @@ test('what could not be opened is told once for each reason, and tried again', a
   assert.equal(has(/not sending through e9: /), 2)
 })
 
+test("why one of 'all' cannot be opened is told once, and anew of what is another interface", async (t) => {
+  const { sender, host, has, refusals } = setup(t)
+  refusals['10.0.1.1'] = 'EPERM'
+  await sender({ interfaces: 'all' }).ready()
+  const count = () => has(/not sending through e1: .*EPERM/)
+  assert.equal(count(), 1)
+  host.add('e3', plug(3))
+  await turns()
+  assert.equal(count(), 1)
+  host.remove('e1')
+  await turns()
+  host.add('e1', plug(1))
+  await turns()
+  assert.equal(count(), 2)
+  assert.equal(has('not sending through all: '), 0)
+})
+
 test('without replies it is connected to where the route leads, and follows that', async (t) => {
   const { sender, host, went, has } = setup(t)
   const one = await sender({
@@ -309,13 +328,19 @@ test('without replies it is connected to where the route leads, and follows that
 })
 
 test('DEBUG tells what is sent through and from', async (t) => {
-  const { sender, has } = setup(t)
+  const { sender, peer, has } = setup(t)
   await sender({ interfaces: ['e1', 'e2'] }).ready()
   assert.deepEqual([has('through e1 from 10.0.1.1'), has('through e2 from 10.0.2.1')], [1, 1])
   await sender({ interfaces: 'e2', localAddress: '10.0.1.1' }).ready()
   assert.equal(has('through e2 from 10.0.1.1'), 1)
   await sender({ interfaces: 'default' }).ready()
   assert.equal(has("through the system's route from 10.0.1.1"), 1)
+  // What is connected keeps to what the route leads through.
+  await peer({ interfaces: 'default', followInterfaces: false }).ready()
+  assert.equal(has('through e1 from 10.0.1.1'), 2)
+  await sender({ interfaces: 'default', replies: false, localPort: 5000 }).ready()
+  assert.equal(has('through e1 from 10.0.1.1'), 3)
+  assert.equal(has('opening a socket on 0.0.0.0 port 5000'), 1)
 })
 
 test('replies come to whatever is sent through, and none to what has none', async (t) => {
