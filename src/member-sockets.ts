@@ -197,7 +197,7 @@ export class MemberSockets {
     const { group, networkInterfaces } = this.#settings
     const before = this.joined.map((joined) => ({ joined, membership: joined.membership }))
     const table = readOnce(networkInterfaces)
-    const find = ({ on }: Joined) => on && foundInterface(table(), group, on.name)
+    const find = (on: Interface) => foundInterface(table(), group, on.name)
     // A zone that is not there would mean any interface to Linux.
     const isOwn = ({ by }: Joined): boolean =>
       group.family === 'IPv4' && by !== undefined && !foundInterface(table(), group, by)

@@ -523,7 +523,12 @@ for (const of of [group, 'ff05::1:3']) {
       assert.deepEqual(names(receiver).sort(), ['a', 'b'])
     }
     assert.equal(has('replacing the socket'), 0)
+    // With another address it is still joined there.
+    host.readdress('b', ['10.0.2.7/24', 'fd02::7/64'])
     told()
+    await receiver.join({ interface: 'a' })
+    assert.deepEqual(told(), [])
+    await receiver.close()
     if (of !== group) return
     // What it was joined by is another's address now, by which that one would be left.
     const followed = await make({ interfaces: ['a', 'b'], followInterfaces: true, port: 1 }).ready()
