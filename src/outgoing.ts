@@ -184,7 +184,7 @@ export class Outgoing {
   mustFollow({ isNew }: Sight): boolean {
     // A change of the route is seen by asking for it.
     const isRouted = this.#settings.interfaces === DEFAULT
-    return this.#manner.isFollowed && (isNew || this.#isUnsettled || isRouted)
+    return isNew || this.#isUnsettled || isRouted
   }
 
   /** Sends through what is asked for and is there from now on, whatever has changed. */
@@ -225,7 +225,6 @@ export class Outgoing {
   /** What was named keeps its socket; of `'all'` it may never come again. */
   #putAside(way: OwnWay): void {
     this.#debug('not sending through %s any more: it is gone', way.asked)
-    this.#ways = this.#ways.filter((other) => other !== way)
     if (this.#settings.interfaces === 'all') this.#sockets.close(way.socket)
     else this.#parked = [...this.#parked, way]
   }

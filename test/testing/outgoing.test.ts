@@ -65,6 +65,10 @@ test('a datagram leaves by each interface that is named, in that order', async (
     [{ interfaces: 'e2' }, ['e2 10.0.2.1']],
     [{ interfaces: ['e2', 'e1'] }, ['e2 10.0.2.1', 'e1 10.0.1.1']],
     [{ interfaces: ['e2', '10.0.2.1', 'e1'] }, ['e2 10.0.2.1', 'e1 10.0.1.1']],
+    [
+      { interfaces: ['e2', '10.0.2.1', 'e1'], followInterfaces: true },
+      ['e2 10.0.2.1', 'e1 10.0.1.1'],
+    ],
     [{ interfaces: 'all' }, ['e1 10.0.1.1', 'e2 10.0.2.1']],
     [{ interfaces: 'default' }, ['e1 10.0.1.1']],
   ] as const) {
@@ -305,6 +309,76 @@ test("why one of 'all' cannot be opened is told once, and anew of what is anothe
   assert.equal(has('not sending through all: '), 0)
 })
 
+test('a look tries again what was refused, asks for the route, and else finds nothing to do', async (t) => {
+  const { sender, host, calls, refusals, has } = setup(t)
+  const fired: (() => void)[] = []
+  t.mock.method(AbortSignal, 'timeout', () => {
+    const controller = new AbortController()
+    fired.push(() => controller.abort())
+    return controller.signal
+  })
+  let listed = 0
+  let isUnknown = false
+  const networkInterfaces = () => {
+    listed += 1
+    if (isUnknown) throw new Error('no permission')
+    return host.networkInterfaces()
+  }
+  const look = async (): Promise<number> => {
+    listed = 0
+    calls.splice(0)
+    for (const fire of fired.splice(0)) fire()
+    await turns()
+    return listed
+  }
+  const unwatched = { networkInterfaces, watchInterfaces: undefined, followInterfaces: true }
+  const named = await sender({ interfaces: ['e1', 'e2', 'e3'], ...unwatched }).ready()
+  assert.equal(await look(), 1)
+  // Each is set again to what has the name now, in this look and in the next.
+  host.add('e3', plug(3))
+  refusals['10.0.3.1'] = 'EPERM'
+  const kept = ['10.0.1.1', '10.0.2.1']
+  for (let times = 0; times < 4; times += 1) {
+    await look()
+    assert.deepEqual(calls, [...kept, '10.0.3.1'])
+  }
+  delete refusals['10.0.3.1']
+  await look()
+  assert.deepEqual(named.interfaces, ['e1', 'e2', 'e3'])
+  assert.equal(has('any more'), 0)
+  assert.deepEqual([await look(), calls], [1, []])
+  // What could not be listed is looked for until it can be.
+  host.remove('e3')
+  await sender({ interfaces: 'default', replies: false, ...unwatched }).ready()
+  isUnknown = true
+  await look()
+  await look()
+  isUnknown = false
+  await look()
+  await look()
+  assert.deepEqual(named.interfaces, ['e1', 'e2'])
+  await named.close()
+  // Where the route leads the table does not tell.
+  assert.ok((await look()) > 1)
+})
+
+test('changes that come while others are seen to open nothing twice', async (t) => {
+  const { sender, host, went, open } = setup(t)
+  const all = await sender({ interfaces: 'all' }).ready()
+  for (const steps of [0, 1, 2, 4, 8, 16, 32]) {
+    host.add('e3', plug(3))
+    for (let step = 0; step < steps; step += 1) await Promise.resolve()
+    host.add('e4', plug(4))
+    await turns()
+    const ways = [1, 2, 3, 4].map((at) => `e${at} 10.0.${at}.1`)
+    assert.deepEqual([await went(all), open()], [ways, 4])
+    host.remove('e3')
+    host.remove('e4')
+    await turns()
+    assert.deepEqual([all.interfaces, open()], [['e1', 'e2'], 2])
+  }
+})
+
 test('without replies it is connected to where the route leads, and follows that', async (t) => {
   const { sender, host, went, has } = setup(t)
   const one = await sender({
@@ -322,6 +396,9 @@ test('without replies it is connected to where the route leads, and follows that
   await turns()
   await assert.rejects(one.send('x'), { code: 'ERR_MULTICAST_SEND' })
   assert.equal(has(/through default: there is no route to 239\.1\.2\.3: add one, or name/), 1)
+  // Without being followed it is sent by whatever route there is by then.
+  const free = { interfaces: 'default', replies: false, followInterfaces: false } as const
+  assert.deepEqual((await sender(free).ready()).interfaces, ['default'])
   host.up('e2')
   await turns()
   assert.deepEqual(await went(one), ['e2 10.0.2.1'])
