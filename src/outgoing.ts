@@ -39,6 +39,7 @@ export interface Manner {
 
 /** A way through an interface, as it is now. */
 interface OwnWay extends Way {
+  readonly isConnected: boolean
   readonly heal?: () => Promise<OwnWay | string>
   /** The interface as it was looked up last, if it is not left to the system's route. */
   readonly on: Interface | undefined
@@ -233,9 +234,9 @@ export class Outgoing {
   async #keptOn(way: OwnWay, on: Interface | undefined): Promise<void> {
     const { bound } = way
     const place = this.#placeFor(on)
-    const source = this.#manner.isConnected ? await this.#sourceOn(on, place) : undefined
+    const source = await this.#sourceOn(on, place)
     const isOther =
-      this.#mustConnect(on) !== (way.isConnected ?? false) ||
+      this.#mustConnect(on) !== way.isConnected ||
       (bound !== undefined &&
         (way.on?.index !== on?.index ||
           way.on?.handle !== on?.handle ||
@@ -294,7 +295,7 @@ export class Outgoing {
   async #openOn(asked: string, on: Interface | undefined): Promise<OwnWay> {
     const place = this.#placeFor(on)
     // Before the socket: what changes meanwhile is then seen later.
-    const source = this.#manner.isConnected ? await this.#sourceOn(on, place) : undefined
+    const source = await this.#sourceOn(on, place)
     const socket = await this.#openSet(on, place)
     await this.#tell(on, place)
     return this.#wayOn(asked, on, socket, place, source)
@@ -355,7 +356,7 @@ export class Outgoing {
       // To a zone the system would send although the socket is bound in one that is gone, deaf to replies:
       // without it a send is refused, and heals.
       address: isBound && !isConnected ? group.address : groupAddress(group, on),
-      ...(isConnected ? { isConnected } : {}),
+      isConnected,
       ...(on === undefined ? {} : { name: on.name }),
       ...(on === undefined && !this.#manner.isConnected
         ? {}
@@ -394,7 +395,7 @@ export class Outgoing {
           ? await this.#routed()
           : findInterface(networkInterfaces(), group, asked, 'interfaces')
       const place = this.#placeFor(found)
-      const source = this.#manner.isConnected ? await this.#sourceOn(found, place) : undefined
+      const source = await this.#sourceOn(found, place)
       if (way.bound !== undefined && !way.isConnected) why = lostAddress(place.address)
       const healed = await this.#renewed(way, found, place, source)
       const replaced = (other: OwnWay): OwnWay => (other === way ? healed : other)
@@ -450,7 +451,7 @@ export class Outgoing {
     const { group } = this.#settings
     const to = groupAddress(group, on)
     const isChosen = group.family === 'IPv6' && [to, wildcard(group)].includes(address)
-    if (!isChosen) return undefined
+    if (!this.#manner.isConnected || !isChosen) return undefined
     // Any port will do.
     return this.#sockets.sourceTo(9, to, on?.handle).catch(() => undefined)
   }

@@ -229,6 +229,55 @@ test('an address that changes, or moves, is seen to by the same socket, or anoth
 })
 
 for (const group of ['239.1.2.3', 'ff05::1:3', 'ff02::1:3']) {
+  test(`of ${group}, what is followed goes on from what its interface has become`, async (t) => {
+    const { sender, peer, host, open, has, network } = setup(t)
+    const options = { group, followInterfaces: true }
+    const endpoints = [
+      await sender({ ...options, interfaces: 'e1' }).ready(),
+      await sender({ ...options, interfaces: 'e1', localPort: 5000 }).ready(),
+      await sender({ ...options, interfaces: ['e1', 'e2'], localPort: 5001 }).ready(),
+      await sender({ ...options, interfaces: 'e1', replies: false }).ready(),
+      await sender({ ...options, interfaces: 'e1', replies: false, localPort: 5002 }).ready(),
+      await peer({ ...options, interfaces: 'e1' }).ready(),
+      await peer({ ...options, interfaces: 'e1', reuseAddr: false, port: 1 }).ready(),
+    ]
+    const before = open()
+    let toldBefore = 0
+    /** What each sends from through e1, and whether DEBUG has told of it anew. */
+    const check = async (own: number, isTold = true): Promise<void> => {
+      await turns()
+      const lines = has(/sending through e1 from /)
+      for (const [at, endpoint] of endpoints.entries()) {
+        const { length } = network.journal
+        await endpoint.send('x')
+        const on = network.journal.slice(length).filter((entry) => entry.interface === 'e1')
+        assert.equal(on.length, 1)
+        assert.match(addressOf(on[0]?.from ?? ''), new RegExp(`${own}(%e1)?$`), `${at}`)
+      }
+      assert.equal(has(/sending through e1 from /), lines, 'no send had to heal')
+      assert.equal(open(), before)
+      assert.equal(lines > toldBefore, isTold)
+      toldBefore = lines
+    }
+    await check(1)
+    // Another one changes nothing.
+    host.add('e3', plug(3))
+    await check(1, false)
+    host.readdress('e1', plug(1, 7).addresses)
+    await check(7)
+    host.remove('e1')
+    host.add('e1', plug(1, 8))
+    await check(8)
+    // Made anew as it was: over IPv6 it has another number.
+    host.remove('e1')
+    host.add('e1', plug(1, 8))
+    await check(8, group.includes(':'))
+    host.down('e1')
+    await turns()
+    host.up('e1')
+    await check(8)
+  })
+
   test(`of ${group}, what is not followed heals by the send that was refused`, async (t) => {
     const { sender, host, open, network, has } = setup(t)
     const options = { group, followInterfaces: false }
@@ -399,6 +448,11 @@ test('without replies it is connected to where the route leads, and follows that
   // Without being followed it is sent by whatever route there is by then.
   const free = { interfaces: 'default', replies: false, followInterfaces: false } as const
   assert.deepEqual((await sender(free).ready()).interfaces, ['default'])
+  // What is bound although there is no route finds as little to change.
+  await sender({ ...free, localAddress: '10.0.1.1' }).ready()
+  host.add('e3', { segment: 'lan', addresses: [] })
+  await turns()
+  assert.equal(has('Cannot read'), 0)
   host.up('e2')
   await turns()
   assert.deepEqual(await went(one), ['e2 10.0.2.1'])
