@@ -237,6 +237,8 @@ export class Outgoing {
     const source = await this.#sourceOn(on, place)
     const isOther =
       this.#mustConnect(on) !== way.isConnected ||
+      // An address may be on another interface now.
+      way.on?.name !== on?.name ||
       (bound !== undefined &&
         (way.on?.index !== on?.index ||
           way.on?.handle !== on?.handle ||
@@ -244,18 +246,13 @@ export class Outgoing {
           (source !== undefined && source !== way.source)))
     let kept = way
     if (isOther) kept = await this.#renewed(way, on, place, source)
-    else {
-      // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
-      if (on !== undefined) way.socket.setMulticastInterface(on.handle)
-      // An address may be on another interface now, by the same socket.
-      if (way.on?.name !== on?.name) kept = this.#wayOn(way.asked, on, way.socket, place, source)
-    }
+    // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
+    else if (on !== undefined) way.socket.setMulticastInterface(on.handle)
     const isUsed = this.#ways.includes(way)
     this.#parked = this.#parked.filter((other) => other !== way)
     this.#ways = isUsed
       ? this.#ways.map((other) => (other === way ? kept : other))
       : [...this.#ways, kept]
-    if (kept !== way) this.#mended.set(way, kept)
     if (kept !== way || !isUsed) await this.#tell(on, place)
   }
 
