@@ -378,7 +378,8 @@ test('a look tries again what was refused, asks for the route, and else finds no
   let isUnknown = false
   const networkInterfaces = () => {
     listed += 1
-    if (isUnknown) throw new Error('no permission')
+    // The first time it is looked whether there is a change.
+    if (isUnknown && listed > 1) throw new Error('no permission')
     return host.networkInterfaces()
   }
   const look = async (): Promise<number> => {
@@ -412,11 +413,45 @@ test('a look tries again what was refused, asks for the route, and else finds no
   await look()
   isUnknown = false
   await look()
-  await look()
   assert.deepEqual(named.interfaces, ['e1', 'e2'])
   await named.close()
   // Where the route leads the table does not tell.
   assert.ok((await look()) > 1)
+})
+
+test('a send while its way is mended waits for that', async (t) => {
+  const { sender, host, open } = setup(t)
+  const senders = [
+    await sender({ interfaces: 'all', localPort: 5000 }).ready(),
+    await sender({ interfaces: 'e1', replies: false, followInterfaces: true }).ready(),
+  ]
+  const before = open()
+  for (const [at, steps] of [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32].entries()) {
+    host.readdress('e1', plug(1, at + 2).addresses)
+    host.readdress('e2', plug(2, at + 2).addresses)
+    for (let step = 0; step < steps; step += 1) await Promise.resolve()
+    await Promise.all(senders.map((one) => one.send('x')))
+    await turns()
+    assert.equal(open(), before)
+  }
+  assert.deepEqual(
+    senders.map(({ stats }) => stats.failed),
+    [0, 0],
+  )
+})
+
+test('what is not followed goes where the address is by now that was asked for', async (t) => {
+  const { sender, host, went } = setup(t)
+  const asked = { interfaces: '10.0.1.1', followInterfaces: false }
+  const senders = [
+    await sender(asked).ready(),
+    await sender({ ...asked, replies: false, localPort: 5001 }).ready(),
+  ]
+  host.remove('e1')
+  host.readdress('e2', ['10.0.1.1/24'])
+  for (const one of senders) {
+    assert.deepEqual([await went(one), one.interfaces], [['e2 10.0.1.1'], ['e2']])
+  }
 })
 
 test('changes that come while others are seen to open nothing twice', async (t) => {
