@@ -134,8 +134,7 @@ export class Memberships {
     for (const { membership } of leaving) this.#debug('leaving %o', membership)
     await this.members.leave(leaving)
     for (const one of leaving) this.#tell('left', one)
-    // It has left all the same, where what stays cannot be renewed.
-    await this.members.renew().catch((error) => this.#debug('not renewed: %s', reasonOf(error)))
+    await this.members.renew()
     this.members.closeUnused()
   }
 
@@ -146,7 +145,7 @@ export class Memberships {
   notice({ lost, returned, isNew, isCounted, isJoinedNew }: Sight): () => void {
     const { group, createSocket } = this.#settings
     const counted = isCounted ? joinedOn(group, createSocket, 'last') : undefined
-    if (lost !== undefined || isNew || isJoinedNew) this.members.strike(counted, lost)
+    if (isNew || isJoinedNew) this.members.strike(counted, lost)
     return this.members.retell(returned)
   }
 
@@ -166,18 +165,16 @@ export class Memberships {
     const table = readOnce(networkInterfaces)
     const nameOf = (name: string) => foundInterface(table(), group, name)?.name
     this.#asks.add(wanted, sources, nameOf)
-    const all = this.members.joined
-    for (const ask of all.length > 0 ? this.#asks.all : []) {
+    for (const ask of this.#asks.all) {
       if (this.#isHeld(ask.joined)) continue
-      const name = nameOf(ask.wanted)
-      ask.joined = all.find(
-        ({ on, membership }) => membership.source === ask.source && on?.name === name,
+      ask.joined = this.members.joined.find(
+        ({ on, membership }) => membership.source === ask.source && on?.name === nameOf(ask.wanted),
       )
     }
   }
 
   #isHeld(joined: Joined | undefined): joined is Joined {
-    return joined !== undefined && this.members.joined.includes(joined)
+    return this.members.joined.some((one) => one === joined)
   }
 
   /** Whether leaving that withdraws what was asked for. */
@@ -186,10 +183,9 @@ export class Memberships {
     on: string | undefined,
     source: string | undefined,
   ): boolean {
-    if (source !== undefined && own !== source) return false
-    if (on === undefined) return true
     const joinedOn = this.#isHeld(joined) ? joined.membership.interface : undefined
-    return [wanted, joinedOn].includes(on)
+    const isThere = on === undefined || [wanted, joinedOn].includes(on)
+    return isThere && (source === undefined || own === source)
   }
 
   /** Joins what is asked for and is there, leaves what is elsewhere now. Returns what was refused. */
@@ -206,20 +202,15 @@ export class Memberships {
     )
     this.#isUnsettled = false
     for (const { ask, targets } of plan) {
-      try {
-        const held = ask.joined
-        // Once, although what there is instead may change.
-        if (targets.length > 0) ask.told.delete('')
-        else if (!ask.told.has('')) this.#tellOf(ask, '', this.#whyNot(ask, table))
-        for (const name of ask.told.keys())
-          if (targets.length > 0 && !targets.some((target) => target.name === name))
-            ask.told.delete(name)
-        for (const target of targets) await this.#keepOn(ask, target, planned, failures)
-        if (held !== undefined && ask.joined !== held) await this.#moved(held)
-      } catch (error) {
-        failures.push(error)
-        this.#tellOf(ask, '', reasonOf(error))
+      const before = ask.joined
+      const names = targets.map(({ name }) => name)
+      if (names.length > 0) {
+        for (const name of ask.told.keys()) if (!names.includes(name)) ask.told.delete(name)
       }
+      // Once, although what there is instead may change.
+      else if (!ask.told.has('')) this.#tellOf(ask, '', this.#whyNot(ask, table))
+      for (const target of targets) await this.#keepOn(ask, target, planned, failures)
+      await this.#moved(before)
     }
     // The limit is lifted by nothing that a further look could find.
     const mayPass = (error: unknown) => errno(error) !== 'ERR_MULTICAST_MEMBERSHIP_LIMIT'
@@ -260,12 +251,13 @@ export class Memberships {
   }
 
   /** Leaves what was asked for elsewhere, unless something else asks for it there. */
-  async #moved(joined: Joined): Promise<void> {
+  async #moved(joined: Joined | undefined): Promise<void> {
+    if (!this.#isHeld(joined)) return
     const { interface: name, source } = joined.membership
     const isAsked = (ask: Ask): boolean =>
       ask.joined === joined ||
       (ask.wanted === 'all' && ask.source === source && !this.#asks.isExcepted(ask, name))
-    if (!this.#isHeld(joined) || this.#asks.all.some(isAsked)) return
+    if (this.#asks.all.some(isAsked)) return
     this.#debug('leaving %o, which is elsewhere now', joined.membership)
     await this.members.leave([joined])
     this.#tell('left', joined)
@@ -338,7 +330,6 @@ export class Memberships {
   /** Whether that is how joining is refused while the network changes, and not for ever. */
   #isPassing(error: unknown): boolean {
     const { code, cause } = error as MulticastError
-    if (code === 'ERR_MULTICAST_INTERFACE') return true
     // No system comes to bind to a group that does not. An address may come, and is waited for where something
     // was named that is: with 'all' nobody has asked for it.
     const { bindAddress, interfaces } = this.#settings
