@@ -1,5 +1,6 @@
 /** What a receiver has joined, on the network in memory: which sockets are opened, what is told, what is refused. */
 import assert from 'node:assert/strict'
+import os from 'node:os'
 import { type TestContext, test } from 'node:test'
 import {
   type CreateSocket,
@@ -91,7 +92,9 @@ test('what is joined and left by hand is told of, each once, when all of it is d
   assert.deepEqual(told(), ['joined b 10.0.9.9', 'joined b 10.0.9.8'])
   await receiver.leave({ source: '10.0.9.9' })
   assert.deepEqual([names(receiver), told()], [['a', 'b 10.0.9.8'], ['left b 10.0.9.9']])
-  await receiver.leave({ interface: 'b', source: '10.0.9.8' })
+  await receiver.join({ interface: 'b', source: '10.0.9.9' })
+  await receiver.leave({ interface: 'b' })
+  assert.deepEqual(names(receiver), ['a'])
   await receiver.join({ interface: 'b' })
   told()
   await receiver.leave()
@@ -186,6 +189,13 @@ for (const followInterfaces of [false, true]) {
     assert.equal(alone(), 1)
     host.add('d')
     await make({ followInterfaces, port: 2 }).ready()
+    assert.equal(alone(), 1)
+    // On Linux a label is listed as another interface.
+    const networkInterfaces = () => {
+      const { d: web, ...others } = host.networkInterfaces()
+      return { ...others, 'd:web': web }
+    }
+    await make({ followInterfaces, port: 3, networkInterfaces }).ready()
     assert.equal(alone(), 1)
   })
 }
@@ -334,6 +344,16 @@ for (const of of [group, 'ff05::1:3', zoned]) {
     assert.deepEqual([names(receiver), told()], [['a'], ['lost d']])
   })
 
+  test(`of ${of}, 'all' is asked for still, whatever of it was left by hand`, async (t) => {
+    const { make, host, told, names } = setup(t)
+    const receiver = await make({ group: of, followInterfaces: true }).ready()
+    for (const name of names(receiver)) await receiver.leave({ interface: name })
+    told()
+    host.add('d')
+    await turn()
+    assert.deepEqual([names(receiver), told()], [['d'], ['joined d']])
+  })
+
   test(`of ${of}, 'all' is followed but for what was left by hand`, async (t) => {
     const { make, host, told, names } = setup(t, ['a', 'b'])
     const receiver = await make({ group: of, followInterfaces: true }).ready()
@@ -425,6 +445,24 @@ test("by the system's route it is joined under its name, and moves with it", asy
     message: /could not tell 'default' from a named interface/,
   }
   await assert.rejects(receiver.join({ interface: 'b' }), isMix)
+})
+
+test('without being followed nothing is waited for that is gone', async (t) => {
+  const { make, host, names } = setup(t)
+  let listed = 0
+  const networkInterfaces = () => {
+    listed += 1
+    return host.networkInterfaces()
+  }
+  const options = { interfaces: ['a', 'b'], followInterfaces: false, networkInterfaces }
+  const receiver = await make(options).ready()
+  assert.equal(listed, 1, 'to open, the interfaces are listed once')
+  host.remove('a')
+  await receiver.join({ interface: 'b' })
+  assert.deepEqual(names(receiver), ['b'])
+  await assert.rejects(receiver.leave({ interface: 'a' }), { code: 'ERR_MULTICAST_INTERFACE' })
+  const routed = await make({ interfaces: 'default', followInterfaces: false, port: 1 }).ready()
+  await assert.rejects(routed.leave({ interface: '10.0.2.1' }), { code: 'ERR_MULTICAST_LEAVE' })
 })
 
 test("what is joined by the system's route is joined again as it is, and beside no name", async (t) => {
@@ -662,6 +700,19 @@ test('what was lost is renewed as it was asked for: by its address, or where the
   assert.deepEqual([names(one), told()], [['default'], ['lost default', 'joined default']])
 })
 
+test('what is lost with its zone takes its socket along, as soon as anything is left', async (t) => {
+  const { make, host, names, refusals, open } = setup(t)
+  const options = { group: zoned, interfaces: ['a', 'b', 'c'], followInterfaces: false }
+  const receiver = await make(options).ready()
+  host.remove('a')
+  host.add('a')
+  refusals['join ::%a'] = 'ENODEV'
+  await receiver.leave({ interface: 'b' })
+  assert.deepEqual(names(receiver), ['c'])
+  while (open() > 1) await turn()
+  assert.equal(open(), 1)
+})
+
 test('the address that an interface got last is that of what is joined there, while it is down', async (t) => {
   const { make, host, names } = setup(t)
   const receiver = await make({ interfaces: ['a', 'b'], followInterfaces: true }).ready()
@@ -690,6 +741,95 @@ test('an address that moves to another interface takes its membership along', as
   assert.deepEqual([names(receiver), told()], [[], ['left b']])
 })
 
+test('an address that moves leaves what nothing else asks for', async (t) => {
+  const { make, host, told, names } = setup(t)
+  const move = async (from: string, to: string): Promise<void> => {
+    host.readdress(from, [`10.0.7.${from.charCodeAt(0)}/24`])
+    host.readdress(to, [`10.0.7.${to.charCodeAt(0)}/24`, '10.0.9.1/24'])
+    await turn()
+  }
+  const followed = { followInterfaces: true, watchInterfaces: host.watchInterfaces }
+  host.readdress('a', ['10.0.7.97/24', '10.0.9.1/24'])
+  // Its name asks for it too.
+  const named = await make({ ...followed, interfaces: ['a', '10.0.9.1'] }).ready()
+  await move('a', 'b')
+  assert.deepEqual([names(named), told()], [['a', 'b'], ['joined b']])
+  await move('b', 'a')
+  assert.deepEqual([names(named), told()], [['a'], ['left b']])
+  // What is left is so by all its names.
+  await named.leave({ interface: 'a' })
+  host.add('d')
+  await turn()
+  assert.deepEqual([names(named), told()], [[], ['left a']])
+  // 'all' asks for it, for its sources, but for what was left of it by hand.
+  const own = { interfaces: 'all' as const, sources: ['10.0.8.1'], port: 1 }
+  const all = await make({ ...followed, ...own }).ready()
+  await all.join({ interface: '10.0.9.1', source: '10.0.8.1' })
+  await all.join({ interface: '10.0.9.1', source: '10.0.8.2' })
+  assert.deepEqual(told(), ['joined a 10.0.8.2'])
+  await move('a', 'b')
+  assert.deepEqual(told(), ['joined b 10.0.8.2', 'left a 10.0.8.2'])
+  await all.leave({ interface: 'a' })
+  await move('b', 'a')
+  assert.deepEqual(told().sort(), [
+    ...['joined a 10.0.8.1', 'joined a 10.0.8.2'],
+    ...['left a 10.0.8.1', 'left b 10.0.8.2'],
+  ])
+  await move('a', 'b')
+  assert.deepEqual(told().sort(), ['joined b 10.0.8.2', 'left a 10.0.8.1', 'left a 10.0.8.2'])
+})
+
+test('an address that moves before anybody looks leaves what was joined by it', async (t) => {
+  const { make, host, told, names } = setup(t)
+  const fired: (() => void)[] = []
+  t.mock.method(AbortSignal, 'timeout', () => {
+    const controller = new AbortController()
+    fired.push(() => controller.abort())
+    return controller.signal
+  })
+  const unwatched = { followInterfaces: true, watchInterfaces: undefined }
+  const receiver = await make({ interfaces: ['10.0.1.1'], ...unwatched }).ready()
+  const sources = ['10.0.9.8', '10.0.9.9']
+  for (const source of sources) await receiver.join({ interface: '10.0.2.1', source })
+  host.readdress('a', ['10.0.7.1/24'])
+  host.readdress('b', ['10.0.7.2/24'])
+  host.add('d', { segment: 'lan', addresses: ['10.0.1.1/24'] })
+  host.add('e', { segment: 'lan', addresses: ['10.0.2.1/24'] })
+  await receiver.join({ interface: 'c' })
+  told()
+  for (const fire of fired.splice(0)) fire()
+  await turn()
+  assert.deepEqual(names(receiver).sort(), ['c', 'd', ...sources.map((source) => `e ${source}`)])
+  assert.deepEqual(
+    told().filter((event) => event.startsWith('left')),
+    ['left a', ...sources.map((source) => `left b ${source}`)],
+  )
+})
+
+test('over IPv6 what comes is joined for all its sources or for none', async (t) => {
+  const { make, host, names, has, calls, refusals } = setup(t)
+  const sources = ['fd09::1', 'fd09::2']
+  const own = { group: 'ff05::1:3', interfaces: ['a', 'd', 'e'], sources, followInterfaces: true }
+  const receiver = await make(own).ready()
+  await receiver.leave({ interface: 'd', source: 'fd09::2' })
+  // Both come at once, and one of them would have other sources than there are.
+  host.add('d')
+  host.add('e')
+  await turn()
+  assert.deepEqual(names(receiver), [...['a fd09::1', 'a fd09::2'], ...['e fd09::1', 'e fd09::2']])
+  assert.equal(has(/not joined, and waiting: .*must have the same sources/), 1)
+  // What is refused elsewhere for now is not what there is to be.
+  Object.defineProperty(refusals, 'join ::%b', {
+    get: () => (calls.filter((call) => call === 'join ::%b').length > 1 ? 'ENODEV' : undefined),
+  })
+  const other = { ...own, port: 1, interfaces: ['b', 'f'] }
+  const refused = await make(other).ready()
+  assert.deepEqual(names(refused), ['b fd09::1'])
+  host.add('f')
+  await turn()
+  assert.deepEqual(names(refused), ['b fd09::1', 'f fd09::1', 'f fd09::2'])
+})
+
 test('why something waits is told once for each reason, and anew once it was there', async (t) => {
   const { make, host, has } = setup(t, [])
   const count = () => has(/not joined, and waiting/)
@@ -712,6 +852,32 @@ test('why something waits is told once for each reason, and anew once it was the
   await other({ interfaces: 'default', followInterfaces: true }).ready()
   assert.equal(hasOther(/not joined, and waiting: there is no route to 239\.1\.2\.3/), 1)
   assert.equal(hasOther('on the loopback interface alone'), 0)
+})
+
+test('why one is refused is told once, and anew of what is another, or was joined meanwhile', async (t) => {
+  const { make, host, has, refusals, names } = setup(t)
+  const count = () => has(/not joined, and waiting: .* on b: .*EPERM/)
+  const again = async (name: string): Promise<void> => {
+    host.remove(name)
+    await turn()
+    host.add(name)
+    await turn()
+  }
+  refusals['10.0.2.1'] = 'EPERM'
+  const receiver = await make({ interfaces: 'all' }).ready()
+  assert.equal(count(), 1)
+  await again('c')
+  assert.equal(count(), 1)
+  await again('b')
+  assert.equal(count(), 2)
+  delete refusals['10.0.2.1']
+  await again('c')
+  assert.ok(names(receiver).includes('b'))
+  refusals['10.0.2.1'] = 'EPERM'
+  host.remove('b')
+  host.add('b')
+  await turn()
+  assert.equal(count(), 3)
 })
 
 test("'all' of a host without an interface is an error where it is not followed", async (t) => {
@@ -803,17 +969,25 @@ test('a look finds what was lost, joins it, and has the network told of what has
     fired.push(() => controller.abort())
     return controller.signal
   })
+  let listed = 0
+  let isUnknown = false
+  const networkInterfaces = () => {
+    listed += 1
+    // The first time it is looked whether there is a change.
+    if (isUnknown && listed > 1) throw new Error('no permission')
+    return host.networkInterfaces()
+  }
   const look = async (): Promise<void> => {
+    listed = 0
     calls.splice(0)
     for (const fire of fired.splice(0)) fire()
     await turn()
   }
+  const unwatched = { followInterfaces: true, networkInterfaces, watchInterfaces: undefined }
   const plug = { segment: 'lan', addresses: ['10.0.1.1/24', 'fd01::1/64', 'fe80::1/64'] }
-  const receiver = await make({
-    ...{ interfaces: ['a', 'b'], followInterfaces: true, watchInterfaces: undefined },
-  }).ready()
+  const receiver = await make({ interfaces: ['a', 'b'], ...unwatched }).ready()
   await look()
-  assert.deepEqual([calls, told()], [[], []])
+  assert.deepEqual([calls, told(), listed], [[], [], 1])
   host.remove('a')
   host.add('a', plug)
   await look()
@@ -834,13 +1008,14 @@ test('a look finds what was lost, joins it, and has the network told of what has
   await look()
   await look()
   assert.deepEqual([names(receiver), calls], [['b', 'a'], []])
-  // What cannot be joined again then is lost, until it can.
-  host.down('b')
-  await look()
-  await look()
-  host.up('b')
+  // After sleep too; what cannot be joined again then is lost, until it can.
+  const uptime = os.uptime()
+  t.mock.method(os, 'uptime', () => uptime + 3600)
   Object.defineProperty(refusals, 'join 10.0.2.1', {
-    get: () => (calls.at(-2) === 'leave 10.0.2.1' ? 'ENODEV' : undefined),
+    get() {
+      const own = calls.filter((call) => call.endsWith('10.0.2.1'))
+      return own.at(-2)?.startsWith('leave') ? 'ENODEV' : undefined
+    },
   })
   await look()
   assert.deepEqual(
@@ -851,11 +1026,14 @@ test('a look finds what was lost, joins it, and has the network told of what has
     ],
   )
   await look()
+  await receiver.leave({ interface: 'b' })
+  calls.splice(0)
+  await receiver.join({ interface: 'b' })
+  await look()
+  assert.deepEqual([told(), calls, listed], [['left b', 'joined b'], [], 1])
   // What is refused is tried again at each look, although nothing has changed.
   refusals['10.0.3.1'] = 'ENODEV'
-  const waiting = await make({
-    ...{ port: 1, interfaces: ['c'], followInterfaces: true, watchInterfaces: undefined },
-  }).ready()
+  const waiting = await make({ port: 1, interfaces: ['c'], ...unwatched }).ready()
   await look()
   await look()
   assert.deepEqual([names(waiting), calls], [[], ['join 10.0.3.1']])
@@ -863,7 +1041,40 @@ test('a look finds what was lost, joins it, and has the network told of what has
   await look()
   assert.deepEqual([names(waiting), told()], [['c'], ['joined c']])
   await look()
-  assert.deepEqual(calls, [])
+  assert.equal(calls.length, 0)
+  // What could not be listed is looked for until it can be.
+  host.add('d')
+  await waiting.join({ interface: 'd' })
+  host.remove('d')
+  host.add('d')
+  isUnknown = true
+  await look()
+  await look()
+  isUnknown = false
+  told()
+  await look()
+  assert.deepEqual([names(waiting), told()], [['c', 'd'], ['joined d']])
+  // Of all interfaces what could not be joined by hand is tried, but for want of room, which no look finds.
+  refusals['10.0.3.1'] = 'ENODEV'
+  refusals['127.0.0.1'] = 'ENOBUFS'
+  await receiver.join({ interface: 'all' })
+  for (let times = 0; times < 3; times += 1) {
+    await look()
+    assert.ok(calls.includes('join 10.0.3.1'))
+  }
+  delete refusals['10.0.3.1']
+  await look()
+  assert.ok(names(receiver).includes('c'))
+  await look()
+  assert.deepEqual([calls, listed], [[], 1])
+  // Where the route leads the table does not tell.
+  await receiver.leave()
+  await waiting.leave()
+  await look()
+  assert.equal(listed, 1)
+  await make({ port: 2, interfaces: 'default', ...unwatched }).ready()
+  await look()
+  assert.ok(listed > 1)
 })
 
 test('where its address cannot be bound yet it is waited for, if anybody has asked for it', async (t) => {
