@@ -271,9 +271,8 @@ export class Outgoing {
   async #routed(): Promise<Interface | undefined> {
     const { group, networkInterfaces } = this.#settings
     const address = await this.#sockets.route()
-    if (address === undefined) return undefined
-    const found = foundInterface(networkInterfaces(), group, address)
-    if (found === undefined) return undefined
+    const found = address && foundInterface(networkInterfaces(), group, address)
+    if (!found) return undefined
     // Nobody has asked for that very address.
     const { given: _, ...on } = found
     return on
@@ -304,21 +303,20 @@ export class Outgoing {
     const { group } = this.#settings
     // With port 0 the first one picks it, and all others that are to share it follow.
     if (this.#port.number === 0) this.#port.number = socket.address().port
+    if (!this.#manner.isConnected) this.#hear(socket, () => true)
+    if (on === undefined) return socket
     try {
-      if (on !== undefined) socket.setMulticastInterface(on.handle)
+      socket.setMulticastInterface(on.handle)
       // Only then, or it would keep to the route's interface.
-      if (this.#mustConnect(on)) {
+      if (this.#manner.isConnected) {
         await connected(socket, this.#port.number, groupAddress(group, on))
       }
-      if (!this.#manner.isConnected) this.#hear(socket, () => true)
       return socket
     } catch (cause) {
       await this.#sockets.close(socket)
-      const through =
-        on === undefined ? "by the system's route" : `through ${on.name}, ${shown(on.handle)}`
       throw new MulticastError(
         'ERR_MULTICAST_SOCKET',
-        `The system refused to send ${through}: ${reasonOf(cause)} (${hint('send', cause, group.address)})`,
+        `The system refused to send through ${on.name}, ${shown(on.handle)}: ${reasonOf(cause)} (${hint('send', cause, group.address)})`,
         { cause },
       )
     }
@@ -352,7 +350,7 @@ export class Outgoing {
       port: this.#port.number,
       // To a zone the system would send although the socket is bound in one that is gone, deaf to replies:
       // without it a send is refused, and heals.
-      address: isBound && !isConnected ? group.address : groupAddress(group, on),
+      address: isBound ? group.address : groupAddress(group, on),
       isConnected,
       ...(on === undefined ? {} : { name: on.name }),
       ...(on === undefined && !this.#manner.isConnected

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import {
+  type CreateSocket,
   MulticastPeer,
   MulticastReceiver,
   MulticastSender,
@@ -132,11 +133,19 @@ for (const followInterfaces of [false, true]) {
     }
     const before = has(/not sending through e1: .*EPERM/)
     const all = await sender({ interfaces: 'all', followInterfaces }).ready()
+    assert.equal(open(), 1)
     assert.equal(has(/not sending through e1: .*EPERM/), before + 1)
     assert.deepEqual([await went(all), all.interfaces], [['e2 10.0.2.1'], ['e2']])
     refusals['10.0.2.1'] = 'EACCES'
     const none = sender({ interfaces: 'all', followInterfaces })
     await assert.rejects(none.ready(), { code: 'ERR_MULTICAST_SOCKET', message: /through e1, / })
+  })
+
+  test(`'all' of one interface, ${how}, is that`, async (t) => {
+    const { sender } = setup(t, 1)
+    assert.deepEqual((await sender({ interfaces: 'all', followInterfaces }).ready()).interfaces, [
+      'e1',
+    ])
   })
 
   test(`a host without an interface, ${how}`, async (t) => {
@@ -200,7 +209,7 @@ test("what is followed is sent through while it is there; of 'all' its socket cl
 })
 
 test('an address that changes, or moves, is seen to by the same socket, or another where it is bound', async (t) => {
-  const { sender, peer, host, went, open } = setup(t)
+  const { sender, peer, host, went, open, has } = setup(t)
   const free = await sender({ interfaces: 'e1', followInterfaces: true }).ready()
   const bound = await sender({
     interfaces: ['e1', 'e2'],
@@ -228,6 +237,7 @@ test('an address that changes, or moves, is seen to by the same socket, or anoth
     ports,
   )
   assert.equal(bound.address().address, '10.0.1.7')
+  assert.equal(has(`opening a socket on 0.0.0.0 port ${ports[0]}`), 0)
   host.readdress('e2', ['10.0.1.1/24'])
   await turns()
   for (const one of [given, ...others]) {
@@ -280,10 +290,15 @@ for (const group of ['239.1.2.3', 'ff05::1:3', 'ff02::1:3']) {
     host.remove('e1')
     host.add('e1', plug(1, 8))
     await check(8, group.includes(':'))
-    host.down('e1')
-    await turns()
-    host.up('e1')
-    await check(8)
+    // Away and back, as another and as it was.
+    for (const own of [9, 9, 10]) {
+      host.down('e1')
+      await turns()
+      host.readdress('e1', plug(1, own).addresses)
+      host.up('e1')
+      await check(own)
+    }
+    if (group === 'ff02::1:3') assert.ok(has('to ff02::1:3%e1 port 10000 by e1') > 0)
   })
 
   test(`of ${group}, what is not followed heals by the send that was refused`, async (t) => {
@@ -301,7 +316,7 @@ for (const group of ['239.1.2.3', 'ff05::1:3', 'ff02::1:3']) {
       await assert.rejects(one.send('x'), {
         code: 'ERR_MULTICAST_SEND',
         message:
-          /\(e1 is down or gone, or has no IPv\d address: sends go out again once it is back\)/,
+          /port \d+ through e1: .*\(e1 is down or gone, or has no IPv\d address: sends go out again once it is back\)/,
       })
     }
     assert.ok(has(/not sending through e1: /) >= 2)
@@ -499,6 +514,102 @@ test('without replies it is connected to where the route leads, and follows that
   host.up('e2')
   await turns()
   assert.deepEqual(await went(one), ['e2 10.0.2.1'])
+})
+
+test("by the system's route a send that is refused is not mended, but where it was to be connected", async (t) => {
+  const { sender, host, went } = setup(t)
+  const free = await sender({ interfaces: 'default' }).ready()
+  host.failSends('ENETUNREACH', 1)
+  await assert.rejects(free.send('x'), { code: 'ERR_MULTICAST_SEND' })
+  host.down('e1')
+  assert.deepEqual(await went(free), ['e2 10.0.2.1'])
+  host.down('e2')
+  const unwatched = { networkInterfaces: () => host.networkInterfaces() }
+  const late = { interfaces: 'default', replies: false, ...unwatched } as const
+  const one = await sender({ ...late, watchInterfaces: undefined }).ready()
+  host.up('e1')
+  host.failSends('ENETUNREACH', 1)
+  assert.deepEqual(await went(one), ['e1 10.0.1.1'])
+})
+
+test('where the route leads through nothing that is listed it is sent by it all the same', async (t) => {
+  const { sender, went } = setup(t)
+  const options = { interfaces: 'default', replies: false, networkInterfaces: () => ({}) } as const
+  const one = await sender(options).ready()
+  assert.deepEqual([one.interfaces, await went(one)], [['default'], ['e1 10.0.1.1']])
+})
+
+test('what hears nothing is connected to the group', async (t) => {
+  const { sender, peer, host } = setup(t)
+  /** Those that are open, without those that were asked where a datagram would come from. */
+  const connected = new Map<object, string>()
+  const createSocket: CreateSocket = (options) => {
+    const socket: ReturnType<CreateSocket> = host.createSocket(options)
+    const connect = socket.connect.bind(socket)
+    socket.connect = (port, address, done) => {
+      connected.set(socket, `${address} ${port}`)
+      socket.once('close', () => connected.delete(socket))
+      return connect(port, address, done)
+    }
+    return socket
+  }
+  let port = 1
+  for (const interfaces of ['default', 'e1'] as const) {
+    for (const followInterfaces of [false, true]) {
+      for (const [make, own] of [
+        [sender, { replies: false }],
+        [peer, {}],
+        [sender, {}],
+      ] as const) {
+        port += 1
+        await make({ interfaces, followInterfaces, createSocket, port, ...own }).ready()
+        await turns()
+        const isHearing = make === sender && !('replies' in own)
+        assert.deepEqual([...connected.values()], isHearing ? [] : [`239.1.2.3 ${port}`])
+        connected.clear()
+      }
+    }
+  }
+})
+
+test('what is bound to an address without a port of its own keeps the one that was picked', async (t) => {
+  const { sender, host, went } = setup(t)
+  const options = { group: 'ff05::1:3', interfaces: 'fd01::1', followInterfaces: true }
+  const one = await sender(options).ready()
+  const { address, port: own } = one.address()
+  assert.equal(address, 'fd01::1')
+  host.remove('e1')
+  await turns()
+  host.add('e1', plug(1))
+  await turns()
+  assert.deepEqual([await went(one), one.address().port], [['e1 fd01::1'], own])
+})
+
+test('of port 0 a peer that can join nothing yet sends from one port all the same', async (t) => {
+  const { network, peer, host } = setup(t)
+  let isRefused = true
+  const createSocket: CreateSocket = (options) => {
+    const socket = host.createSocket(options)
+    const join = socket.addMembership.bind(socket)
+    socket.addMembership = (address, on) => {
+      if (isRefused) throw Object.assign(new Error('join ENODEV'), { code: 'ENODEV' })
+      return join(address, on)
+    }
+    return socket
+  }
+  const interfaces = ['e1', 'e2']
+  const one = await peer({ port: 0, interfaces, followInterfaces: true, createSocket }).ready()
+  const { port: own } = one.address()
+  isRefused = false
+  host.add('e3')
+  await turns()
+  assert.equal(one.memberships.length, 2)
+  await one.send('x')
+  await turns()
+  assert.deepEqual(
+    network.journal.map(({ from, to }) => [from, to].map((at) => at.replace(/.*:/, ''))),
+    interfaces.map(() => [`${own}`, `${own}`]),
+  )
 })
 
 test('DEBUG tells what is sent through and from', async (t) => {
