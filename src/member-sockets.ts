@@ -344,7 +344,7 @@ export class MemberSockets {
       this.#debug("bound to %s it hears no group on Linux: set bindAddress to 'any'", address)
     }
     this.#port.number = socket.address().port
-    return this.#member(socket, bound && { name: bound.name, zone: bound.zone })
+    return this.#member(socket, bound)
   }
 
   /** Has a socket's datagrams heard, which may take the place of another's. */

@@ -890,7 +890,7 @@ test("'all' of a host without an interface is an error where it is not followed"
 })
 
 test('it is left by its name, by an address, and as it was asked for', async (t) => {
-  const { make, names, host } = setup(t)
+  const { make, names, host, hears } = setup(t)
   for (const followInterfaces of [false, true]) {
     const receiver = await make({ interfaces: ['a', '10.0.2.1', 'c'], followInterfaces }).ready()
     assert.deepEqual(names(receiver), ['a', 'b', 'c'])
@@ -917,6 +917,29 @@ test('it is left by its name, by an address, and as it was asked for', async (t)
   host.down('a')
   await receiver.leave({ interface: '10.0.1.1' })
   assert.deepEqual(names(receiver), ['b'])
+  host.up('a')
+  assert.deepEqual([await hears(receiver, 'a'), await hears(receiver, 'b')], [0, 1])
+})
+
+test('by an address that another has, or was joined by, it is not left in the place of that', async (t) => {
+  const { make, names, host, hears } = setup(t)
+  const options = { interfaces: ['a', 'b'], followInterfaces: false }
+  const receiver = await make(options).ready()
+  host.readdress('a', ['10.0.1.1/24', '10.0.5.1/24'])
+  host.readdress('b', ['10.0.5.1/24'])
+  await receiver.leave({ interface: 'b' })
+  assert.deepEqual([names(receiver), await hears(receiver, 'a')], [['a'], 1])
+  await receiver.close()
+  host.readdress('a', ['10.0.1.1/24'])
+  const one = await make({ ...options, interfaces: ['a'] }).ready()
+  host.readdress('a', ['10.0.7.1/24'])
+  host.readdress('b', ['10.0.1.1/24'])
+  await one.join({ interface: 'b' })
+  // Nothing stands for it any more but what the other was joined by.
+  host.readdress('a', [])
+  host.readdress('b', ['10.0.7.2/24'])
+  await one.leave({ interface: 'a' })
+  assert.deepEqual([names(one), await hears(one, 'b')], [['b'], 1])
 })
 
 test('what is joined by hand is followed by the name that it was asked for by, for its sources', async (t) => {
