@@ -244,6 +244,7 @@ for (const { options, messages } of [
         assert.ok(replaced(lines) > 0 && replaced(lines) < 3, `${replaced(lines)}`)
       else if (options.group.startsWith(linkLocal)) assert.equal(replaced(lines), messages)
       else assert.equal(replaced(lines), 0)
+      assert.ok(!lines.some((line) => line.includes('not renewed')))
       // What was replaced is read for a moment more.
       while (openSockets() > before) await new Promise(setImmediate)
       assert.equal(openSockets(), before)
