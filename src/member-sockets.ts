@@ -198,9 +198,11 @@ export class MemberSockets {
     const before = this.joined.map((joined) => ({ joined, membership: joined.membership }))
     const table = readOnce(networkInterfaces)
     const find = (on: Interface) => foundInterface(table(), group, on.name)
-    // A zone that is not there would mean any interface to Linux.
-    const isOwn = ({ by }: Joined): boolean =>
-      group.family === 'IPv4' && by !== undefined && !foundInterface(table(), group, by)
+    const isOwn = ({ on, by }: Joined): boolean => {
+      const name = by && foundInterface(table(), group, by)?.name
+      // A zone that is not there would mean any interface to Linux.
+      return name === on?.name || (name === undefined && group.family === 'IPv4')
+    }
     const gone = this.#members.flatMap((member) => member.sweep(find, isOwn, counted, lost))
     for (const { membership } of gone) this.#debug('lost by the system: %o', membership)
     const renamed = before.filter(({ joined, membership }) => joined.membership !== membership)
