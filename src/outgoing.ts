@@ -236,8 +236,7 @@ export class Outgoing {
     const place = this.#placeFor(on)
     const source = await this.#sourceOn(on, place)
     const isOther =
-      this.#mustConnect(on) !== way.isConnected ||
-      // An address may be on another interface now.
+      // There is a route now, or none, or an address is on another interface.
       way.on?.name !== on?.name ||
       (bound !== undefined &&
         (way.on?.index !== on?.index ||

@@ -585,31 +585,45 @@ test('what is bound to an address without a port of its own keeps the one that w
   assert.deepEqual([await went(one), one.address().port], [['e1 fd01::1'], own])
 })
 
-test('of port 0 a peer that can join nothing yet sends from one port all the same', async (t) => {
+test('of port 0 a peer whose address is not there yet sends from the port that it hears at later', async (t) => {
   const { network, peer, host } = setup(t)
-  let isRefused = true
+  const options = { port: 0, bindAddress: '10.0.1.9', interfaces: ['e1', 'e2'] }
+  const one = await peer({ ...options, followInterfaces: true }).ready()
+  const { port: own } = one.address()
+  await one.send('x')
+  host.readdress('e1', ['10.0.1.1/24', '10.0.1.9/24'])
+  await turns()
+  const { address, port } = one.address()
+  assert.deepEqual([one.memberships.length, address, port], [2, '10.0.1.9', own])
+  await one.send('y')
+  await turns()
+  const ports = network.journal.flatMap(({ from, to }) =>
+    [from, to].map((at) => Number(at.replace(/.*:/, ''))),
+  )
+  assert.deepEqual(
+    ports,
+    ports.map(() => own),
+  )
+})
+
+test('what the system does not tell for the moment changes nothing', async (t) => {
+  const { sender, host, has } = setup(t)
+  let isAway = false
   const createSocket: CreateSocket = (options) => {
-    const socket = host.createSocket(options)
-    const join = socket.addMembership.bind(socket)
-    socket.addMembership = (address, on) => {
-      if (isRefused) throw Object.assign(new Error('join ENODEV'), { code: 'ENODEV' })
-      return join(address, on)
+    const socket: ReturnType<CreateSocket> = host.createSocket(options)
+    const connect = socket.connect.bind(socket)
+    socket.connect = (port, address, done) => {
+      if (isAway) return setImmediate(done, new Error('connect ENETUNREACH'))
+      return connect(port, address, done)
     }
     return socket
   }
-  const interfaces = ['e1', 'e2']
-  const one = await peer({ port: 0, interfaces, followInterfaces: true, createSocket }).ready()
-  const { port: own } = one.address()
-  isRefused = false
-  host.add('e3')
+  const options = { group: 'ff05::1:3', interfaces: 'e1', replies: false, createSocket }
+  const one = await sender({ ...options, followInterfaces: true }).ready()
+  isAway = true
+  host.add('e3', plug(3))
   await turns()
-  assert.equal(one.memberships.length, 2)
-  await one.send('x')
-  await turns()
-  assert.deepEqual(
-    network.journal.map(({ from, to }) => [from, to].map((at) => at.replace(/.*:/, ''))),
-    interfaces.map(() => [`${own}`, `${own}`]),
-  )
+  assert.deepEqual([one.interfaces, has('opening a socket')], [['e1'], 1])
 })
 
 test('DEBUG tells what is sent through and from', async (t) => {
