@@ -606,6 +606,35 @@ test('of port 0 a peer whose address is not there yet sends from the port that i
   )
 })
 
+test('a send that cannot be mended tells what it waits for', async (t) => {
+  const { sender, host, has } = setup(t)
+  const unfollowed = { followInterfaces: false }
+  const address =
+    /\(no interface that is up has the address 10\.0\.1\.1: sends go out again once one/
+  const name = /\(e1 is down or gone, or has no IPv4 address: sends go out again once it is back\)/
+  const cases = [
+    [await sender({ ...unfollowed, interfaces: '10.0.1.1' }).ready(), address],
+    [await sender({ ...unfollowed, interfaces: 'e1' }).ready(), name],
+    [await sender({ ...unfollowed, interfaces: 'e1', localPort: 5000 }).ready(), name],
+    [await sender({ ...unfollowed, interfaces: 'e1', replies: false }).ready(), name],
+    [await sender({ ...unfollowed, interfaces: '10.0.1.1', replies: false }).ready(), address],
+  ] as const
+  host.remove('e1')
+  for (const [one, message] of cases) {
+    await assert.rejects(one.send('x'), { code: 'ERR_MULTICAST_SEND', message })
+  }
+  const before = has(/sending through e1 from 10\.0\.1\.7/)
+  host.add('e1', plug(1, 7))
+  for (const [one, message] of cases) {
+    if (message === name) assert.equal(await one.send('x'), 1)
+  }
+  assert.equal(has(/sending through e1 from 10\.0\.1\.7/), before + 3)
+  host.down('e1')
+  host.down('e2')
+  const routed = { group: 'ff05::1:3', interfaces: 'default', replies: false } as const
+  assert.deepEqual((await sender(routed).ready()).interfaces, ['default'])
+})
+
 test('what the system does not tell for the moment changes nothing', async (t) => {
   const { sender, host, has } = setup(t)
   let isAway = false
