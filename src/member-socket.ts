@@ -165,10 +165,10 @@ export class MemberSocket {
    * Strikes out what the kernel has lost, because its interface is gone or was made anew, and returns it.
    * `lost` are the interfaces that the carrier says so of; else `counted` is where the host has joined, if
    * the system tells. What is bound in a zone hears nothing from then on. `find` tells what there is
-   * now of the interface of one, `isOwn` whether what it was joined by means no other interface now.
+   * now of an interface, `isOwn` whether what it was joined by means no other interface now.
    */
   sweep(
-    find: (joined: Joined) => Interface | undefined,
+    find: (on: Interface) => Interface | undefined,
     isOwn: (joined: Joined) => boolean,
     counted: readonly Counted[] | undefined,
     lost?: readonly string[],
@@ -266,13 +266,13 @@ export class MemberSocket {
 
   #isLost(
     joined: Joined,
-    find: (joined: Joined) => Interface | undefined,
+    find: (on: Interface) => Interface | undefined,
     counted: readonly Counted[] | undefined,
     lost: readonly string[] | undefined,
   ): boolean {
     if (joined.on === undefined) return false
     if (lost !== undefined) return lost.includes(joined.on.name)
-    if (counted === undefined) return this.#isRefused(joined, joined.on, find(joined))
+    if (counted === undefined) return this.#isRefused(joined, joined.on, find(joined.on))
     if (joined.on.name === LOOPBACK) return false
     const there = counted.find(({ index }) => index === joined.index)
     if (there !== undefined) this.#rename(joined, joined.on, there.name)

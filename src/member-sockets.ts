@@ -108,19 +108,15 @@ export class MemberSockets {
     if (socket === undefined) return []
     const heal = async (): Promise<Way | undefined> => {
       await this.#replacing
-      const [now] = this.waysTo(to)
-      return now?.socket === socket ? undefined : now
+      return this.waysTo(to).find((now) => now.socket !== socket)
     }
     return [{ socket, port: to.port, address: to.address, heal }]
   }
 
   /** The address to reply to, with the zone that the message came in, which the address may not tell. */
-  addressOf(remote: Pick<Remote, 'address' | 'interface'>): string {
-    const isZoned = !this.hasZones || remote.address.includes('%')
-    const by = isZoned
-      ? undefined
-      : this.#members.find(({ bound }) => bound?.name === remote.interface)
-    return by?.bound === undefined ? remote.address : `${remote.address}%${by.bound.zone}`
+  addressOf({ address, interface: name }: Pick<Remote, 'address' | 'interface'>): string {
+    const by = this.#members.find(({ bound }) => bound?.name === name)
+    return by?.bound && !address.includes('%') ? `${address}%${by.bound.zone}` : address
   }
 
   /** What is joined there already; it is noted what it is asked for by now. */
@@ -156,14 +152,14 @@ export class MemberSockets {
         membership.source === source &&
         on?.name !== target.on?.name,
     )
-    if (moved.length > 0) await this.leave(moved)
-    for (const joined of moved) this.#tell('left', joined)
+    for (const joined of moved) {
+      await this.leave([joined])
+      this.#tell('left', joined)
+    }
     this.#debug('joining on %s, source %s', target.on?.name ?? target.name, source ?? 'any')
-    const result = await this.#joined(target, source)
-    const member = this.#members.find(({ joined }) => joined.includes(result.joined))
-    if (member?.socket.settled === undefined) return result
+    const { socket, ...result } = await this.#joined(target, source)
     try {
-      await this.#sockets.settled(member.socket)
+      await this.#sockets.settled(socket)
     } catch (cause) {
       if (result.how === 'new') await this.leave([result.joined])
       const refusal = joinError(cause, this.#settings.group, target.name, source, [])
@@ -176,22 +172,24 @@ export class MemberSockets {
   async #joined(
     target: Target,
     source: string | undefined,
-  ): Promise<ReturnType<MemberSocket['join']>> {
-    const member = await this.#socketFor(target.on)
+  ): Promise<ReturnType<MemberSocket['join']> & Pick<MemberSocket, 'socket'>> {
+    let member = await this.#socketFor(target.on)
     checkMix(this.#settings.group, member.memberships, toMembership(target.name, source))
+    let result: ReturnType<MemberSocket['join']>
     try {
-      const result = member.join(target, source)
-      if (result.how === 'renewed') {
-        // It was bound on an interface that is another one now, whose datagrams do not reach it.
-        if (this.hasZones) (await this.#replace(member)).join(target, source)
-        this.#tell('lost', result.joined)
-        this.#tell('joined', result.joined)
-      }
-      return result
+      result = member.join(target, source)
     } catch (error) {
       if (!(error instanceof SpentError)) throw error
-      return (await this.#replace(member)).join(target, source)
+      member = await this.#replace(member)
+      result = member.join(target, source)
     }
+    if (result.how === 'renewed') {
+      // It was bound on an interface that is another one now, whose datagrams do not reach it.
+      if (this.hasZones) member = await this.#replace(member)
+      this.#tell('lost', result.joined)
+      this.#tell('joined', result.joined)
+    }
+    return { ...result, socket: member.socket }
   }
 
   /** Strikes out what the system has lost, and returns it. */
@@ -199,7 +197,7 @@ export class MemberSockets {
     const { group, networkInterfaces } = this.#settings
     const before = this.joined.map((joined) => ({ joined, membership: joined.membership }))
     const table = readOnce(networkInterfaces)
-    const find = ({ on }: Joined) => on && foundInterface(table(), group, on.name)
+    const find = (on: Interface) => foundInterface(table(), group, on.name)
     const isOwn = ({ on, by }: Joined): boolean => {
       const name = by && foundInterface(table(), group, by)?.name
       // A zone that is not there would mean any interface to Linux.
@@ -214,7 +212,7 @@ export class MemberSockets {
       }
     }
     // Only then, since interfaces can have swapped their names.
-    for (const { joined } of renamed) if (!gone.includes(joined)) this.#tell('joined', joined)
+    for (const { joined } of renamed) this.#tell('joined', joined)
     return gone
   }
 
@@ -274,7 +272,6 @@ export class MemberSockets {
 
   /** Closes the sockets of zones in which nothing is joined; the last one tells the address, and stays. */
   closeUnused(): void {
-    if (!this.hasZones) return
     for (const member of this.#members) {
       if (member.memberships.length > 0 || this.#members.length === 1) continue
       this.#members = this.#members.filter((other) => other !== member)
@@ -305,12 +302,12 @@ export class MemberSockets {
     old.isDeaf = true
     if (!reuseAddr) await this.#sockets.close(old.socket)
     // In one turn, so that neither hears for as short as can be.
-    const deafening = reuseAddr ? deafened(old, this.#port.number, address) : Promise.resolve(false)
+    const deafening = reuseAddr && deafened(old, this.#port.number, address)
     const opening = this.#sockets.open({ address, port: this.#port.number, reuseAddr })
     // It may fail before it is awaited, which would end the process.
     opening.catch(() => {})
     const isDeafened = await deafening
-    if (reuseAddr && !isDeafened) await this.#sockets.close(old.socket)
+    if (!isDeafened) await this.#sockets.close(old.socket)
     const socket = await opening
     const member = this.#member(socket, bound, old)
     const table = readOnce(networkInterfaces)
@@ -331,10 +328,9 @@ export class MemberSockets {
 
   /** Notes which interfaces the new memberships are on, as the system numbers them. */
   learn(): void {
-    const members = this.#members.filter(({ isUnlearned }) => isUnlearned)
-    if (members.length === 0) return
+    if (!this.#members.some(({ isUnlearned }) => isUnlearned)) return
     const counted = joinedOn(this.#settings.group, this.#settings.createSocket) ?? []
-    for (const member of members) member.learn(counted)
+    for (const member of this.#members) member.learn(counted)
   }
 
   /** The socket that joins on that interface, opened if it is not yet. */
@@ -350,7 +346,7 @@ export class MemberSockets {
       this.#debug("bound to %s it hears no group on Linux: set bindAddress to 'any'", address)
     }
     this.#port.number = socket.address().port
-    return this.#member(socket, bound && { name: bound.name, zone: bound.zone })
+    return this.#member(socket, bound)
   }
 
   /** Has a socket's datagrams heard, which may take the place of another's. */

@@ -81,13 +81,13 @@ export class Memberships {
     )
     const added = new Set<Joined>()
     this.#untold = added
-    let count = 0
+    let isAny = false
     let failure: unknown
     for (const { target, source } of planned) {
       try {
         const { how, joined } = await this.members.join(target, source)
         if (how === 'new') added.add(joined)
-        count += 1
+        isAny = true
       } catch (error) {
         failure ??= error
         this.#debug('not joined: %s', reasonOf(error))
@@ -101,7 +101,7 @@ export class Memberships {
     }
     this.members.learn()
     this.members.closeUnused()
-    if (count === 0) throw failure ?? noInterface(this.#settings.group)
+    if (!isAny) throw failure ?? noInterface(this.#settings.group)
     if (this.#settings.followInterfaces) this.#ask(wanted, sources)
     this.#untold = undefined
     // What was lost meanwhile was never told of, and is not joined.
@@ -118,7 +118,7 @@ export class Memberships {
     const joined = this.members.joined
     const leaving = joined.filter(({ membership }) => isMeant(membership))
     const staying = joined.filter(({ membership }) => !isMeant(membership))
-    const asks = this.#asks.all.filter((ask) => this.#isOf(ask, name, on, source))
+    const asks = this.#asks.all.filter((ask) => this.#isOf(ask, on, source))
     if (leaving.length + asks.length === 0 && (name !== undefined || source !== undefined)) {
       throw new MulticastError(
         'ERR_MULTICAST_LEAVE',
@@ -134,8 +134,7 @@ export class Memberships {
     for (const { membership } of leaving) this.#debug('leaving %o', membership)
     await this.members.leave(leaving)
     for (const one of leaving) this.#tell('left', one)
-    // It has left all the same, where what stays cannot be renewed.
-    await this.members.renew().catch((error) => this.#debug('not renewed: %s', reasonOf(error)))
+    await this.members.renew()
     this.members.closeUnused()
   }
 
@@ -146,8 +145,8 @@ export class Memberships {
   notice({ lost, returned, isNew, isCounted, isJoinedNew }: Sight): () => void {
     const { group, createSocket } = this.#settings
     const counted = isCounted ? joinedOn(group, createSocket, 'last') : undefined
-    if (lost !== undefined || isNew || isJoinedNew) this.members.strike(counted, lost)
-    return returned.length > 0 ? this.members.retell(returned) : () => {}
+    if (isNew || isJoinedNew) this.members.strike(counted, lost)
+    return this.members.retell(returned)
   }
 
   /** Whether {@link follow} has something to do after a look. */
@@ -166,66 +165,52 @@ export class Memberships {
     const table = readOnce(networkInterfaces)
     const nameOf = (name: string) => foundInterface(table(), group, name)?.name
     this.#asks.add(wanted, sources, nameOf)
-    const all = this.members.joined
-    for (const ask of all.length > 0 ? this.#asks.all : []) {
-      if (ask.wanted === 'all' || this.#isHeld(ask.joined)) continue
-      const name = ask.wanted === DEFAULT ? undefined : nameOf(ask.wanted)
-      ask.joined = all.find(
-        ({ on, membership }) =>
-          membership.source === ask.source &&
-          (name === undefined ? membership.interface === ask.wanted : on?.name === name),
+    for (const ask of this.#asks.all) {
+      if (this.#isHeld(ask.joined)) continue
+      ask.joined = this.members.joined.find(
+        ({ on, membership }) => membership.source === ask.source && on?.name === nameOf(ask.wanted),
       )
     }
   }
 
   #isHeld(joined: Joined | undefined): joined is Joined {
-    return joined !== undefined && this.members.joined.includes(joined)
+    return this.members.joined.some((one) => one === joined)
   }
 
   /** Whether leaving that withdraws what was asked for. */
   #isOf(
     { wanted, source: own, joined }: Ask,
-    name: string | undefined,
     on: string | undefined,
     source: string | undefined,
   ): boolean {
-    if (source !== undefined && own !== source) return false
-    if (name === undefined) return true
     const joinedOn = this.#isHeld(joined) ? joined.membership.interface : undefined
-    return wanted !== 'all' && [wanted, joinedOn].includes(on ?? name)
+    const isThere = on === undefined || [wanted, joinedOn].includes(on)
+    return isThere && (source === undefined || own === source)
   }
 
   /** Joins what is asked for and is there, leaves what is elsewhere now. Returns what was refused. */
   async #keep(): Promise<readonly unknown[]> {
     const failures: unknown[] = []
-    const list = this.#settings.networkInterfaces
     // Until it is known, or what could not be listed now would not be looked for again.
     this.#isUnsettled = true
-    const table = this.members.first === undefined ? list.again() : list()
+    const table = this.#settings.networkInterfaces.again()
     const plan: { readonly ask: Ask; readonly targets: readonly Target[] }[] = []
     for (const ask of this.#asks.all)
       plan.push({ ask, targets: await this.#where(ask.wanted, table) })
     const planned = plan.flatMap(({ ask, targets }) =>
-      targets.flatMap(({ name }) =>
-        this.#asks.isExcepted(ask, name) ? [] : toMembership(name, ask.source),
-      ),
+      targets.map(({ name }) => toMembership(name, ask.source)),
     )
     this.#isUnsettled = false
     for (const { ask, targets } of plan) {
-      try {
-        const held = ask.joined
-        // Once, although what there is instead may change.
-        if (targets.length > 0) ask.told.delete('')
-        else if (!ask.told.has('')) this.#tellOf(ask, '', this.#whyNot(ask, table))
-        for (const name of ask.told.keys())
-          if (targets.length > 0 && !targets.some((target) => target.name === name))
-            ask.told.delete(name)
-        for (const target of targets) await this.#keepOn(ask, target, planned, failures)
-        if (held !== undefined && ask.joined !== held) await this.#moved(held)
-      } catch (error) {
-        failures.push(error)
-        this.#tellOf(ask, '', reasonOf(error))
+      const before = ask.joined
+      const names = targets.map(({ name }) => name)
+      if (names.length > 0) {
+        for (const name of ask.told.keys()) if (!names.includes(name)) ask.told.delete(name)
       }
+      // Once, although what there is instead may change.
+      else if (!ask.told.has('')) this.#tellOf(ask, '', this.#whyNot(ask, table))
+      for (const target of targets) await this.#keepOn(ask, target, planned, failures)
+      await this.#moved(before)
     }
     // The limit is lifted by nothing that a further look could find.
     const mayPass = (error: unknown) => errno(error) !== 'ERR_MULTICAST_MEMBERSHIP_LIMIT'
@@ -266,12 +251,13 @@ export class Memberships {
   }
 
   /** Leaves what was asked for elsewhere, unless something else asks for it there. */
-  async #moved(joined: Joined): Promise<void> {
+  async #moved(joined: Joined | undefined): Promise<void> {
+    if (!this.#isHeld(joined)) return
     const { interface: name, source } = joined.membership
     const isAsked = (ask: Ask): boolean =>
       ask.joined === joined ||
       (ask.wanted === 'all' && ask.source === source && !this.#asks.isExcepted(ask, name))
-    if (!this.#isHeld(joined) || this.#asks.all.some(isAsked)) return
+    if (this.#asks.all.some(isAsked)) return
     this.#debug('leaving %o, which is elsewhere now', joined.membership)
     await this.members.leave([joined])
     this.#tell('left', joined)
@@ -344,7 +330,6 @@ export class Memberships {
   /** Whether that is how joining is refused while the network changes, and not for ever. */
   #isPassing(error: unknown): boolean {
     const { code, cause } = error as MulticastError
-    if (code === 'ERR_MULTICAST_INTERFACE') return true
     // No system comes to bind to a group that does not. An address may come, and is waited for where something
     // was named that is: with 'all' nobody has asked for it.
     const { bindAddress, interfaces } = this.#settings

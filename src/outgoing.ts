@@ -39,6 +39,7 @@ export interface Manner {
 
 /** A way through an interface, as it is now. */
 interface OwnWay extends Way {
+  readonly isConnected: boolean
   readonly heal?: () => Promise<OwnWay | string>
   /** The interface as it was looked up last, if it is not left to the system's route. */
   readonly on: Interface | undefined
@@ -184,7 +185,7 @@ export class Outgoing {
   mustFollow({ isNew }: Sight): boolean {
     // A change of the route is seen by asking for it.
     const isRouted = this.#settings.interfaces === DEFAULT
-    return this.#manner.isFollowed && (isNew || this.#isUnsettled || isRouted)
+    return isNew || this.#isUnsettled || isRouted
   }
 
   /** Sends through what is asked for and is there from now on, whatever has changed. */
@@ -225,7 +226,6 @@ export class Outgoing {
   /** What was named keeps its socket; of `'all'` it may never come again. */
   #putAside(way: OwnWay): void {
     this.#debug('not sending through %s any more: it is gone', way.asked)
-    this.#ways = this.#ways.filter((other) => other !== way)
     if (this.#settings.interfaces === 'all') this.#sockets.close(way.socket)
     else this.#parked = [...this.#parked, way]
   }
@@ -234,9 +234,10 @@ export class Outgoing {
   async #keptOn(way: OwnWay, on: Interface | undefined): Promise<void> {
     const { bound } = way
     const place = this.#placeFor(on)
-    const source = this.#manner.isConnected ? await this.#sourceOn(on, place) : undefined
+    const source = await this.#sourceOn(on, place)
     const isOther =
-      this.#mustConnect(on) !== (way.isConnected ?? false) ||
+      // There is a route now, or none, or an address is on another interface.
+      way.on?.name !== on?.name ||
       (bound !== undefined &&
         (way.on?.index !== on?.index ||
           way.on?.handle !== on?.handle ||
@@ -244,18 +245,13 @@ export class Outgoing {
           (source !== undefined && source !== way.source)))
     let kept = way
     if (isOther) kept = await this.#renewed(way, on, place, source)
-    else {
-      // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
-      if (on !== undefined) way.socket.setMulticastInterface(on.handle)
-      // An address may be on another interface now, by the same socket.
-      if (way.on?.name !== on?.name) kept = this.#wayOn(way.asked, on, way.socket, place, source)
-    }
+    // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
+    else if (on !== undefined) way.socket.setMulticastInterface(on.handle)
     const isUsed = this.#ways.includes(way)
     this.#parked = this.#parked.filter((other) => other !== way)
     this.#ways = isUsed
       ? this.#ways.map((other) => (other === way ? kept : other))
       : [...this.#ways, kept]
-    if (kept !== way) this.#mended.set(way, kept)
     if (kept !== way || !isUsed) await this.#tell(on, place)
   }
 
@@ -274,9 +270,8 @@ export class Outgoing {
   async #routed(): Promise<Interface | undefined> {
     const { group, networkInterfaces } = this.#settings
     const address = await this.#sockets.route()
-    if (address === undefined) return undefined
-    const found = foundInterface(networkInterfaces(), group, address)
-    if (found === undefined) return undefined
+    const found = address && foundInterface(networkInterfaces(), group, address)
+    if (!found) return undefined
     // Nobody has asked for that very address.
     const { given: _, ...on } = found
     return on
@@ -295,7 +290,7 @@ export class Outgoing {
   async #openOn(asked: string, on: Interface | undefined): Promise<OwnWay> {
     const place = this.#placeFor(on)
     // Before the socket: what changes meanwhile is then seen later.
-    const source = this.#manner.isConnected ? await this.#sourceOn(on, place) : undefined
+    const source = await this.#sourceOn(on, place)
     const socket = await this.#openSet(on, place)
     await this.#tell(on, place)
     return this.#wayOn(asked, on, socket, place, source)
@@ -307,21 +302,20 @@ export class Outgoing {
     const { group } = this.#settings
     // With port 0 the first one picks it, and all others that are to share it follow.
     if (this.#port.number === 0) this.#port.number = socket.address().port
+    if (!this.#manner.isConnected) this.#hear(socket, () => true)
+    if (on === undefined) return socket
     try {
-      if (on !== undefined) socket.setMulticastInterface(on.handle)
+      socket.setMulticastInterface(on.handle)
       // Only then, or it would keep to the route's interface.
-      if (this.#mustConnect(on)) {
+      if (this.#manner.isConnected) {
         await connected(socket, this.#port.number, groupAddress(group, on))
       }
-      if (!this.#manner.isConnected) this.#hear(socket, () => true)
       return socket
     } catch (cause) {
       await this.#sockets.close(socket)
-      const through =
-        on === undefined ? "by the system's route" : `through ${on.name}, ${shown(on.handle)}`
       throw new MulticastError(
         'ERR_MULTICAST_SOCKET',
-        `The system refused to send ${through}: ${reasonOf(cause)} (${hint('send', cause, group.address)})`,
+        `The system refused to send through ${on.name}, ${shown(on.handle)}: ${reasonOf(cause)} (${hint('send', cause, group.address)})`,
         { cause },
       )
     }
@@ -355,8 +349,8 @@ export class Outgoing {
       port: this.#port.number,
       // To a zone the system would send although the socket is bound in one that is gone, deaf to replies:
       // without it a send is refused, and heals.
-      address: isBound && !isConnected ? group.address : groupAddress(group, on),
-      ...(isConnected ? { isConnected } : {}),
+      address: isBound ? group.address : groupAddress(group, on),
+      isConnected,
       ...(on === undefined ? {} : { name: on.name }),
       ...(on === undefined && !this.#manner.isConnected
         ? {}
@@ -376,7 +370,7 @@ export class Outgoing {
    * the way that takes the place of this one, or with what keeps it from being mended.
    */
   async #healed(way: OwnWay): Promise<OwnWay | string> {
-    const { on, asked } = way
+    const { asked } = way
     // A look at the interfaces may be mending it.
     await this.#keeping
     // Another send may have mended it meanwhile.
@@ -384,7 +378,7 @@ export class Outgoing {
     for (let next = this.#mended.get(now); next; next = this.#mended.get(now)) now = next
     if (now !== way) return now
     const { group, networkInterfaces } = this.#settings
-    let why = lostInterface(on?.given ?? asked, group)
+    let why = lostInterface(asked, group)
     // Closed as its interface went, which may be there again: then it is sent through by another way, if at all.
     if (![...this.#ways, ...this.#parked].includes(way)) {
       return this.#ways.find((other) => other.asked === asked) ?? why
@@ -393,9 +387,9 @@ export class Outgoing {
       const found =
         asked === DEFAULT
           ? await this.#routed()
-          : findInterface(networkInterfaces(), group, on?.given ?? asked, 'interfaces')
+          : findInterface(networkInterfaces(), group, asked, 'interfaces')
       const place = this.#placeFor(found)
-      const source = this.#manner.isConnected ? await this.#sourceOn(found, place) : undefined
+      const source = await this.#sourceOn(found, place)
       if (way.bound !== undefined && !way.isConnected) why = lostAddress(place.address)
       const healed = await this.#renewed(way, found, place, source)
       const replaced = (other: OwnWay): OwnWay => (other === way ? healed : other)
@@ -451,7 +445,7 @@ export class Outgoing {
     const { group } = this.#settings
     const to = groupAddress(group, on)
     const isChosen = group.family === 'IPv6' && [to, wildcard(group)].includes(address)
-    if (!isChosen) return undefined
+    if (!this.#manner.isConnected || !isChosen) return undefined
     // Any port will do.
     return this.#sockets.sourceTo(9, to, on?.handle).catch(() => undefined)
   }

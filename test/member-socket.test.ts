@@ -287,8 +287,7 @@ function swept(
   },
 ): readonly unknown[] {
   const { now, isOwn = () => true } = how
-  const find = ({ on }: Joined) =>
-    on === undefined ? undefined : now === undefined ? on : now[on.name]
+  const find = (on: Interface) => (now === undefined ? on : now[on.name])
   const gone = socket.sweep(find, isOwn, how.counted, how.lost)
   for (const joined of gone) assert.ok(!socket.joined.includes(joined))
   return gone.map(({ membership }) => membership)

@@ -157,6 +157,12 @@ test('join() resolves once it is heard, and rejects where that is refused, joine
   await refused
   assert.deepEqual(receiver.memberships, [{ interface: 'lo' }])
   assert.deepEqual(changes, ['joined eth0', 'left eth0'])
+  // What was joined before, and was not refused then, stays.
+  const again = assert.rejects(receiver.join(), { code: 'ERR_MULTICAST_JOIN' })
+  await network.settled()
+  waiting.splice(0)[0]?.reject(new Error('no permission'))
+  await again
+  assert.deepEqual(receiver.memberships, [{ interface: 'lo' }])
 })
 
 test("what the carrier refuses on one interface is refused with 'all' too", async () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import {
+  type CreateSocket,
   MulticastPeer,
   MulticastReceiver,
   MulticastSender,
@@ -65,6 +66,10 @@ test('a datagram leaves by each interface that is named, in that order', async (
     [{ interfaces: 'e2' }, ['e2 10.0.2.1']],
     [{ interfaces: ['e2', 'e1'] }, ['e2 10.0.2.1', 'e1 10.0.1.1']],
     [{ interfaces: ['e2', '10.0.2.1', 'e1'] }, ['e2 10.0.2.1', 'e1 10.0.1.1']],
+    [
+      { interfaces: ['e2', '10.0.2.1', 'e1'], followInterfaces: true },
+      ['e2 10.0.2.1', 'e1 10.0.1.1'],
+    ],
     [{ interfaces: 'all' }, ['e1 10.0.1.1', 'e2 10.0.2.1']],
     [{ interfaces: 'default' }, ['e1 10.0.1.1']],
   ] as const) {
@@ -128,11 +133,19 @@ for (const followInterfaces of [false, true]) {
     }
     const before = has(/not sending through e1: .*EPERM/)
     const all = await sender({ interfaces: 'all', followInterfaces }).ready()
+    assert.equal(open(), 1)
     assert.equal(has(/not sending through e1: .*EPERM/), before + 1)
     assert.deepEqual([await went(all), all.interfaces], [['e2 10.0.2.1'], ['e2']])
     refusals['10.0.2.1'] = 'EACCES'
     const none = sender({ interfaces: 'all', followInterfaces })
     await assert.rejects(none.ready(), { code: 'ERR_MULTICAST_SOCKET', message: /through e1, / })
+  })
+
+  test(`'all' of one interface, ${how}, is that`, async (t) => {
+    const { sender } = setup(t, 1)
+    assert.deepEqual((await sender({ interfaces: 'all', followInterfaces }).ready()).interfaces, [
+      'e1',
+    ])
   })
 
   test(`a host without an interface, ${how}`, async (t) => {
@@ -183,8 +196,10 @@ test("what is followed is sent through while it is there; of 'all' its socket cl
   host.remove('e2')
   await turns()
   assert.deepEqual([named.interfaces, all.interfaces, open()], [[], [], 2])
-  // What waits keeps its port, and tells it.
-  assert.equal(named.address().port, 5000)
+  assert.equal(has('not sending through all: there is no interface'), 1)
+  // What waits keeps its port, and tells it; of 'all' nothing waits.
+  assert.deepEqual(named.address(), { address: '10.0.2.1', family: 'IPv4', port: 5000 })
+  assert.throws(() => all.address(), { code: 'ERR_MULTICAST_NOT_LISTENING' })
   for (const one of [named, all]) {
     await assert.rejects(one.send('x'), { code: 'ERR_MULTICAST_SEND' })
   }
@@ -194,14 +209,20 @@ test("what is followed is sent through while it is there; of 'all' its socket cl
 })
 
 test('an address that changes, or moves, is seen to by the same socket, or another where it is bound', async (t) => {
-  const { sender, peer, host, went, open } = setup(t)
+  const { sender, peer, host, went, open, has } = setup(t)
   const free = await sender({ interfaces: 'e1', followInterfaces: true }).ready()
   const bound = await sender({
     interfaces: ['e1', 'e2'],
     localPort: 5000,
     followInterfaces: true,
   }).ready()
-  const given = await sender({ interfaces: '10.0.1.1', followInterfaces: true }).ready()
+  const asked = { interfaces: '10.0.1.1', followInterfaces: true }
+  const given = await sender(asked).ready()
+  const others = [
+    await sender({ ...asked, localPort: 5001 }).ready(),
+    await sender({ ...asked, replies: false }).ready(),
+    await peer({ ...asked, port: 1 }).ready(),
+  ]
   const hearing = await peer({ interfaces: 'e1', followInterfaces: true }).ready()
   const before = open()
   const ports = [free, bound].map((one) => one.address().port)
@@ -216,13 +237,70 @@ test('an address that changes, or moves, is seen to by the same socket, or anoth
     ports,
   )
   assert.equal(bound.address().address, '10.0.1.7')
+  assert.equal(has(`opening a socket on 0.0.0.0 port ${ports[0]}`), 0)
   host.readdress('e2', ['10.0.1.1/24'])
   await turns()
-  assert.deepEqual([await went(given), given.interfaces], [['e2 10.0.1.1'], ['e2']])
+  for (const one of [given, ...others]) {
+    assert.deepEqual([await went(one), one.interfaces], [['e2 10.0.1.1'], ['e2']])
+  }
   assert.equal(open(), before)
 })
 
 for (const group of ['239.1.2.3', 'ff05::1:3', 'ff02::1:3']) {
+  test(`of ${group}, what is followed goes on from what its interface has become`, async (t) => {
+    const { sender, peer, host, open, has, network } = setup(t)
+    const options = { group, followInterfaces: true }
+    const endpoints = [
+      await sender({ ...options, interfaces: 'e1' }).ready(),
+      await sender({ ...options, interfaces: 'e1', localPort: 5000 }).ready(),
+      await sender({ ...options, interfaces: ['e1', 'e2'], localPort: 5001 }).ready(),
+      await sender({ ...options, interfaces: 'e1', replies: false }).ready(),
+      await sender({ ...options, interfaces: 'e1', replies: false, localPort: 5002 }).ready(),
+      await peer({ ...options, interfaces: 'e1' }).ready(),
+      await peer({ ...options, interfaces: 'e1', reuseAddr: false, port: 1 }).ready(),
+    ]
+    const before = open()
+    let toldBefore = 0
+    /** What each sends from through e1, and whether DEBUG has told of it anew. */
+    const check = async (own: number, isTold = true): Promise<void> => {
+      await turns()
+      const lines = has(/sending through e1 from /)
+      for (const [at, endpoint] of endpoints.entries()) {
+        const { length } = network.journal
+        await endpoint.send('x')
+        const on = network.journal.slice(length).filter((entry) => entry.interface === 'e1')
+        assert.equal(on.length, 1)
+        assert.match(addressOf(on[0]?.from ?? ''), new RegExp(`${own}(%e1)?$`), `${at}`)
+      }
+      assert.equal(has(/sending through e1 from /), lines, 'no send had to heal')
+      assert.equal(open(), before)
+      assert.equal(lines > toldBefore, isTold)
+      toldBefore = lines
+    }
+    await check(1)
+    // Another one changes nothing.
+    host.add('e3', plug(3))
+    await check(1, false)
+    host.readdress('e1', plug(1, 7).addresses)
+    await check(7)
+    host.remove('e1')
+    host.add('e1', plug(1, 8))
+    await check(8)
+    // Made anew as it was: over IPv6 it has another number.
+    host.remove('e1')
+    host.add('e1', plug(1, 8))
+    await check(8, group.includes(':'))
+    // Away and back, as another and as it was.
+    for (const own of [9, 9, 10]) {
+      host.down('e1')
+      await turns()
+      host.readdress('e1', plug(1, own).addresses)
+      host.up('e1')
+      await check(own)
+    }
+    if (group === 'ff02::1:3') assert.ok(has('to ff02::1:3%e1 port 10000 by e1') > 0)
+  })
+
   test(`of ${group}, what is not followed heals by the send that was refused`, async (t) => {
     const { sender, host, open, network, has } = setup(t)
     const options = { group, followInterfaces: false }
@@ -238,7 +316,7 @@ for (const group of ['239.1.2.3', 'ff05::1:3', 'ff02::1:3']) {
       await assert.rejects(one.send('x'), {
         code: 'ERR_MULTICAST_SEND',
         message:
-          /\(e1 is down or gone, or has no IPv\d address: sends go out again once it is back\)/,
+          /port \d+ through e1: .*\(e1 is down or gone, or has no IPv\d address: sends go out again once it is back\)/,
       })
     }
     assert.ok(has(/not sending through e1: /) >= 2)
@@ -286,6 +364,128 @@ test('what could not be opened is told once for each reason, and tried again', a
   assert.equal(has(/not sending through e9: /), 2)
 })
 
+test("why one of 'all' cannot be opened is told once, and anew of what is another interface", async (t) => {
+  const { sender, host, has, refusals } = setup(t)
+  refusals['10.0.1.1'] = 'EPERM'
+  await sender({ interfaces: 'all' }).ready()
+  const count = () => has(/not sending through e1: .*EPERM/)
+  assert.equal(count(), 1)
+  host.add('e3', plug(3))
+  await turns()
+  assert.equal(count(), 1)
+  host.remove('e1')
+  await turns()
+  host.add('e1', plug(1))
+  await turns()
+  assert.equal(count(), 2)
+  assert.equal(has('not sending through all: '), 0)
+})
+
+test('a look tries again what was refused, asks for the route, and else finds nothing to do', async (t) => {
+  const { sender, host, calls, refusals, has } = setup(t)
+  const fired: (() => void)[] = []
+  t.mock.method(AbortSignal, 'timeout', () => {
+    const controller = new AbortController()
+    fired.push(() => controller.abort())
+    return controller.signal
+  })
+  let listed = 0
+  let isUnknown = false
+  const networkInterfaces = () => {
+    listed += 1
+    // The first time it is looked whether there is a change.
+    if (isUnknown && listed > 1) throw new Error('no permission')
+    return host.networkInterfaces()
+  }
+  const look = async (): Promise<number> => {
+    listed = 0
+    calls.splice(0)
+    for (const fire of fired.splice(0)) fire()
+    await turns()
+    return listed
+  }
+  const unwatched = { networkInterfaces, watchInterfaces: undefined, followInterfaces: true }
+  const named = await sender({ interfaces: ['e1', 'e2', 'e3'], ...unwatched }).ready()
+  assert.equal(await look(), 1)
+  // Each is set again to what has the name now, in this look and in the next.
+  host.add('e3', plug(3))
+  refusals['10.0.3.1'] = 'EPERM'
+  const kept = ['10.0.1.1', '10.0.2.1']
+  for (let times = 0; times < 4; times += 1) {
+    await look()
+    assert.deepEqual(calls, [...kept, '10.0.3.1'])
+  }
+  delete refusals['10.0.3.1']
+  await look()
+  assert.deepEqual(named.interfaces, ['e1', 'e2', 'e3'])
+  assert.equal(has('any more'), 0)
+  assert.deepEqual([await look(), calls], [1, []])
+  // What could not be listed is looked for until it can be.
+  host.remove('e3')
+  await sender({ interfaces: 'default', replies: false, ...unwatched }).ready()
+  isUnknown = true
+  await look()
+  await look()
+  isUnknown = false
+  await look()
+  assert.deepEqual(named.interfaces, ['e1', 'e2'])
+  await named.close()
+  // Where the route leads the table does not tell.
+  assert.ok((await look()) > 1)
+})
+
+test('a send while its way is mended waits for that', async (t) => {
+  const { sender, host, open } = setup(t)
+  const senders = [
+    await sender({ interfaces: 'all', localPort: 5000 }).ready(),
+    await sender({ interfaces: 'e1', replies: false, followInterfaces: true }).ready(),
+  ]
+  const before = open()
+  for (const [at, steps] of [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32].entries()) {
+    host.readdress('e1', plug(1, at + 2).addresses)
+    host.readdress('e2', plug(2, at + 2).addresses)
+    for (let step = 0; step < steps; step += 1) await Promise.resolve()
+    await Promise.all(senders.map((one) => one.send('x')))
+    await turns()
+    assert.equal(open(), before)
+  }
+  assert.deepEqual(
+    senders.map(({ stats }) => stats.failed),
+    [0, 0],
+  )
+})
+
+test('what is not followed goes where the address is by now that was asked for', async (t) => {
+  const { sender, host, went } = setup(t)
+  const asked = { interfaces: '10.0.1.1', followInterfaces: false }
+  const senders = [
+    await sender(asked).ready(),
+    await sender({ ...asked, replies: false, localPort: 5001 }).ready(),
+  ]
+  host.remove('e1')
+  host.readdress('e2', ['10.0.1.1/24'])
+  for (const one of senders) {
+    assert.deepEqual([await went(one), one.interfaces], [['e2 10.0.1.1'], ['e2']])
+  }
+})
+
+test('changes that come while others are seen to open nothing twice', async (t) => {
+  const { sender, host, went, open } = setup(t)
+  const all = await sender({ interfaces: 'all' }).ready()
+  for (const steps of [0, 1, 2, 4, 8, 16, 32]) {
+    host.add('e3', plug(3))
+    for (let step = 0; step < steps; step += 1) await Promise.resolve()
+    host.add('e4', plug(4))
+    await turns()
+    const ways = [1, 2, 3, 4].map((at) => `e${at} 10.0.${at}.1`)
+    assert.deepEqual([await went(all), open()], [ways, 4])
+    host.remove('e3')
+    host.remove('e4')
+    await turns()
+    assert.deepEqual([all.interfaces, open()], [['e1', 'e2'], 2])
+  }
+})
+
 test('without replies it is connected to where the route leads, and follows that', async (t) => {
   const { sender, host, went, has } = setup(t)
   const one = await sender({
@@ -303,19 +503,172 @@ test('without replies it is connected to where the route leads, and follows that
   await turns()
   await assert.rejects(one.send('x'), { code: 'ERR_MULTICAST_SEND' })
   assert.equal(has(/through default: there is no route to 239\.1\.2\.3: add one, or name/), 1)
+  // Without being followed it is sent by whatever route there is by then.
+  const free = { interfaces: 'default', replies: false, followInterfaces: false } as const
+  assert.deepEqual((await sender(free).ready()).interfaces, ['default'])
+  // What is bound although there is no route finds as little to change.
+  await sender({ ...free, localAddress: '10.0.1.1' }).ready()
+  host.add('e3', { segment: 'lan', addresses: [] })
+  await turns()
+  assert.equal(has('Cannot read'), 0)
   host.up('e2')
   await turns()
   assert.deepEqual(await went(one), ['e2 10.0.2.1'])
 })
 
+test("by the system's route a send that is refused is not mended, but where it was to be connected", async (t) => {
+  const { sender, host, went } = setup(t)
+  const free = await sender({ interfaces: 'default' }).ready()
+  host.failSends('ENETUNREACH', 1)
+  await assert.rejects(free.send('x'), { code: 'ERR_MULTICAST_SEND' })
+  host.down('e1')
+  assert.deepEqual(await went(free), ['e2 10.0.2.1'])
+  host.down('e2')
+  const unwatched = { networkInterfaces: () => host.networkInterfaces() }
+  const late = { interfaces: 'default', replies: false, ...unwatched } as const
+  const one = await sender({ ...late, watchInterfaces: undefined }).ready()
+  host.up('e1')
+  host.failSends('ENETUNREACH', 1)
+  assert.deepEqual(await went(one), ['e1 10.0.1.1'])
+})
+
+test('where the route leads through nothing that is listed it is sent by it all the same', async (t) => {
+  const { sender, went } = setup(t)
+  const options = { interfaces: 'default', replies: false, networkInterfaces: () => ({}) } as const
+  const one = await sender(options).ready()
+  assert.deepEqual([one.interfaces, await went(one)], [['default'], ['e1 10.0.1.1']])
+})
+
+test('what hears nothing is connected to the group', async (t) => {
+  const { sender, peer, host } = setup(t)
+  /** Those that are open, without those that were asked where a datagram would come from. */
+  const connected = new Map<object, string>()
+  const createSocket: CreateSocket = (options) => {
+    const socket: ReturnType<CreateSocket> = host.createSocket(options)
+    const connect = socket.connect.bind(socket)
+    socket.connect = (port, address, done) => {
+      connected.set(socket, `${address} ${port}`)
+      socket.once('close', () => connected.delete(socket))
+      return connect(port, address, done)
+    }
+    return socket
+  }
+  let port = 1
+  for (const interfaces of ['default', 'e1'] as const) {
+    for (const followInterfaces of [false, true]) {
+      for (const [make, own] of [
+        [sender, { replies: false }],
+        [peer, {}],
+        [sender, {}],
+      ] as const) {
+        port += 1
+        await make({ interfaces, followInterfaces, createSocket, port, ...own }).ready()
+        await turns()
+        const isHearing = make === sender && !('replies' in own)
+        assert.deepEqual([...connected.values()], isHearing ? [] : [`239.1.2.3 ${port}`])
+        connected.clear()
+      }
+    }
+  }
+})
+
+test('what is bound to an address without a port of its own keeps the one that was picked', async (t) => {
+  const { sender, host, went } = setup(t)
+  const options = { group: 'ff05::1:3', interfaces: 'fd01::1', followInterfaces: true }
+  const one = await sender(options).ready()
+  const { address, port: own } = one.address()
+  assert.equal(address, 'fd01::1')
+  host.remove('e1')
+  await turns()
+  host.add('e1', plug(1))
+  await turns()
+  assert.deepEqual([await went(one), one.address().port], [['e1 fd01::1'], own])
+})
+
+test('of port 0 a peer whose address is not there yet sends from the port that it hears at later', async (t) => {
+  const { network, peer, host } = setup(t)
+  const options = { port: 0, bindAddress: '10.0.1.9', interfaces: ['e1', 'e2'] }
+  const one = await peer({ ...options, followInterfaces: true }).ready()
+  const { port: own } = one.address()
+  await one.send('x')
+  host.readdress('e1', ['10.0.1.1/24', '10.0.1.9/24'])
+  await turns()
+  const { address, port } = one.address()
+  assert.deepEqual([one.memberships.length, address, port], [2, '10.0.1.9', own])
+  await one.send('y')
+  await turns()
+  const ports = network.journal.flatMap(({ from, to }) =>
+    [from, to].map((at) => Number(at.replace(/.*:/, ''))),
+  )
+  assert.deepEqual(
+    ports,
+    ports.map(() => own),
+  )
+})
+
+test('a send that cannot be mended tells what it waits for', async (t) => {
+  const { sender, host, has } = setup(t)
+  const unfollowed = { followInterfaces: false }
+  const address =
+    /\(no interface that is up has the address 10\.0\.1\.1: sends go out again once one/
+  const name = /\(e1 is down or gone, or has no IPv4 address: sends go out again once it is back\)/
+  const cases = [
+    [await sender({ ...unfollowed, interfaces: '10.0.1.1' }).ready(), address],
+    [await sender({ ...unfollowed, interfaces: 'e1' }).ready(), name],
+    [await sender({ ...unfollowed, interfaces: 'e1', localPort: 5000 }).ready(), name],
+    [await sender({ ...unfollowed, interfaces: 'e1', replies: false }).ready(), name],
+    [await sender({ ...unfollowed, interfaces: '10.0.1.1', replies: false }).ready(), address],
+  ] as const
+  host.remove('e1')
+  for (const [one, message] of cases) {
+    await assert.rejects(one.send('x'), { code: 'ERR_MULTICAST_SEND', message })
+  }
+  const before = has(/sending through e1 from 10\.0\.1\.7/)
+  host.add('e1', plug(1, 7))
+  for (const [one, message] of cases) {
+    if (message === name) assert.equal(await one.send('x'), 1)
+  }
+  assert.equal(has(/sending through e1 from 10\.0\.1\.7/), before + 3)
+  host.down('e1')
+  host.down('e2')
+  const routed = { group: 'ff05::1:3', interfaces: 'default', replies: false } as const
+  assert.deepEqual((await sender(routed).ready()).interfaces, ['default'])
+})
+
+test('what the system does not tell for the moment changes nothing', async (t) => {
+  const { sender, host, has } = setup(t)
+  let isAway = false
+  const createSocket: CreateSocket = (options) => {
+    const socket: ReturnType<CreateSocket> = host.createSocket(options)
+    const connect = socket.connect.bind(socket)
+    socket.connect = (port, address, done) => {
+      if (isAway) return setImmediate(done, new Error('connect ENETUNREACH'))
+      return connect(port, address, done)
+    }
+    return socket
+  }
+  const options = { group: 'ff05::1:3', interfaces: 'e1', replies: false, createSocket }
+  const one = await sender({ ...options, followInterfaces: true }).ready()
+  isAway = true
+  host.add('e3', plug(3))
+  await turns()
+  assert.deepEqual([one.interfaces, has('opening a socket')], [['e1'], 1])
+})
+
 test('DEBUG tells what is sent through and from', async (t) => {
-  const { sender, has } = setup(t)
+  const { sender, peer, has } = setup(t)
   await sender({ interfaces: ['e1', 'e2'] }).ready()
   assert.deepEqual([has('through e1 from 10.0.1.1'), has('through e2 from 10.0.2.1')], [1, 1])
   await sender({ interfaces: 'e2', localAddress: '10.0.1.1' }).ready()
   assert.equal(has('through e2 from 10.0.1.1'), 1)
   await sender({ interfaces: 'default' }).ready()
   assert.equal(has("through the system's route from 10.0.1.1"), 1)
+  // What is connected keeps to what the route leads through.
+  await peer({ interfaces: 'default', followInterfaces: false }).ready()
+  assert.equal(has('through e1 from 10.0.1.1'), 2)
+  await sender({ interfaces: 'default', replies: false, localPort: 5000 }).ready()
+  assert.equal(has('through e1 from 10.0.1.1'), 3)
+  assert.equal(has('opening a socket on 0.0.0.0 port 5000'), 1)
 })
 
 test('replies come to whatever is sent through, and none to what has none', async (t) => {

@@ -11,7 +11,7 @@ type Verbs = Partial<
 
 /** A mock host's sockets, of which some calls are noted, and refused with what a test says for an interface. */
 export function traps(host: MockHost, verbs: Verbs) {
-  /** The system's errors, by the interface that a call names last. */
+  /** The system's errors, by the interface that a call names last, with or without the word before it. */
   const refusals: Record<string, string> = {}
   const calls: string[] = []
   let open = 0
@@ -27,7 +27,7 @@ export function traps(host: MockHost, verbs: Verbs) {
       socket[method] = (...args: unknown[]) => {
         const on = String(args.at(-1))
         calls.push(`${verb}${on}`)
-        const code = refusals[on]
+        const code = refusals[on] ?? refusals[`${verb}${on}`]
         if (code === undefined) return genuine(...args)
         throw Object.assign(new Error(`${method} ${code} ${on}`), { code })
       }
