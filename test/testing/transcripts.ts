@@ -6,6 +6,7 @@
  *
  *     near a = udp4                           a socket of that name, which shares its port
  *     near b = udp4 alone                     one that shares it with nobody
+ *     near c = udp6 dual                      one that does neither, and takes IPv4 as well
  *     a bind 10.0.0.1 port : ok               the ports are those of the transcript: port, port+1, …
  *     a addMembership 239.1.2.3 - : ok        any call; - is undefined
  *     a send hello 239.1.2.3 port : ok
@@ -19,6 +20,7 @@
  *     near lists : lo 127.0.0.1/8 …
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { ConformanceHost } from '../../src/testing/conformance/network.js'
 import type { PeerSocket } from '../../src/testing/conformance/peer.js'
@@ -102,7 +104,8 @@ class Reading {
 
   async #open({ peer }: ConformanceHost, [name = '', , type, how]: string[]): Promise<undefined> {
     const kind = type as 'udp4' | 'udp6'
-    const socket = await peer.socket({ type: kind, reuseAddr: how !== 'alone' })
+    const options = { reuseAddr: how === undefined, ipv6Only: how !== 'dual' && kind === 'udp6' }
+    const socket = await peer.socket({ type: kind, ...options })
     this.#sockets.set(name, { type: kind, socket })
   }
 
@@ -110,8 +113,8 @@ class Reading {
     { type, socket }: { type: 'udp4' | 'udp6'; socket: PeerSocket },
     [call = '', ...words]: string[],
   ): Promise<string> {
-    if (call === 'address') {
-      return socket.address().then(
+    if (call === 'address' || call === 'remoteAddress') {
+      return (socket.call(call) as Promise<AddressInfo>).then(
         ({ address, port }) => `${address} ${this.#shown(port)}`,
         ({ code }) => code,
       )
