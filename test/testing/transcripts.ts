@@ -31,7 +31,7 @@ export interface Transcript {
   readonly name: string
   /** As they are written, but for comments. */
   readonly lines: readonly string[]
-  /** Does what they say, and returns them with what is answered now. */
+  /** Does what they say, returns them with what is answered now, and puts the network back in order. */
   run(stage: Stage): Promise<string[]>
 }
 
@@ -64,8 +64,18 @@ function transcriptsOf(text: string): Transcript[] {
     .map((part, at) => {
       const [name = '', ...rest] = part.split('\n')
       const lines = rest.filter(isLine)
-      return { name, lines, run: (stage) => new Reading(stage, 20_000 + 10 * at).read(lines) }
+      return { name, lines, run: (stage) => read(stage, 20_000 + 10 * at, lines) }
     })
+}
+
+async function read(stage: Stage, port: number, lines: readonly string[]): Promise<string[]> {
+  const hosts = [stage.near, stage.other, stage.far]
+  try {
+    return await new Reading(stage, port).read(lines)
+  } finally {
+    await Promise.all(hosts.map(({ peer }) => peer.reset()))
+    await Promise.all(hosts.map(({ interfaces }) => interfaces?.restore()))
+  }
 }
 
 type HostName = 'near' | 'other' | 'far'
