@@ -4,7 +4,7 @@ import { isBroadcast, isOnLink, type Link } from './link.js'
 import { isNear, type LinkAddress } from './link-address.js'
 import type { Place } from './multicast-list.js'
 import type { PlatformRules } from './platform.js'
-import { type Family, isLinkLocal, isMapped, isWildcard, needsZone } from './scope.js'
+import { type Family, familyOf, isLinkLocal, isMapped, isWildcard, needsZone } from './scope.js'
 import { chooseSource } from './source-address.js'
 
 /** Where a datagram leaves its host, and with which address as its source. */
@@ -54,7 +54,7 @@ export class Routing {
 
   /**
    * The link that has that address, of several the one that got it last; what no other has of the loopback
-   * one's 127.0.0.0/8 is that one's. Taken down a link keeps those of IPv4, and loses those of IPv6.
+   * one's IPv4 subnets is that one's. Taken down a link keeps those of IPv4, and loses those of IPv6.
    */
   ownerOf(address: string | undefined): Link | undefined {
     let last: { readonly link: Link; readonly own: LinkAddress } | undefined
@@ -64,8 +64,9 @@ export class Routing {
         if (last === undefined || own.added > last.own.added) last = { link, own }
       }
     }
-    const isLoopback = address?.startsWith('127.') && isOnLink(this.#loopback, address)
-    return last?.link ?? (isLoopback ? this.#loopback : undefined)
+    if (last !== undefined || address === undefined || familyOf(address) === 'IPv6')
+      return last?.link
+    return isOnLink(this.#loopback, address) ? this.#loopback : undefined
   }
 
   /** Whether what is sent to the address by `link` does not leave the host. */
@@ -108,16 +109,15 @@ export class Routing {
       ? this.#groupLink(socket, destination, zone)
       : this.#unicastLink(socket, destination, zone)
     if (typeof link === 'string') return link
-    const source = named ?? this.#sourceFor(socket, link, destination)
+    const source = named ?? this.#sourceFor(link, destination)
     if (source?.startsWith('127.') && !link.isLoopback) return 'EINVAL'
     if (isBroadcast(link, destination) && !socket.broadcast) return 'EACCES'
     return source === undefined ? 'EADDRNOTAVAIL' : { link, source }
   }
 
-  #sourceFor({ zone }: InetSocket, link: Link, destination: string): string | undefined {
+  #sourceFor(link: Link, destination: string): string | undefined {
     // To itself a host speaks as if from the outside, but not to what is another in each zone.
-    const isOut = isMulticast(destination) || (zone > 0 && isNarrow(destination))
-    const owner = isOut ? undefined : this.ownerOf(destination)
+    const owner = isNarrow(destination) ? undefined : this.ownerOf(destination)
     return chooseSource((owner ?? link).addresses, destination)
   }
 

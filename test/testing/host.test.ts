@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
+import { lookup } from '../../src/datagram.js'
 import { MulticastReceiver } from '../../src/index.js'
 import { MockNetwork } from '../../src/testing/index.js'
 import { keep, listen, rejects, speak } from './endpoints.js'
@@ -128,6 +129,29 @@ test('of an address of two interfaces readdress() keeps who got it last', async 
   host.readdress('a', ['10.0.6.1/24'])
   host.readdress('a', ['10.0.5.1/32', '10.0.6.1/24'])
   assert.equal(await interfaceOf(), 'a')
+})
+
+test('all of an IPv4 subnet of lo is its own, of an IPv6 subnet the address alone', async () => {
+  const network = new MockNetwork()
+  const host = network.host()
+  host.readdress('lo', ['127.0.0.1/8', '10.9.9.1/24', '::1/128', 'fd09::1/64'])
+  const told: string[] = []
+  for (const [type, address] of [
+    ['udp4', '127.0.0.9'],
+    ['udp4', '10.9.9.7'],
+    ['udp4', '10.9.8.7'],
+    ['udp6', 'fd09::1'],
+    ['udp6', 'fd09::7'],
+  ] as const) {
+    const socket = host.createSocket({ type, lookup })
+    socket.on('error', ({ message }) => told.push(message))
+    socket.bind(9, address, () => told.push(address))
+  }
+  assert.deepEqual(told, [
+    ...['127.0.0.9', '10.9.9.7', 'bind EADDRNOTAVAIL 10.9.8.7:9'],
+    ...['fd09::1', 'bind EADDRNOTAVAIL fd09::7:9'],
+  ])
+  await network.close()
 })
 
 test('an interface that is down is not listed, and what was joined stays joined', async () => {
