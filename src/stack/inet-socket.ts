@@ -118,13 +118,15 @@ export class InetSocket {
 
 /**
  * The bytes of a receive buffer that Linux charges for a datagram: for each fragment in which it comes
- * through an MTU of 1500, with the UDP header in the first of them.
+ * through an MTU of 1500, with the UDP header in the first of them. Over IPv6 the first has room for a short second.
  */
 function memoryOf({ family, data }: Packet): number {
   const isIPv4 = family === 'IPv4'
   const [fragment, small, medium] = isIPv4 ? [1480, 205, 653] : [1448, 192, 640]
+  const size = data.byteLength + 8
+  if (!isIPv4 && size > fragment && size <= 1664) return 2304
   let memory = 0
-  for (let left = data.byteLength + 8; left > 0; left -= fragment) {
+  for (let left = size; left > 0; left -= fragment) {
     memory += left <= small ? 832 : left <= medium ? 1280 : 2304
   }
   return memory
