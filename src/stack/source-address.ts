@@ -1,4 +1,3 @@
-import { isMulticast } from '../address.js'
 import { inetPton } from '../struct/inet.js'
 import { bitsInCommon, isNear, type LinkAddress } from './link-address.js'
 import { isLinkLocal } from './scope.js'
@@ -15,7 +14,7 @@ export function chooseSource(
 
 /** The first of a subnet stands for it; one of link scope is for its neighbours alone. */
 function chooseIPv4(own: readonly LinkAddress[], destination: string): LinkAddress | undefined {
-  const near = isMulticast(destination) ? [] : own.filter((one) => isNear(one, destination))
+  const near = own.filter((one) => isNear(one, destination))
   // The subnet of an address of its own is what that was added with.
   const itself = near.find(({ address }) => address === destination)
   const nearest = itself

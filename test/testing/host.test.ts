@@ -154,6 +154,13 @@ test('all of an IPv4 subnet of lo is its own, of an IPv6 subnet the address alon
   await network.close()
 })
 
+test('where all addresses have link scope the first of them is sent from', async () => {
+  const network = new MockNetwork()
+  const addresses = ['169.254.7.1/16', '169.254.7.2/16']
+  await keep(speak(network.host({ interfaces: { eth0: { addresses } } }))).send('x')
+  assert.match(network.journal[0]?.from ?? '', /^169\.254\.7\.1:/)
+})
+
 test('an interface that is down is not listed, and what was joined stays joined', async () => {
   const network = new MockNetwork()
   const host = network.host()
