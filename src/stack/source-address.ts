@@ -31,10 +31,8 @@ function chooseIPv6(own: readonly LinkAddress[], destination: string): LinkAddre
     // Rule 1: an address of its own is spoken to from that very address.
     ({ address }) => Number(address === destination),
     // Rule 2: the narrowest scope that reaches so far, or else the widest.
-    ({ address }) => {
-      const scope = scopeOf(address)
-      return scope < needed ? scope - 32 : -scope
-    },
+    ({ address }) => Number(scopeOf(address) >= needed),
+    ({ address }) => (scopeOf(address) >= needed ? -scopeOf(address) : scopeOf(address)),
     // Rule 6: one of the same kind of network.
     ({ address }) => Number(kindOf(address) === kindOf(destination)),
     // Rule 8: the longest prefix in common.
