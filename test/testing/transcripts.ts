@@ -135,7 +135,10 @@ class Reading {
       return mails.map((mail) => this.#named(mailed(mail))).join(', ') || 'nothing'
     }
     const args = words.map((word) => this.#value(word))
-    return outcomeOf(this.#call(socket, call, args))
+    let value: unknown
+    const answer = this.#call(socket, call, args).then((it) => (value = it))
+    const outcome = await outcomeOf(answer)
+    return outcome === 'ok' && call.startsWith('get') ? `${value}` : outcome
   }
 
   #call(socket: PeerSocket, call: string, args: unknown[]): Promise<unknown> {
