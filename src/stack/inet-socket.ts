@@ -42,8 +42,8 @@ export class InetSocket {
   source: string | undefined
   /** What it is connected to, if it is: the port is 0 where only senders of that address are heard. */
   remote: { readonly address: string; readonly port: number } | undefined
-  /** Whether it was bound to an address, or to a port, of its user's choice: these it keeps. */
-  chosen = { address: false, port: false }
+  /** What its user has bound it to, if it is: to any address, or to port 0, which is one of the system's choice. */
+  chosen: { readonly address: string; readonly port: number } | undefined
   /** The index of the link that it is bound to by an IPv6 zone; 0 is any. */
   zone = 0
   /** IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS. */

@@ -146,7 +146,7 @@ export class Stack {
       if (wanted === 0) this.#bound.unshift(socket)
       const isNobodys = isMulticast(address) || this.routing.isBroadcast(address)
       if (!isWildcard(address) && !isNobodys) socket.source = address
-      socket.chosen = { address: !isWildcard(address), port: wanted !== 0 }
+      socket.chosen = { address, port: wanted }
       this.changed()
       answer()
     })
@@ -223,14 +223,13 @@ export class Stack {
 
   /** Undoes what {@link connect} did, but for what the socket was bound to by its user. */
   disconnect(socket: InetSocket): void {
-    const { local, family, chosen, remote } = socket
+    const { family, chosen, remote } = socket
     // Linux forgets the address of IPv4 alone.
     socket.remote = remote && family === 'IPv6' ? { ...remote, port: 0 } : undefined
     socket.zone = 0
-    if (local === undefined) return
-    if (!chosen.address) socket.source = undefined
-    const address = chosen.address ? local.address : family === 'IPv4' ? '0.0.0.0' : '::'
-    this.#move(socket, { address, port: chosen.port ? local.port : 0 })
+    if (chosen === undefined) return
+    if (isWildcard(chosen.address)) socket.source = undefined
+    this.#move(socket, chosen)
   }
 
   /** Binds it to something else, as the last one that was bound. */
