@@ -37,10 +37,6 @@ interface Client {
   close(): unknown
 }
 
-/** Where Linux begins to look for a free port (net.ipv4.ip_local_port_range). */
-const firstFreePort = 32_768
-const lastPort = 60_999
-
 /** The network stack of one host: its sockets and their ports, and which of them hears what comes in. */
 export class Stack {
   readonly name: string
@@ -55,7 +51,7 @@ export class Stack {
   readonly #open = new Set<InetSocket>()
   /** The bound sockets; the last one bound is the first, and gets the unicast of a shared port. */
   #bound: InetSocket[] = []
-  #nextPort = firstFreePort
+  #nextPort: number
   /** By family and number. */
   readonly #claims = new Map<string, Claim>()
   /** The port that each socket has a share in. */
@@ -66,6 +62,7 @@ export class Stack {
     this.rules = rules
     this.routing = new Routing(rules)
     this.#wire = wire
+    this.#nextPort = rules.freePorts.first
   }
 
   /** See {@link Wire}. */
@@ -494,10 +491,11 @@ export class Stack {
 
   /** One that no socket has, counted up so that each run has the same; none where all are taken. */
   #freePort(): number | undefined {
+    const { first, last } = this.rules.freePorts
     const taken = new Set(this.#bound.map(({ local }) => local?.port))
-    for (let tried = firstFreePort; tried <= lastPort; tried += 1) {
+    for (let tried = first; tried <= last; tried += 1) {
       const port = this.#nextPort
-      this.#nextPort = port === lastPort ? firstFreePort : port + 1
+      this.#nextPort = port === last ? first : port + 1
       if (!taken.has(port)) return port
     }
     return undefined
