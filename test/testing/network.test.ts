@@ -155,6 +155,72 @@ test('a partition cuts replies too', async () => {
   ])
 })
 
+test('each option takes its whole range, and nothing beyond it', () => {
+  const shares = { right: [0, 0.5, 1], wrong: [-0.1, 1.1, Number.NaN, '0.5', true, null] }
+  const durations = {
+    right: [0, 0.5, 2 ** 31 - 1],
+    wrong: [-0.1, 2 ** 31, Number.NaN, Number.POSITIVE_INFINITY, '5', true, null],
+  }
+  const most = Number.MAX_SAFE_INTEGER
+  for (const [option, { right, wrong }] of Object.entries({
+    ...{ loss: shares, duplication: shares, reordering: shares },
+    ...{ latency: durations, jitter: durations },
+    seed: { right: [0, -5, most, -most], wrong: [0.5, '1', most + 1, -most - 1, null] },
+    journalLimit: { right: [0, 1, most], wrong: [-1, 0.5, '1', most + 1, null] },
+    rule: { right: [() => undefined], wrong: [5, 'x', {}, null] },
+    platform: { right: ['linux', 'darwin', 'win32'], wrong: ['bsd', 'toString', 5, null, ''] },
+  })) {
+    for (const value of [undefined, ...right]) new MockNetwork({ [option]: value })
+    for (const value of wrong) {
+      const error = { code: 'ERR_MULTICAST_OPTION', message: new RegExp(`^${option} must be`) }
+      assert.throws(() => new MockNetwork({ [option]: value }), error, `${option} ${value}`)
+    }
+  }
+  const network = new MockNetwork()
+  for (const name of ['', 'x', undefined]) network.host({ name })
+  for (const options of [
+    ...[{ name: 5 }, { name: null }, { interfaces: 'eth0' }, { interfaces: 5 }],
+    ...[{ interfaces: null }, { interfaces: { eth0: null } }, { interfaces: { eth0: true } }],
+    ...[{ interfaces: { eth0: { segment: '' } } }, { interfaces: { eth0: { segment: 5 } } }],
+    ...[{ interfaces: { eth0: { addresses: '10.0.0.1' } } }, { platform: 'bsd' }],
+    ...[{ interfaces: { eth0: { addresses: ['10.0.0.1/0'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['fd00::1/129'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['255.255.255.255'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['::'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['ff02::1'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['10.0.0.1/'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['/24'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['x10.0.0.1/24'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['10.0.0.1/24x'] } } }],
+    ...[{ interfaces: { eth0: { addresses: [['10.0.0.1']] } } }],
+    ...[{ interfaces: { eth0: { addresses: [null] } } }],
+  ]) {
+    const error = { code: 'ERR_MULTICAST_OPTION' }
+    assert.throws(() => network.host(options as never), error, JSON.stringify(options))
+  }
+  const host = network.host({ interfaces: { eth0: { addresses: ['10.0.0.1/32', 'fd00::1/128'] } } })
+  assert.deepEqual(addressesOf(host), ['10.0.0.1/32', 'fd00::1/128'])
+  for (const name of ['', 5, null]) {
+    assert.throws(() => host.add(name as string), { code: 'ERR_MULTICAST_OPTION' })
+  }
+  for (const [code, count] of [
+    ...([['NOPE'], [5], [undefined], ['EPERM', -1], ['EPERM', 0.5]] as const),
+    ...([
+      ['EPERM', '1'],
+      ['EPERM', Number.NaN],
+      ['EPERM', most + 1],
+    ] as const),
+  ]) {
+    const call = () => host.failSends(code as string, count as number)
+    assert.throws(call, { code: 'ERR_MULTICAST_OPTION' }, `${code} ${count}`)
+  }
+  for (const count of [0, 1, most, Number.POSITIVE_INFINITY, undefined]) {
+    host.failSends('EPERM', count)
+  }
+  assert.throws(() => network.router(5 as never, 'lan'), { code: 'ERR_MULTICAST_OPTION' })
+  assert.throws(() => network.router('a', 'b', 'a'), { code: 'ERR_MULTICAST_OPTION' })
+})
+
 test('what a network or a host cannot be is refused, with what it can', () => {
   const network = new MockNetwork()
   const refused = [
