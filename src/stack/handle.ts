@@ -182,8 +182,8 @@ export class Handle {
     if (familyOf(address) === 'IPv6') {
       if (family === 'IPv4') return 'ENOPROTOOPT'
       const index = this.#stack.routing.indexOf(zone)
-      if (index > 0 && bound > 0 && index !== bound) return 'EINVAL'
-      this.#inet.outgoing = index === 0 ? undefined : { index, address: undefined }
+      if (index !== undefined && bound > 0 && index !== bound) return 'EINVAL'
+      this.#inet.outgoing = index === undefined ? undefined : { index, address: undefined }
       return undefined
     }
     const link = address === '0.0.0.0' ? undefined : this.#stack.routing.ownerOf(address)

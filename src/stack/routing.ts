@@ -22,9 +22,9 @@ export class Routing {
     this.#rules = rules
   }
 
-  /** The index of the link that a zone names, as `if_nametoindex` tells it; 0 if there is none. */
-  indexOf(zone: string | undefined): number {
-    return this.#zoneLink(zone)?.index ?? 0
+  /** The index of the link that a zone names, as `if_nametoindex` tells it, if there is one. */
+  indexOf(zone: string | undefined): number | undefined {
+    return this.#zoneLink(zone)?.index
   }
 
   #zoneLink(zone: string | undefined): Link | undefined {
@@ -124,8 +124,8 @@ export class Routing {
   /** The link that a group's datagrams leave by, or the name of an error. */
   #groupLink(socket: InetSocket, group: string, zone: string | undefined): Link | string {
     const { family, outgoing, source } = socket
-    const zoned = needsZone(group) ? this.indexOf(zone) : 0
-    const index = zoned || socket.zone || outgoing?.index
+    const zoned = needsZone(group) ? this.indexOf(zone) : undefined
+    const index = zoned ?? (socket.zone || outgoing?.index)
     if (index) {
       const link = this.linkOf(index)
       if (link === undefined) return family === 'IPv6' ? 'ENETUNREACH' : 'ENODEV'

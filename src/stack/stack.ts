@@ -158,7 +158,7 @@ export class Stack {
     const isSecond = socket.local !== undefined
     if (isSecond && socket.family === 'IPv6') return 'EINVAL'
     // The zone holds from then on, even where the address is refused.
-    if (needsZone(address)) socket.zone = this.routing.indexOf(zone) || socket.zone
+    if (needsZone(address)) socket.zone = this.routing.indexOf(zone) ?? socket.zone
     const refusal = this.routing.checkLocal(address, socket.zone)
     if (refusal !== undefined) return refusal
     // IPv4 looks at the address first.
@@ -201,10 +201,10 @@ export class Stack {
     const wanted = given === '::' ? '::1' : given
     if (needsZone(wanted)) {
       const index = this.routing.indexOf(zone)
-      if (index > 0 && socket.zone > 0 && index !== socket.zone) return 'EINVAL'
-      const set = isMulticast(wanted) ? (socket.outgoing?.index ?? 0) : 0
+      if (index !== undefined && socket.zone > 0 && index !== socket.zone) return 'EINVAL'
+      const set = isMulticast(wanted) ? socket.outgoing?.index : undefined
       // It is bound to the zone from then on, even where there is no way.
-      socket.zone ||= index || set
+      socket.zone ||= index ?? set ?? 0
       if (socket.zone === 0) return 'EINVAL'
     }
     const way = this.routing.wayOut(socket, wanted, undefined)
