@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { lookup } from '../../src/datagram.js'
 import { MulticastReceiver, MulticastSender } from '../../src/index.js'
 import { MockNetwork } from '../../src/testing/index.js'
 import { listen, speak } from './endpoints.js'
@@ -113,6 +114,31 @@ test('a reply finds its way through a router', async () => {
   for await (const { message, remote } of sender.request('hello', { limit: 1 })) {
     assert.deepEqual([message, remote.address], ['10.1.0.1', '10.0.0.1'])
   }
+})
+
+test('a neighbour is reached by an address of its that is on another of its interfaces', async () => {
+  const network = new MockNetwork()
+  const elsewhere = { segment: 'dmz', addresses: ['10.0.0.99/32', 'fd00::99/128'] }
+  const speaker = network.host().createSocket({ type: 'udp4', lookup })
+  const interfaces = { eth0: 'lan', eth1: elsewhere }
+  const hosts = [network.host(), network.host({ interfaces }), network.host({ interfaces })]
+  const heard: string[] = []
+  for (const host of hosts) {
+    const socket = host.createSocket({ type: 'udp4', lookup }).bind(9)
+    socket.on('message', (data) => heard.push(`${host.name} ${data}`))
+  }
+  const say = async (text: string): Promise<void> => {
+    speaker.send(text, 9, '10.0.0.99')
+    await network.settled()
+  }
+  await say('hello')
+  hosts[1]?.down('eth0')
+  await say('are you there')
+  hosts[2]?.down('eth0')
+  await say('is anybody')
+  assert.deepEqual(heard, ['host3 hello', 'host4 are you there'])
+  assert.deepEqual(network.journal.at(-1)?.deliveries, [])
+  await network.close()
 })
 
 test('a partition parts hosts until it is healed, and another takes its place', async () => {
