@@ -31,7 +31,6 @@ export class Handle {
   /** Whether it is an IPv4 socket that is to be IPv6 only. */
   readonly #isMisfit: boolean
   #isReading = false
-  #isClosed = false
   #isHeld = false
   #wantsHold = true
 
@@ -135,7 +134,6 @@ export class Handle {
   }
 
   close(): void {
-    this.#isClosed = true
     this.#isReading = false
     this.#stack.close(this.#inet)
     this.#holdProcess()
@@ -282,7 +280,7 @@ export class Handle {
   }
 
   #holdProcess(): void {
-    const holds = this.#wantsHold && !this.#isClosed && this.#isReading
+    const holds = this.#wantsHold && this.#isReading
     if (holds === this.#isHeld) return
     this.#isHeld = holds
     if (holds) hold()

@@ -96,7 +96,7 @@ export class Stack {
         const before = asked.get(`${group} ${index}`)
         const all =
           before === undefined
-            ? sources && new Set(sources)
+            ? sources
             : before.sources && sources && new Set([...before.sources, ...sources])
         asked.set(`${group} ${index}`, { group, link, sources: all })
       }
@@ -111,7 +111,7 @@ export class Stack {
 
   /** The bytes that the socket has sent and that wait to be taken. */
   queued({ family, local }: InetSocket): number {
-    return this.#wire.queued?.(family, local?.port ?? 0) ?? 0
+    return (local && this.#wire.queued?.(family, local.port)) ?? 0
   }
 
   /** Binds the socket, or answers with the name of an error. Port 0 is a free one. */
@@ -211,7 +211,7 @@ export class Stack {
     if (typeof way === 'string') return way
     const { source } = way
     socket.remote = { address: wanted === '0.0.0.0' ? source : wanted, port }
-    socket.source ??= source
+    socket.source = source
     const { local } = socket
     if (local !== undefined && isWildcard(local.address))
       this.#move(socket, { ...local, address: source })

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { lookup } from '../../src/datagram.js'
+import { InetSocket } from '../../src/stack/inet-socket.js'
 import { parseAddresses } from '../../src/stack/link-address.js'
 import { linux } from '../../src/stack/platform.js'
 import { StackSocket } from '../../src/stack/socket.js'
@@ -46,6 +47,27 @@ test('free ports are counted up, from the first again after the last, past those
   }
 })
 
+test('a port is shared by sockets that all have SO_REUSEADDR, or all SO_REUSEPORT', () => {
+  const sharing = [false, true].flatMap((reuseAddr) =>
+    [false, true].map((reusePort) => ({ reuseAddr, reusePort })),
+  )
+  for (const first of sharing) {
+    for (const second of sharing) {
+      const refusals = [first, second].map((how) => {
+        const socket = new InetSocket('IPv4', how, false, () => {})
+        let refused: string | undefined = 'not answered'
+        stack.bind(socket, '0.0.0.0', undefined, 9, (code) => (refused = code))
+        return { socket, refused }
+      })
+      for (const { socket } of refusals) stack.close(socket)
+      const isShared =
+        (first.reuseAddr && second.reuseAddr) || (first.reusePort && second.reusePort)
+      const told = refusals.map(({ refused }) => refused)
+      assert.deepEqual(told, [undefined, isShared ? undefined : 'EADDRINUSE'])
+    }
+  }
+})
+
 test('where no port is free a socket that has given up its own sends nothing', async () => {
   const { socket } = bound(0)
   await new Promise<void>((resolve) => socket.connect(9, '127.0.0.1', () => resolve()))
@@ -71,6 +93,7 @@ test('a stack whose wire is gone tells each client, and closes it, unless the fi
     )
   })
   one?.on('error', () => two?.close())
+  three?.on('error', () => three.close())
   stack.fail(new Error('gone'))
   assert.deepEqual(told, [])
   await Promise.all(closed)

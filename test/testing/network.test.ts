@@ -240,6 +240,7 @@ test('each option takes its whole range, and nothing beyond it', () => {
     const call = () => host.failSends(code as string, count as number)
     assert.throws(call, { code: 'ERR_MULTICAST_OPTION' }, `${code} ${count}`)
   }
+  assert.throws(() => host.failSends('EPERM', -1), { message: /^count must be/ })
   for (const count of [0, 1, most, Number.POSITIVE_INFINITY, undefined]) {
     host.failSends('EPERM', count)
   }
