@@ -54,8 +54,8 @@ export class InetSocket {
   loopback = true
   /** SO_BROADCAST. */
   broadcast = false
-  /** IP_MULTICAST_IF: a link's index, and the address by which it was named. */
-  outgoing: { readonly index: number; readonly address: string | undefined } | undefined
+  /** IP_MULTICAST_IF: a link's index, if there is one, and the address by which it was named. */
+  outgoing: { readonly index: number | undefined; readonly address: string | undefined } | undefined
   /** SO_RCVBUF, as it is read back. */
   recvBufferSize = bufferDefault
   /** SO_SNDBUF, as it is read back. It never fills. */

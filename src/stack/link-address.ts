@@ -142,10 +142,9 @@ function maskOf(family: Family, prefix: number): Uint8Array {
 
 type Subnet = Pick<LinkAddress, 'family' | 'prefix' | 'packed' | 'mask'>
 
-/** How many bits from the first on two addresses have in common. */
+/** How many bits from the first on two addresses have in common that are not the same. */
 export function bitsInCommon(one: Uint8Array, other: Uint8Array): number {
   const at = one.findIndex((byte, index) => byte !== other[index])
-  if (at < 0) return 8 * one.length
   return 8 * at + Math.clz32((one[at] ?? 0) ^ (other[at] ?? 0)) - 24
 }
 
