@@ -141,6 +141,22 @@ test('a neighbour is reached by an address of its that is on another of its inte
   await network.close()
 })
 
+test('a broadcast is heard by those whose subnet it names', async () => {
+  const network = new MockNetwork()
+  const on = (...addresses: string[]) => network.host({ interfaces: { eth0: { addresses } } })
+  const speaker = on('10.0.0.1/24').createSocket({ type: 'udp4', lookup }).bind(9)
+  speaker.setBroadcast(true)
+  const heard: string[] = []
+  for (const host of [on('10.0.0.2/24'), on('10.0.0.3/16'), on('10.0.7.4/24', '10.0.0.4/24')]) {
+    const socket = host.createSocket({ type: 'udp4', lookup }).bind(9)
+    socket.on('message', () => heard.push(host.name))
+  }
+  speaker.send('hello', 9, '10.0.0.255')
+  await network.settled()
+  assert.deepEqual(heard, ['host2', 'host4'])
+  await network.close()
+})
+
 test('a partition parts hosts until it is healed, and another takes its place', async () => {
   const network = new MockNetwork()
   const [a, b, c, d] = [network.host(), network.host(), network.host(), network.host()]
