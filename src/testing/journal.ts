@@ -100,8 +100,8 @@ export class JournalEntry {
       (delivery) =>
         `    ${delivery.host} ${delivery.interface} ${delivery.socket} ${delivery.outcome}`,
     )
-    if (lines.length === 0) lines.push('    no socket of that port on any host that it could reach')
-    return [what, ...lines].join('\n')
+    const nobody = '    no socket of that port on any host that it could reach'
+    return [what, ...(lines.length > 0 ? lines : [nobody])].join('\n')
   }
 
   /** @internal */

@@ -94,6 +94,23 @@ test('each router on the way takes one of the TTL', async () => {
   assert.deepEqual(seen, ['a 1', 'a 2', 'b 1', 'a 3', 'b 2', 'c 1', 'd 1'])
 })
 
+test('what a host sends to itself crosses no router', async () => {
+  const seen: string[] = []
+  const network = new MockNetwork({
+    rule: ({ to, ttl }) => void seen.push(`${to.host} ${to.address} ${ttl}`),
+  })
+  const host = network.host()
+  const socket = host.createSocket({ type: 'udp4', lookup }).bind(9)
+  for (const to of ['10.0.0.1', '127.0.0.1', '239.1.2.3']) socket.send('x', 9, to)
+  socket.setMulticastInterface('127.0.0.1')
+  socket.send('x', 9, '239.1.2.3')
+  await network.settled()
+  assert.deepEqual(seen, [
+    ...['host1 10.0.0.1 64', 'host1 127.0.0.1 64', 'host1 239.1.2.3 1', 'host1 239.1.2.3 1'],
+  ])
+  await network.close()
+})
+
 test('a loop of routers delivers once', async () => {
   const network = new MockNetwork()
   network.router('a', 'b')
