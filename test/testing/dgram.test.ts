@@ -107,6 +107,19 @@ test('making a socket refuses what node:dgram refuses', () => {
   }
 })
 
+test('what an option is refused with names it', () => {
+  for (const [option, value] of [
+    ['recvBufferSize', 'x'],
+    ['sendBufferSize', 'x'],
+    ['lookup', 5],
+    ['signal', 5],
+  ] as const) {
+    const message = new RegExp(`^The "(options\\.)?${option}" (property|argument) must be`)
+    const make = () => modules.mock.createSocket({ type: 'udp4', [option]: value })
+    assert.throws(make, { code: 'ERR_INVALID_ARG_TYPE', message })
+  }
+})
+
 /** A bound socket of each, and what it is told. */
 function bound() {
   const [node, mock] = [modules.node, modules.mock].map(({ createSocket }) =>
