@@ -120,6 +120,22 @@ test('what an option is refused with names it', () => {
   }
 })
 
+test('the size of a buffer is refused in the words of Node 24, on whichever runs', () => {
+  for (const [size, why] of [
+    [1.5, 'an integer. Received 1.5'],
+    [-1, '>= 0 && <= 4294967295. Received -1'],
+    [2 ** 32, '>= 0 && <= 4294967295. Received 4294967296'],
+    [2 ** 32 + 1, '>= 0 && <= 4294967295. Received 4_294_967_297'],
+    [-(2 ** 33), '>= 0 && <= 4294967295. Received -8_589_934_592'],
+    [2 ** 33 + 0.5, 'an integer. Received 8589934592.5'],
+    [Number.POSITIVE_INFINITY, 'an integer. Received Infinity'],
+  ] as const) {
+    const message = `The value of "options.recvBufferSize" is out of range. It must be ${why}`
+    const make = () => modules.mock.createSocket({ type: 'udp4', recvBufferSize: size })
+    assert.throws(make, { name: 'RangeError', code: 'ERR_OUT_OF_RANGE', message })
+  }
+})
+
 /** A bound socket of each, and what it is told. */
 function bound() {
   const [node, mock] = [modules.node, modules.mock].map(({ createSocket }) =>
