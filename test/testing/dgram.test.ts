@@ -136,6 +136,15 @@ test('the size of a buffer is refused in the words of Node 24, on whichever runs
   }
 })
 
+test('no file of the process is bound to, and what is no file is ignored', () => {
+  const { createSocket } = modules.mock
+  const bind = (given: unknown) => createSocket({ type: 'udp4', lookup }).bind(given as number)
+  for (const fd of [1, 5]) assert.throws(() => bind({ fd }), { code: 'ERR_INVALID_FD_TYPE' })
+  for (const given of [{ fd: 0 }, { fd: -1 }, { fd: 1.5 }, { fd: '5' }, { fd: undefined }, null]) {
+    assert.ok(bind(given).address().port > 0)
+  }
+})
+
 /** A bound socket of each, and what it is told. */
 function bound() {
   const [node, mock] = [modules.node, modules.mock].map(({ createSocket }) =>
