@@ -38,6 +38,7 @@ test('loss takes its share, in the same places for the same seed', async () => {
   assert.ok(Math.abs(heard.length - 700) < 58, `${heard.length}`)
   assert.ok(isOrdered(heard))
   assert.deepEqual(await run({ loss: 0.3, seed: 7 }), heard)
+  assert.deepEqual(await run({ loss: 0.3 }), await run({ loss: 0.3, seed: 1 }))
   assert.notDeepEqual(await run({ loss: 0.3, seed: 8 }), heard)
   assert.deepEqual(await run({ loss: 1 }, 20), [])
 })

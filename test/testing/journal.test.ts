@@ -210,6 +210,11 @@ test('the journal keeps the last entries, up to its limit', async () => {
       [at - 2, at - 1, at].filter((one) => one >= 0),
     )
   }
+  const many = new MockNetwork()
+  const socket = many.host().createSocket({ type: 'udp4', lookup })
+  for (let at = 0; at < 10_001; at += 1) socket.send(`${at}`, 9, '239.1.2.3')
+  assert.deepEqual([many.journal.length, many.journal[0]?.text], [10_000, '1'])
+  await many.close()
   const none = new MockNetwork({ journalLimit: 0 })
   const { heard } = await listen(none.host())
   await speak(none.host()).send('hello')
