@@ -37,6 +37,7 @@ const single = [
   'test/testing/truth.test',
   'test/testing/differential.test',
   'test/testing/differential-endpoints.test',
+  'test/testing/transcribed.test',
 ]
 
 /** Take much of the processor to prove that nothing grows: a step of .ci/run has them, no suite. */

@@ -6,12 +6,12 @@ import { alreadyConnected, invalidType, nodeError, received } from './node-error
 // What node:dgram makes of the arguments of its calls, and how it refuses those that are wrong.
 
 /** The address in its canonical form, and its zone; none if it is no address. */
-export function parseAddress(value: unknown): [address?: string, zone?: string] {
+export function parseAddress(value: unknown): [address?: string, zone?: string | undefined] {
   const [address, zone] = splitZone(String(value))
   const version = isIP(address)
   if (version === 0 || (version === 4 && zone !== undefined)) return []
   const canonical = version === 4 ? address : canonicalIPv6(address)
-  return zone === undefined ? [canonical] : [canonical, zone]
+  return [canonical, zone]
 }
 
 /** Where to bind to. */

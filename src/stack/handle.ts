@@ -31,7 +31,6 @@ export class Handle {
   /** Whether it is an IPv4 socket that is to be IPv6 only. */
   readonly #isMisfit: boolean
   #isReading = false
-  #isClosed = false
   #isHeld = false
   #wantsHold = true
 
@@ -135,7 +134,6 @@ export class Handle {
   }
 
   close(): void {
-    this.#isClosed = true
     this.#isReading = false
     this.#stack.close(this.#inet)
     this.#holdProcess()
@@ -182,11 +180,11 @@ export class Handle {
     if (familyOf(address) === 'IPv6') {
       if (family === 'IPv4') return 'ENOPROTOOPT'
       const index = this.#stack.routing.indexOf(zone)
-      if (index > 0 && bound > 0 && index !== bound) return 'EINVAL'
-      this.#inet.outgoing = index === 0 ? undefined : { index, address: undefined }
+      if (index !== undefined && bound > 0 && index !== bound) return 'EINVAL'
+      this.#inet.outgoing = { index, address: undefined }
       return undefined
     }
-    const link = address === '0.0.0.0' ? undefined : this.#stack.routing.ownerOf(address)
+    const link = this.#stack.routing.ownerOf(address)
     if (link === undefined && address !== '0.0.0.0') return 'EADDRNOTAVAIL'
     if (link !== undefined && bound > 0 && link.index !== bound) return 'EINVAL'
     // An IPv6 socket takes it too, for an IPv4 that it does not have here.
@@ -282,7 +280,7 @@ export class Handle {
   }
 
   #holdProcess(): void {
-    const holds = this.#wantsHold && !this.#isClosed && this.#isReading
+    const holds = this.#wantsHold && this.#isReading
     if (holds === this.#isHeld) return
     this.#isHeld = holds
     if (holds) hold()

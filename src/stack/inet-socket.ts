@@ -42,8 +42,8 @@ export class InetSocket {
   source: string | undefined
   /** What it is connected to, if it is: the port is 0 where only senders of that address are heard. */
   remote: { readonly address: string; readonly port: number } | undefined
-  /** Whether it was bound to an address, or to a port, of its user's choice: these it keeps. */
-  chosen = { address: false, port: false }
+  /** What its user has bound it to, if it is: to any address, or to port 0, which is one of the system's choice. */
+  chosen: { readonly address: string; readonly port: number } | undefined
   /** The index of the link that it is bound to by an IPv6 zone; 0 is any. */
   zone = 0
   /** IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS. */
@@ -54,8 +54,8 @@ export class InetSocket {
   loopback = true
   /** SO_BROADCAST. */
   broadcast = false
-  /** IP_MULTICAST_IF: a link's index, and the address by which it was named. */
-  outgoing: { readonly index: number; readonly address: string | undefined } | undefined
+  /** IP_MULTICAST_IF: a link's index, if there is one, and the address by which it was named. */
+  outgoing: { readonly index: number | undefined; readonly address: string | undefined } | undefined
   /** SO_RCVBUF, as it is read back. */
   recvBufferSize = bufferDefault
   /** SO_SNDBUF, as it is read back. It never fills. */
@@ -118,13 +118,15 @@ export class InetSocket {
 
 /**
  * The bytes of a receive buffer that Linux charges for a datagram: for each fragment in which it comes
- * through an MTU of 1500, with the UDP header in the first of them.
+ * through an MTU of 1500, with the UDP header in the first of them. Over IPv6 the first has room for a short second.
  */
 function memoryOf({ family, data }: Packet): number {
   const isIPv4 = family === 'IPv4'
   const [fragment, small, medium] = isIPv4 ? [1480, 205, 653] : [1448, 192, 640]
+  const size = data.byteLength + 8
+  if (!isIPv4 && size > fragment && size <= 1664) return 2304
   let memory = 0
-  for (let left = data.byteLength + 8; left > 0; left -= fragment) {
+  for (let left = size; left > 0; left -= fragment) {
     memory += left <= small ? 832 : left <= medium ? 1280 : 2304
   }
   return memory

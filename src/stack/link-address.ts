@@ -142,11 +142,13 @@ function maskOf(family: Family, prefix: number): Uint8Array {
 
 type Subnet = Pick<LinkAddress, 'family' | 'prefix' | 'packed' | 'mask'>
 
-/** How many bits from the first on two addresses have in common. */
+/** How many bits from the first on two addresses of one family have in common. */
 export function bitsInCommon(one: Uint8Array, other: Uint8Array): number {
-  const at = one.findIndex((byte, index) => byte !== other[index])
-  if (at < 0) return 8 * one.length
-  return 8 * at + Math.clz32((one[at] ?? 0) ^ (other[at] ?? 0)) - 24
+  for (const [at, byte] of one.entries()) {
+    const difference = byte ^ (other[at] ?? 0)
+    if (difference !== 0) return 8 * at + Math.clz32(difference) - 24
+  }
+  return 8 * one.length
 }
 
 /** Whether an address is in the subnet of one of a link's, and so that of a neighbour. */

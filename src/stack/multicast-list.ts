@@ -47,7 +47,9 @@ export class MulticastList {
 
   /** IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP. */
   join(group: string, place: Place): string | undefined {
-    return this.#add(group, place, undefined)
+    if (this.#existing(group, place) !== undefined) return 'EADDRINUSE'
+    const joined = this.#add(group, place, undefined)
+    return typeof joined === 'string' ? joined : undefined
   }
 
   /** IP_DROP_MEMBERSHIP, IPV6_LEAVE_GROUP. */
@@ -66,10 +68,8 @@ export class MulticastList {
 
   /** IP_ADD_SOURCE_MEMBERSHIP, MCAST_JOIN_SOURCE_GROUP. */
   joinSource(source: string, group: string, place: Place): string | undefined {
-    const refusal = this.#add(group, place, new Set())
-    if (refusal !== undefined && refusal !== 'EADDRINUSE') return refusal
-    const joined = this.#find(group, this.#key(place))
-    if (joined === undefined) return 'EINVAL'
+    const joined = this.#existing(group, place) ?? this.#add(group, place, new Set())
+    if (typeof joined === 'string') return joined
     // A membership for every sender becomes one for that sender, without a word.
     joined.sources ??= new Set()
     if (joined.sources.size >= limits[this.#family].sources) return 'ENOBUFS'
@@ -112,15 +112,19 @@ export class MulticastList {
     return joined.sources === undefined || joined.sources.has(source)
   }
 
-  #add(group: string, place: Place, sources: Set<string> | undefined): string | undefined {
-    const isIPv4 = this.#family === 'IPv4'
-    // IPv4 looks for the link first, IPv6 for what is joined.
-    if (isIPv4 && place.index === 0) return 'ENODEV'
-    if (this.#find(group, this.#key(place)) !== undefined) return 'EADDRINUSE'
-    if (place.index === 0) return 'ENODEV'
+  /** What is joined there already. IPv4 looks for the link first, IPv6 for what is joined. */
+  #existing(group: string, place: Place): Joined | undefined {
+    const isNowhere = this.#family === 'IPv4' && place.index === 0
+    return isNowhere ? undefined : this.#find(group, this.#key(place))
+  }
+
+  /** What is new, or the name of an error. */
+  #add(group: string, { index, by }: Place, sources: Set<string> | undefined): Joined | string {
+    if (index === 0) return 'ENODEV'
     if (this.#joined.length >= limits[this.#family].memberships) return 'ENOBUFS'
-    this.#joined.unshift({ group, index: place.index, by: place.by, sources })
-    return undefined
+    const joined = { group, index, by, sources }
+    this.#joined.unshift(joined)
+    return joined
   }
 
   /** By which link it is looked up: where none was named, IPv4 takes the route's and IPv6 any. */

@@ -17,6 +17,8 @@ export interface PlatformRules {
   readonly losesDown: boolean
   /** The largest payload in bytes, by family. */
   readonly maxPayload: { readonly IPv4: number; readonly IPv6: number }
+  /** Which ports the system picks from (net.ipv4.ip_local_port_range). */
+  readonly freePorts: { readonly first: number; readonly last: number }
   /** What stands behind the `%` of an IPv6 address. */
   readonly zone: 'name' | 'number'
 }
@@ -29,5 +31,6 @@ export const linux: PlatformRules = {
   leaksTtl0: true,
   losesDown: true,
   maxPayload,
+  freePorts: { first: 32_768, last: 60_999 },
   zone: 'name',
 }

@@ -4,7 +4,7 @@ import { isBroadcast, isOnLink, type Link } from './link.js'
 import { isNear, type LinkAddress } from './link-address.js'
 import type { Place } from './multicast-list.js'
 import type { PlatformRules } from './platform.js'
-import { type Family, isLinkLocal, isMapped, isWildcard, needsZone } from './scope.js'
+import { type Family, familyOf, isLinkLocal, isMapped, isWildcard, needsZone } from './scope.js'
 import { chooseSource } from './source-address.js'
 
 /** Where a datagram leaves its host, and with which address as its source. */
@@ -22,11 +22,15 @@ export class Routing {
     this.#rules = rules
   }
 
-  /** The index of the link that a zone names, as `if_nametoindex` tells it; 0 if there is none. */
-  indexOf(zone: string | undefined): number {
-    if (zone === undefined) return 0
+  /** The index of the link that a zone names, as `if_nametoindex` tells it, if there is one. */
+  indexOf(zone: string | undefined): number | undefined {
+    return this.#zoneLink(zone)?.index
+  }
+
+  #zoneLink(zone: string | undefined): Link | undefined {
+    if (zone === undefined) return undefined
     const numbered = this.#rules.zone === 'number' ? this.linkOf(Number(zone)) : undefined
-    return (this.links.get(zone) ?? numbered)?.index ?? 0
+    return this.links.get(zone) ?? numbered
   }
 
   /** The address of a link, with its zone if it needs one. */
@@ -42,26 +46,27 @@ export class Routing {
 
   /** Where a socket joins or leaves that names a link by its IPv4 address or IPv6 zone. */
   place(family: Family, by: string | undefined, zone: string | undefined): Place {
-    const asked = family === 'IPv4' ? (this.ownerOf(by)?.index ?? 0) : this.indexOf(zone)
-    if (asked > 0) return { asked, index: asked, by }
+    const asked = family === 'IPv4' ? this.ownerOf(by) : this.#zoneLink(zone)
     const isUnknown = family === 'IPv4' && by !== undefined
-    return { asked, index: isUnknown ? 0 : (this.#defaultRoute(family)?.index ?? 0), by }
+    const link = asked ?? (isUnknown ? undefined : this.#defaultRoute(family))
+    return { asked: asked?.index ?? 0, index: link?.index ?? 0, by }
   }
 
   /**
    * The link that has that address, of several the one that got it last; what no other has of the loopback
-   * one's 127.0.0.0/8 is that one's. Taken down a link keeps those of IPv4, and loses those of IPv6.
+   * one's IPv4 subnets is that one's. Taken down a link keeps those of IPv4, and loses those of IPv6.
    */
   ownerOf(address: string | undefined): Link | undefined {
-    let [owner, last]: [Link | undefined, number] = [undefined, 0]
+    let last: { readonly link: Link; readonly own: LinkAddress } | undefined
     for (const link of this.links.values()) {
       for (const own of link.addresses) {
-        if (own.address !== address || own.added < last) continue
-        if (link.isUp || own.family === 'IPv4') [owner, last] = [link, own.added]
+        if (own.address !== address || !(link.isUp || own.family === 'IPv4')) continue
+        if (last === undefined || own.added > last.own.added) last = { link, own }
       }
     }
-    const isLoopback = address?.startsWith('127.') && isOnLink(this.#loopback, address)
-    return owner ?? (isLoopback ? this.#loopback : undefined)
+    if (last !== undefined || address === undefined || familyOf(address) === 'IPv6')
+      return last?.link
+    return isOnLink(this.#loopback, address) ? this.#loopback : undefined
   }
 
   /** Whether what is sent to the address by `link` does not leave the host. */
@@ -104,26 +109,24 @@ export class Routing {
       ? this.#groupLink(socket, destination, zone)
       : this.#unicastLink(socket, destination, zone)
     if (typeof link === 'string') return link
-    const source = named ?? this.#sourceFor(socket, link, destination)
-    const isInner = source?.startsWith('127.') && this.ownerOf(source)?.isLoopback
-    if (isInner && !this.isOwn(destination, link)) return 'EINVAL'
+    const source = named ?? this.#sourceFor(link, destination)
+    if (source?.startsWith('127.') && !link.isLoopback) return 'EINVAL'
     if (isBroadcast(link, destination) && !socket.broadcast) return 'EACCES'
     return source === undefined ? 'EADDRNOTAVAIL' : { link, source }
   }
 
-  #sourceFor({ zone }: InetSocket, link: Link, destination: string): string | undefined {
+  #sourceFor(link: Link, destination: string): string | undefined {
     // To itself a host speaks as if from the outside, but not to what is another in each zone.
-    const isOut = isMulticast(destination) || (zone > 0 && isNarrow(destination))
-    const owner = isOut ? undefined : this.ownerOf(destination)
+    const owner = isNarrow(destination) ? undefined : this.ownerOf(destination)
     return chooseSource((owner ?? link).addresses, destination)
   }
 
   /** The link that a group's datagrams leave by, or the name of an error. */
   #groupLink(socket: InetSocket, group: string, zone: string | undefined): Link | string {
     const { family, outgoing, source } = socket
-    const zoned = needsZone(group) ? this.indexOf(zone) : 0
-    const index = zoned || socket.zone || outgoing?.index || 0
-    if (index > 0) {
+    const zoned = needsZone(group) ? this.indexOf(zone) : undefined
+    const index = zoned ?? (socket.zone || outgoing?.index)
+    if (index) {
       const link = this.linkOf(index)
       if (link === undefined) return family === 'IPv6' ? 'ENETUNREACH' : 'ENODEV'
       // IPv6 has no multicast route through the loopback interface.
@@ -162,15 +165,13 @@ export class Routing {
 
   /** The link of the subnet that has the address: of several the narrowest, or the one that was first. */
   #subnetLink(family: Family, destination: string): Link | undefined {
-    let best: { readonly link: Link; readonly own: LinkAddress } | undefined
-    for (const link of this.#upLinks(family)) {
-      for (const own of link.addresses) {
-        if (!isNear(own, destination)) continue
-        const ahead = best === undefined ? 1 : own.prefix - best.own.prefix
-        if (ahead > 0 || (ahead === 0 && own.added < (best?.own.added ?? 0))) best = { link, own }
-      }
-    }
-    return best?.link
+    const near = this.#upLinks(family).flatMap((link) =>
+      link.addresses.filter((own) => isNear(own, destination)).map((own) => ({ link, own })),
+    )
+    near.sort(
+      ({ own: one }, { own: other }) => other.prefix - one.prefix || one.added - other.added,
+    )
+    return near[0]?.link
   }
 
   get #loopback(): Link {

@@ -1,6 +1,6 @@
-import { isMulticast } from '../address.js'
 import { inetPton } from '../struct/inet.js'
 import { bitsInCommon, isNear, type LinkAddress } from './link-address.js'
+import { isLinkLocal } from './scope.js'
 
 /** The address of a link that the system sends from, where the socket names none. */
 export function chooseSource(
@@ -14,8 +14,12 @@ export function chooseSource(
 
 /** The first of a subnet stands for it; one of link scope is for its neighbours alone. */
 function chooseIPv4(own: readonly LinkAddress[], destination: string): LinkAddress | undefined {
-  const near = isMulticast(destination) ? [] : own.filter((one) => isNear(one, destination))
-  const nearest = near.sort((one, other) => other.prefix - one.prefix).at(0)
+  const near = own.filter((one) => isNear(one, destination))
+  // The subnet of an address of its own is what that was added with.
+  const itself = near.find(({ address }) => address === destination)
+  const nearest = itself
+    ? near.find(({ prefix }) => prefix === itself.prefix)
+    : near.sort((one, other) => other.prefix - one.prefix).at(0)
   return nearest ?? own.find(({ scope }) => scope === 'global') ?? own[0]
 }
 
@@ -27,12 +31,10 @@ function chooseIPv6(own: readonly LinkAddress[], destination: string): LinkAddre
     // Rule 1: an address of its own is spoken to from that very address.
     ({ address }) => Number(address === destination),
     // Rule 2: the narrowest scope that reaches so far, or else the widest.
-    ({ address }) => {
-      const scope = scopeOf(address)
-      return scope < needed ? scope - 32 : -scope
-    },
-    // Rule 6: one that is unique to a site, where the destination is, and else none.
-    ({ address }) => Number(isUniqueLocal(address) === isUniqueLocal(destination)),
+    ({ address }) => Number(scopeOf(address) >= needed),
+    ({ address }) => (scopeOf(address) >= needed ? -scopeOf(address) : scopeOf(address)),
+    // Rule 6: one of the same kind of network.
+    ({ address }) => Number(kindOf(address) === kindOf(destination)),
     // Rule 8: the longest prefix in common.
     (one) => Math.min(one.prefix, bitsInCommon(one.packed, packed)),
   ]
@@ -43,14 +45,17 @@ function chooseIPv6(own: readonly LinkAddress[], destination: string): LinkAddre
   }, undefined)
 }
 
-/** RFC 4193. */
-function isUniqueLocal(address: string): boolean {
-  return /^f[cd]/.test(address)
+/** The networks that have labels of their own: RFC 6724, section 2.1, with what Linux adds. */
+const kinds = [/^f[cd]/, /^fe[cdef]/, /^2002:/, /^2001:(0:|:)/, /^2001:1.:/, /^3ffe:/, /^::/]
+
+function kindOf(address: string): number {
+  return kinds.findIndex((kind) => kind.test(address))
 }
 
-/** RFC 4291: 1 is the interface, 2 the link, 5 the site, 14 everywhere. */
+/** RFC 4291, and for fec0::/10 RFC 3513: 1 is the interface, 2 the link, 5 the site, 14 everywhere. */
 function scopeOf(address: string): number {
   const group = /^ff.([0-9a-f]):/.exec(address)
   if (group !== null) return Number.parseInt(group[1] ?? '', 16)
-  return /^(fe[89ab].:|::1$)/.test(address) ? 2 : 14
+  if (isLinkLocal(address) || address === '::1') return 2
+  return /^fe[cdef].:/.test(address) ? 5 : 14
 }

@@ -37,10 +37,6 @@ interface Client {
   close(): unknown
 }
 
-/** Where Linux begins to look for a free port (net.ipv4.ip_local_port_range). */
-const firstFreePort = 32_768
-const lastPort = 60_999
-
 /** The network stack of one host: its sockets and their ports, and which of them hears what comes in. */
 export class Stack {
   readonly name: string
@@ -55,7 +51,7 @@ export class Stack {
   readonly #open = new Set<InetSocket>()
   /** The bound sockets; the last one bound is the first, and gets the unicast of a shared port. */
   #bound: InetSocket[] = []
-  #nextPort = firstFreePort
+  #nextPort: number
   /** By family and number. */
   readonly #claims = new Map<string, Claim>()
   /** The port that each socket has a share in. */
@@ -66,6 +62,7 @@ export class Stack {
     this.rules = rules
     this.routing = new Routing(rules)
     this.#wire = wire
+    this.#nextPort = rules.freePorts.first
   }
 
   /** See {@link Wire}. */
@@ -99,7 +96,7 @@ export class Stack {
         const before = asked.get(`${group} ${index}`)
         const all =
           before === undefined
-            ? sources && new Set(sources)
+            ? sources
             : before.sources && sources && new Set([...before.sources, ...sources])
         asked.set(`${group} ${index}`, { group, link, sources: all })
       }
@@ -114,7 +111,7 @@ export class Stack {
 
   /** The bytes that the socket has sent and that wait to be taken. */
   queued({ family, local }: InetSocket): number {
-    return this.#wire.queued?.(family, local?.port ?? 0) ?? 0
+    return (local && this.#wire.queued?.(family, local.port)) ?? 0
   }
 
   /** Binds the socket, or answers with the name of an error. Port 0 is a free one. */
@@ -146,7 +143,7 @@ export class Stack {
       if (wanted === 0) this.#bound.unshift(socket)
       const isNobodys = isMulticast(address) || this.routing.isBroadcast(address)
       if (!isWildcard(address) && !isNobodys) socket.source = address
-      socket.chosen = { address: !isWildcard(address), port: wanted !== 0 }
+      socket.chosen = { address, port: wanted }
       this.changed()
       answer()
     })
@@ -161,7 +158,7 @@ export class Stack {
     const isSecond = socket.local !== undefined
     if (isSecond && socket.family === 'IPv6') return 'EINVAL'
     // The zone holds from then on, even where the address is refused.
-    if (needsZone(address)) socket.zone = this.routing.indexOf(zone) || socket.zone
+    if (needsZone(address)) socket.zone = this.routing.indexOf(zone) ?? socket.zone
     const refusal = this.routing.checkLocal(address, socket.zone)
     if (refusal !== undefined) return refusal
     // IPv4 looks at the address first.
@@ -204,17 +201,17 @@ export class Stack {
     const wanted = given === '::' ? '::1' : given
     if (needsZone(wanted)) {
       const index = this.routing.indexOf(zone)
-      if (index > 0 && socket.zone > 0 && index !== socket.zone) return 'EINVAL'
-      const set = isMulticast(wanted) ? (socket.outgoing?.index ?? 0) : 0
+      if (index !== undefined && socket.zone > 0 && index !== socket.zone) return 'EINVAL'
+      const set = isMulticast(wanted) ? socket.outgoing?.index : undefined
       // It is bound to the zone from then on, even where there is no way.
-      socket.zone ||= index || set
+      socket.zone ||= index ?? set ?? 0
       if (socket.zone === 0) return 'EINVAL'
     }
     const way = this.routing.wayOut(socket, wanted, undefined)
     if (typeof way === 'string') return way
     const { source } = way
     socket.remote = { address: wanted === '0.0.0.0' ? source : wanted, port }
-    socket.source ??= source
+    socket.source = source
     const { local } = socket
     if (local !== undefined && isWildcard(local.address))
       this.#move(socket, { ...local, address: source })
@@ -223,14 +220,13 @@ export class Stack {
 
   /** Undoes what {@link connect} did, but for what the socket was bound to by its user. */
   disconnect(socket: InetSocket): void {
-    const { local, family, chosen, remote } = socket
+    const { family, chosen, remote } = socket
     // Linux forgets the address of IPv4 alone.
     socket.remote = remote && family === 'IPv6' ? { ...remote, port: 0 } : undefined
     socket.zone = 0
-    if (local === undefined) return
-    if (!chosen.address) socket.source = undefined
-    const address = chosen.address ? local.address : family === 'IPv4' ? '0.0.0.0' : '::'
-    this.#move(socket, { address, port: chosen.port ? local.port : 0 })
+    if (chosen === undefined) return
+    if (isWildcard(chosen.address)) socket.source = undefined
+    this.#move(socket, chosen)
   }
 
   /** Binds it to something else, as the last one that was bound. */
@@ -495,10 +491,11 @@ export class Stack {
 
   /** One that no socket has, counted up so that each run has the same; none where all are taken. */
   #freePort(): number | undefined {
+    const { first, last } = this.rules.freePorts
     const taken = new Set(this.#bound.map(({ local }) => local?.port))
-    for (let tried = firstFreePort; tried <= lastPort; tried += 1) {
+    for (let tried = first; tried <= last; tried += 1) {
       const port = this.#nextPort
-      this.#nextPort = port === lastPort ? firstFreePort : port + 1
+      this.#nextPort = port === last ? first : port + 1
       if (!taken.has(port)) return port
     }
     return undefined

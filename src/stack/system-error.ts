@@ -5,7 +5,7 @@ const numbers = new Map([...getSystemErrorMap()].map(([number, [name]]) => [name
 
 /** Whether the system has an error of that name, such as `'ENETUNREACH'`. */
 export function isErrno(name: unknown): name is string {
-  return typeof name === 'string' && numbers.has(name)
+  return numbers.has(name as string)
 }
 
 /** The error that node:dgram makes of the kernel's refusal of a call. */

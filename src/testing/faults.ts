@@ -88,27 +88,25 @@ export const faultRules = {
 
 export type FaultSettings = Settings<typeof faultRules>
 
-/** The delays in ms after which copies arrive: none, where it is lost. */
-export interface Verdict {
-  readonly delays: readonly number[]
-  /** Whether the next one overtakes it. */
-  readonly overtaken: boolean
-  /** Why there are none. */
-  readonly lostBy: 'loss' | 'rule'
-}
+/** What becomes of one datagram at one host: why it is lost, or after how many ms each copy arrives. */
+export type Verdict =
+  | { readonly lostBy: 'loss' | 'rule' }
+  | {
+      readonly delays: readonly number[]
+      /** Whether the next one overtakes it. */
+      readonly overtaken: boolean
+    }
 
-const untouched: Verdict = { delays: [0], overtaken: false, lostBy: 'loss' }
+const untouched: Verdict = { delays: [0], overtaken: false }
 
 /** Chance, from a seed and the name of what it decides about: the same draws for the same two. */
 export class Chance {
   #state: number
 
   constructor(seed: number, name: string) {
-    // Each character changes all that follows: the hash known as FNV-1a.
+    // Each byte changes all that follows: the hash known as FNV-1a.
     let state = 0x811c9dc5
-    for (const character of `${seed} ${name}`) {
-      state = Math.imul(state ^ (character.codePointAt(0) ?? 0), 0x01000193)
-    }
+    for (const byte of Buffer.from(`${seed} ${name}`)) state = Math.imul(state ^ byte, 0x01000193)
     this.#state = state
   }
 
@@ -130,16 +128,15 @@ export function judge(
   const { loss, duplication, reordering, latency, jitter, rule } = faults
   const hits = (share: number): boolean => share > 0 && chance().draw() < share
   const fate = rule === undefined ? undefined : checkFate(rule(transit()))
-  if (fate?.lost ?? hits(loss)) {
-    return { delays: [], overtaken: false, lostBy: fate?.lost ? 'rule' : 'loss' }
-  }
+  if (fate?.lost ?? hits(loss)) return { lostBy: fate?.lost ? 'rule' : 'loss' }
   const copies = fate?.copies ?? (hits(duplication) ? 2 : 1)
+  if (copies === 0) return { lostBy: 'rule' }
   const overtaken = hits(reordering)
   if (copies === 1 && latency === 0 && jitter === 0 && !overtaken && fate?.delay === undefined) {
     return untouched
   }
   const delay = () => fate?.delay ?? latency + (jitter > 0 ? chance().draw() * jitter : 0)
-  return { delays: Array.from({ length: copies }, delay), overtaken, lostBy: 'rule' }
+  return { delays: Array.from({ length: copies }, delay), overtaken }
 }
 
 const fateRules = {

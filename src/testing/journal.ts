@@ -100,8 +100,8 @@ export class JournalEntry {
       (delivery) =>
         `    ${delivery.host} ${delivery.interface} ${delivery.socket} ${delivery.outcome}`,
     )
-    if (lines.length === 0) lines.push('    no socket of that port on any host that it could reach')
-    return [what, ...lines].join('\n')
+    const nobody = '    no socket of that port on any host that it could reach'
+    return [what, ...(lines.length > 0 ? lines : [nobody])].join('\n')
   }
 
   /** @internal */
@@ -134,7 +134,7 @@ const most = 20
 export class Journal {
   readonly #limit: number
   #entries: JournalEntry[] = []
-  #forgotten = 0
+  #hasForgotten = false
 
   constructor(limit: number) {
     this.#limit = limit
@@ -166,7 +166,7 @@ export class Journal {
       const were = expected.map((one) => inspect(one, { breakLength: Number.POSITIVE_INFINITY }))
       return `${count} were not expected:\n${unexpected.slice(0, most).join('\n')}${more}\nexpected: ${were.join(', ') || 'none'}`
     }
-    if (this.#forgotten === 0 && this.#limit > 0) return undefined
+    if (!this.#hasForgotten && this.#limit > 0) return undefined
     return `The journal keeps ${this.#limit} datagrams and no others, of which nothing can be said: raise journalLimit`
   }
 
@@ -174,7 +174,7 @@ export class Journal {
     const over = this.#entries.length - this.#limit
     if (over <= 0) return
     this.#entries = this.#entries.slice(over)
-    this.#forgotten += over
+    this.#hasForgotten = true
   }
 }
 

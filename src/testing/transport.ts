@@ -196,7 +196,7 @@ export class Transport {
     const packet = routers === 0 ? sent : { ...sent, ttl: sent.ttl - routers }
     const shipment = { sender, packet, entry }
     const way = `${sender.name} ${host.name} ${link.name}`
-    const { delays, overtaken, lostBy } = this.#judge(
+    const verdict = this.#judge(
       () => this.#chanceOf(way),
       () => ({
         data: Buffer.from(packet.data),
@@ -205,7 +205,11 @@ export class Transport {
         ttl: packet.ttl,
       }),
     )
-    if (delays.length === 0) miss(shipment, host, link, lostBy)
+    if ('lostBy' in verdict) {
+      miss(shipment, host, link, verdict.lostBy)
+      return
+    }
+    const { delays, overtaken } = verdict
     for (const delay of delays) {
       const isLate = delay > 0 || overtaken
       const expected = isLate ? expect(shipment, host, link) : []
@@ -230,7 +234,7 @@ export class Transport {
     } catch (error) {
       // The rule's mistake: it must not look like one of the network.
       this.#schedule.raise(error)
-      return { delays: [], overtaken: false, lostBy: 'rule' }
+      return { lostBy: 'rule' }
     }
   }
 

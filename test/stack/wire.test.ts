@@ -41,7 +41,7 @@ class SlowWire implements Wire {
   }
 
   settled(): Promise<void> {
-    return Promise.reject(new Error('refused'))
+    return Promise.reject(new Error(`refused after ${this.asked.length}`))
   }
 
   queued(family: Family, port: number): number {
@@ -121,6 +121,7 @@ test('a port is claimed once by all its sockets, also while that is not answered
 })
 
 test('a port that is refused fails each of its sockets, with what to try, and may be tried again', async () => {
+  const beside = await bound(8)
   const sockets = [made(true).bind(9), made(true).bind(9)]
   const errors = sockets.map((socket) => once(socket, 'error'))
   await turn()
@@ -131,12 +132,16 @@ test('a port that is refused fails each of its sockets, with what to try, and ma
       ['EADDRINUSE', 'bind', 9, 'take another'],
     )
   }
-  assert.deepEqual(stack.sockets, [])
+  assert.deepEqual(
+    stack.sockets.map(({ local }) => local?.port),
+    [8],
+  )
   const [first] = sockets
   first?.bind(9)
   await turn()
   wire.claims.shift()?.({ port: 9 })
   assert.equal(first?.address().port, 9)
+  assert.equal(beside.address().port, 8)
 })
 
 test('while a port is being claimed nobody else has it', async () => {
@@ -209,7 +214,7 @@ test('the wire hears of what is joined, for which sources, and of what is left',
   two.addMembership('239.1.2.3', '10.0.0.1')
   one.close()
   two.close()
-  assert.deepEqual(wire.asked, [
+  assert.deepEqual(wire.asked.splice(0), [
     '239.1.2.3 on e0 from 10.0.0.7 at 7777,9',
     '239.1.2.3 on e0 from 10.0.0.7,10.0.0.8 at 7777,9',
     '239.1.2.3 on e0 from 10.0.0.7,10.0.0.8, 239.1.2.3 on lo at 7777,9',
@@ -220,12 +225,31 @@ test('the wire hears of what is joined, for which sources, and of what is left',
     'release IPv4 7777',
     'nothing at ',
   ])
+  // For every sender first, and then for one.
+  const [three, four] = [await bound(9), await bound(0)]
+  wire.asked.length = 0
+  three.addMembership('239.1.2.3', '10.0.0.1')
+  four.addSourceSpecificMembership('10.0.0.8', '239.1.2.3', '10.0.0.1')
+  three.addMembership('239.1.2.3', '127.0.0.1')
+  stack.routing.links.delete('e0')
+  three.close()
+  four.close()
+  assert.deepEqual(wire.asked, [
+    '239.1.2.3 on e0 at 7777,9',
+    '239.1.2.3 on e0 at 7777,9',
+    '239.1.2.3 on lo, 239.1.2.3 on e0 at 7777,9',
+    'release IPv4 9',
+    'nothing at 7777',
+    'release IPv4 7777',
+    'nothing at ',
+  ])
 })
 
 test('what settles and what waits to be sent is asked of the wire', async () => {
   const socket = await bound(9)
-  await assert.rejects(async () => socket.settled?.(), /^Error: refused$/)
+  await assert.rejects(async () => socket.settled?.(), /^Error: refused after 2$/)
   assert.equal(socket.getSendQueueSize(), 9)
+  assert.equal(made().getSendQueueSize(), 0)
 })
 
 test('what nobody can do at once is refused', () => {

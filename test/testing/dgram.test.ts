@@ -107,6 +107,44 @@ test('making a socket refuses what node:dgram refuses', () => {
   }
 })
 
+test('what an option is refused with names it', () => {
+  for (const [option, value] of [
+    ['recvBufferSize', 'x'],
+    ['sendBufferSize', 'x'],
+    ['lookup', 5],
+    ['signal', 5],
+  ] as const) {
+    const message = new RegExp(`^The "(options\\.)?${option}" (property|argument) must be`)
+    const make = () => modules.mock.createSocket({ type: 'udp4', [option]: value })
+    assert.throws(make, { code: 'ERR_INVALID_ARG_TYPE', message })
+  }
+})
+
+test('the size of a buffer is refused in the words of Node 24, on whichever runs', () => {
+  for (const [size, why] of [
+    [1.5, 'an integer. Received 1.5'],
+    [-1, '>= 0 && <= 4294967295. Received -1'],
+    [2 ** 32, '>= 0 && <= 4294967295. Received 4294967296'],
+    [2 ** 32 + 1, '>= 0 && <= 4294967295. Received 4_294_967_297'],
+    [-(2 ** 33), '>= 0 && <= 4294967295. Received -8_589_934_592'],
+    [2 ** 33 + 0.5, 'an integer. Received 8589934592.5'],
+    [Number.POSITIVE_INFINITY, 'an integer. Received Infinity'],
+  ] as const) {
+    const message = `The value of "options.recvBufferSize" is out of range. It must be ${why}`
+    const make = () => modules.mock.createSocket({ type: 'udp4', recvBufferSize: size })
+    assert.throws(make, { name: 'RangeError', code: 'ERR_OUT_OF_RANGE', message })
+  }
+})
+
+test('no file of the process is bound to, and what is no file is ignored', () => {
+  const { createSocket } = modules.mock
+  const bind = (given: unknown) => createSocket({ type: 'udp4', lookup }).bind(given as number)
+  for (const fd of [1, 5]) assert.throws(() => bind({ fd }), { code: 'ERR_INVALID_FD_TYPE' })
+  for (const given of [{ fd: 0 }, { fd: -1 }, { fd: 1.5 }, { fd: '5' }, { fd: undefined }, null]) {
+    assert.ok(bind(given).address().port > 0)
+  }
+})
+
 /** A bound socket of each, and what it is told. */
 function bound() {
   const [node, mock] = [modules.node, modules.mock].map(({ createSocket }) =>

@@ -5,8 +5,9 @@
 import fc from 'fast-check'
 import type { MembershipOptions, ReceiverOptions, SenderOptions } from '../../src/index.js'
 import type { PeerReceiver, PeerSender } from '../../src/testing/conformance/peer.js'
-import { compare, fence, mailed, outcomeOf, type Stage, type Transcript } from './comparison.js'
+import { compare, type Transcript } from './comparison.js'
 import { type Changing, Ends, type LinkState, linkStates } from './end.js'
+import { fence, mailed, outcomeOf, type Stage } from './observed.js'
 
 type Step =
   | { readonly make: 'receiver'; readonly host: Changing; readonly options: ReceiverOptions }

@@ -7,16 +7,9 @@ import fc from 'fast-check'
 import { type ConformanceHost, routedGroups } from '../../src/testing/conformance/network.js'
 import type { PeerSocket } from '../../src/testing/conformance/peer.js'
 import type { Deed } from '../../src/testing/conformance/scenes.js'
-import {
-  compare,
-  fence,
-  mailed,
-  outcomeOf,
-  type Stage,
-  shownPort,
-  type Transcript,
-} from './comparison.js'
+import { compare, type Transcript } from './comparison.js'
 import { type Changing, Ends, movables } from './end.js'
+import { fence, mailed, outcomeOf, type Stage, shownPort } from './observed.js'
 import { type At, programs, type Step } from './program.js'
 
 /** A socket that a program has opened. */

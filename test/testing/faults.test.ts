@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { Chance } from '../../src/testing/faults.js'
 import { type Faults, MockNetwork, type Transit } from '../../src/testing/index.js'
 import { runProgram } from '../child.js'
 import { moduleOf } from '../tree.js'
@@ -37,8 +38,19 @@ test('loss takes its share, in the same places for the same seed', async () => {
   assert.ok(Math.abs(heard.length - 700) < 58, `${heard.length}`)
   assert.ok(isOrdered(heard))
   assert.deepEqual(await run({ loss: 0.3, seed: 7 }), heard)
+  assert.deepEqual(await run({ loss: 0.3 }), await run({ loss: 0.3, seed: 1 }))
   assert.notDeepEqual(await run({ loss: 0.3, seed: 8 }), heard)
   assert.deepEqual(await run({ loss: 1 }, 20), [])
+})
+
+test('a seed gives the same chances for good, others on each way', () => {
+  const draws = (seed: number, name: string): number[] => {
+    const chance = new Chance(seed, name)
+    return [chance.draw(), chance.draw(), chance.draw()].map((draw) => Math.round(draw * 1e6))
+  }
+  assert.deepEqual(draws(1, 'host1 host2 eth0'), [91_798, 15_755, 923_898])
+  assert.deepEqual(draws(1, 'host2 host1 eth0'), [316_945, 19_912, 939_595])
+  assert.deepEqual(draws(-2, 'hôte'), [509_804, 72_608, 599_724])
 })
 
 test('duplication brings its share twice', async () => {
@@ -185,7 +197,7 @@ test("a rule's mistake is uncaught, and no matter of the network's", async () =>
     receiver.on('message', console.log)
     const sender = await new MulticastSender({ ...where, loopback: false, ...network.host() }).ready()
     for (const fate of [
-      5, { delay: -1 }, { copies: 1.5 }, { lost: 'yes' }, { delya: 1 }, Promise.resolve(), [],
+      5, { delay: -1 }, { copies: 1.5 }, { lost: 'yes' }, null, { delay: '5' }, { copies: '2' }, { delya: 1 }, Promise.resolve(), [],
       new Error('a mistake'),
     ]) {
       network.setFaults({
@@ -207,6 +219,9 @@ test("a rule's mistake is uncaught, and no matter of the network's", async () =>
         'ERR_MULTICAST_OPTION delay: -1',
         'ERR_MULTICAST_OPTION copies: 1.5',
         "ERR_MULTICAST_OPTION lost: 'yes'",
+        'ERR_MULTICAST_OPTION What rule returns: null',
+        "ERR_MULTICAST_OPTION delay: '5'",
+        "ERR_MULTICAST_OPTION copies: '2'",
         "ERR_MULTICAST_UNKNOWN_OPTION There is no option 'delya' here; did you mean 'delay'? The options are: lost, delay, copies",
         'ERR_MULTICAST_OPTION What rule returns: Promise { undefined }',
         'ERR_MULTICAST_OPTION What rule returns: []',

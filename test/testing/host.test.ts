@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
+import { lookup } from '../../src/datagram.js'
 import { MulticastReceiver } from '../../src/index.js'
 import { MockNetwork } from '../../src/testing/index.js'
 import { keep, listen, rejects, speak } from './endpoints.js'
@@ -128,6 +129,64 @@ test('of an address of two interfaces readdress() keeps who got it last', async 
   host.readdress('a', ['10.0.6.1/24'])
   host.readdress('a', ['10.0.5.1/32', '10.0.6.1/24'])
   assert.equal(await interfaceOf(), 'a')
+})
+
+test('all of an IPv4 subnet of lo is its own, of an IPv6 subnet the address alone', async () => {
+  const network = new MockNetwork()
+  const host = network.host()
+  host.readdress('lo', ['127.0.0.1/8', '10.9.9.1/24', '::1/128', 'fd09::1/64'])
+  const told: string[] = []
+  for (const [type, address] of [
+    ['udp4', '127.0.0.9'],
+    ['udp4', '10.9.9.7'],
+    ['udp4', '10.9.8.7'],
+    ['udp6', 'fd09::1'],
+    ['udp6', 'fd09::7'],
+  ] as const) {
+    const socket = host.createSocket({ type, lookup })
+    socket.on('error', ({ message }) => told.push(message))
+    socket.bind(9, address, () => told.push(address))
+  }
+  assert.deepEqual(told, [
+    ...['127.0.0.9', '10.9.9.7', 'bind EADDRNOTAVAIL 10.9.8.7:9'],
+    ...['fd09::1', 'bind EADDRNOTAVAIL fd09::7:9'],
+  ])
+  await network.close()
+})
+
+test('its address is its first of IPv4, on whichever interface', () => {
+  const eth0 = { addresses: ['fd00::9'] }
+  const eth1 = { addresses: ['10.0.9.9/16', '10.0.9.10/16'] }
+  assert.equal(new MockNetwork().host({ interfaces: { eth0, eth1 } }).address, '10.0.9.9')
+})
+
+test('who no longer watches the interfaces is told nothing', () => {
+  const host = new MockNetwork().host()
+  const told: string[] = []
+  const stop = host.watchInterfaces(() => told.push('one'))
+  host.watchInterfaces(() => told.push('other'))
+  host.down('eth0')
+  stop()
+  host.up('eth0')
+  assert.deepEqual(told, ['one', 'other', 'other'])
+})
+
+test('an interface that comes back has the addresses that it had last', () => {
+  const host = new MockNetwork().host()
+  const listed = () => host.networkInterfaces().eth0?.map(({ cidr }) => cidr)
+  const addresses = ['10.0.77.1/16']
+  host.readdress('eth0', addresses)
+  addresses.push('10.0.77.2/16')
+  host.remove('eth0')
+  host.add('eth0')
+  assert.deepEqual(listed(), ['10.0.77.1/16'])
+})
+
+test('where all addresses have link scope the first of them is sent from', async () => {
+  const network = new MockNetwork()
+  const addresses = ['169.254.7.1/16', '169.254.7.2/16']
+  await keep(speak(network.host({ interfaces: { eth0: { addresses } } }))).send('x')
+  assert.match(network.journal[0]?.from ?? '', /^169\.254\.7\.1:/)
 })
 
 test('an interface that is down is not listed, and what was joined stays joined', async () => {
@@ -262,7 +321,8 @@ test('an interface that has lost its addresses is not listed, hears on, and gets
   await sender.send('with')
   await network.settled()
   assert.deepEqual(heard, ['without', 'with'])
-  assert.throws(() => host.readdress('eth0', '10.0.0.1' as never), { code: 'ERR_MULTICAST_OPTION' })
+  const message = /^addresses must be a list/
+  assert.throws(() => host.readdress('eth0', '10.0.0.1' as never), { message })
 })
 
 test('sends fail as often as asked, those of every socket of the host', async () => {

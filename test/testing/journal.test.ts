@@ -210,6 +210,11 @@ test('the journal keeps the last entries, up to its limit', async () => {
       [at - 2, at - 1, at].filter((one) => one >= 0),
     )
   }
+  const many = new MockNetwork()
+  const socket = many.host().createSocket({ type: 'udp4', lookup })
+  for (let at = 0; at < 10_001; at += 1) socket.send(`${at}`, 9, '239.1.2.3')
+  assert.deepEqual([many.journal.length, many.journal[0]?.text], [10_000, '1'])
+  await many.close()
   const none = new MockNetwork({ journalLimit: 0 })
   const { heard } = await listen(none.host())
   await speak(none.host()).send('hello')
@@ -258,13 +263,31 @@ test('a complaint shows twenty entries at most', async () => {
   assert.throws(() => network.assertNothingUnexpected({ text: '0' }), {
     message: /^22 of 23.* 20\n[^\n]*\nand 2 more\nexpected: { text: '0' }$/s,
   })
+  const some = Array.from({ length: 3 }, (_, at) => ({ text: `${at}` }))
+  assert.throws(() => network.assertNothingUnexpected(...some), {
+    message: /^20 of 23[^$]* 22\n[^\n]*\nexpected: { text: '0' }, { text: '1' }, { text: '2' }$/,
+  })
+})
+
+test('what was expected is told in one line, also that it was nothing', async () => {
+  const network = new MockNetwork()
+  await speak(network.host()).send('hello')
+  assert.throws(() => network.assertNothingUnexpected(), { message: /\nexpected: none$/ })
+  const text = 'a text that is far too long for what was sent to have been it'
+  assert.throws(() => network.assertNothingUnexpected({ host: 'a host of that name', text }), {
+    message: new RegExp(`\nexpected: { host: 'a host of that name', text: '${text}' }$`),
+  })
 })
 
 test('nothing is said of what the journal has forgotten', async () => {
-  for (const journalLimit of [0, 1]) {
+  for (const [journalLimit, sent] of [
+    [0, 2],
+    [1, 2],
+    [1, 3],
+  ] as const) {
     const network = new MockNetwork({ journalLimit })
     const sender = speak(network.host())
-    for (let at = 0; at < 2; at += 1) await sender.send(`${at}`)
+    for (let at = 0; at < sent; at += 1) await sender.send(`${at}`)
     assert.throws(() => network.assertNothingUnexpected({}), {
       name: 'AssertionError',
       message: /journalLimit/,

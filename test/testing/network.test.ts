@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { lookup } from '../../src/datagram.js'
 import { MulticastReceiver, MulticastSender } from '../../src/index.js'
 import { MockNetwork } from '../../src/testing/index.js'
 import { listen, speak } from './endpoints.js'
@@ -93,6 +94,23 @@ test('each router on the way takes one of the TTL', async () => {
   assert.deepEqual(seen, ['a 1', 'a 2', 'b 1', 'a 3', 'b 2', 'c 1', 'd 1'])
 })
 
+test('what a host sends to itself crosses no router', async () => {
+  const seen: string[] = []
+  const network = new MockNetwork({
+    rule: ({ to, ttl }) => void seen.push(`${to.host} ${to.address} ${ttl}`),
+  })
+  const host = network.host()
+  const socket = host.createSocket({ type: 'udp4', lookup }).bind(9)
+  for (const to of ['10.0.0.1', '127.0.0.1', '239.1.2.3']) socket.send('x', 9, to)
+  socket.setMulticastInterface('127.0.0.1')
+  socket.send('x', 9, '239.1.2.3')
+  await network.settled()
+  assert.deepEqual(seen, [
+    ...['host1 10.0.0.1 64', 'host1 127.0.0.1 64', 'host1 239.1.2.3 1', 'host1 239.1.2.3 1'],
+  ])
+  await network.close()
+})
+
 test('a loop of routers delivers once', async () => {
   const network = new MockNetwork()
   network.router('a', 'b')
@@ -113,6 +131,47 @@ test('a reply finds its way through a router', async () => {
   for await (const { message, remote } of sender.request('hello', { limit: 1 })) {
     assert.deepEqual([message, remote.address], ['10.1.0.1', '10.0.0.1'])
   }
+})
+
+test('a neighbour is reached by an address of its that is on another of its interfaces', async () => {
+  const network = new MockNetwork()
+  const elsewhere = { segment: 'dmz', addresses: ['10.0.0.99/32', 'fd00::99/128'] }
+  const speaker = network.host().createSocket({ type: 'udp4', lookup })
+  const interfaces = { eth0: 'lan', eth1: elsewhere }
+  const hosts = [network.host(), network.host({ interfaces }), network.host({ interfaces })]
+  const heard: string[] = []
+  for (const host of hosts) {
+    const socket = host.createSocket({ type: 'udp4', lookup }).bind(9)
+    socket.on('message', (data) => heard.push(`${host.name} ${data}`))
+  }
+  const say = async (text: string): Promise<void> => {
+    speaker.send(text, 9, '10.0.0.99')
+    await network.settled()
+  }
+  await say('hello')
+  hosts[1]?.down('eth0')
+  await say('are you there')
+  hosts[2]?.down('eth0')
+  await say('is anybody')
+  assert.deepEqual(heard, ['host3 hello', 'host4 are you there'])
+  assert.deepEqual(network.journal.at(-1)?.deliveries, [])
+  await network.close()
+})
+
+test('a broadcast is heard by those whose subnet it names', async () => {
+  const network = new MockNetwork()
+  const on = (...addresses: string[]) => network.host({ interfaces: { eth0: { addresses } } })
+  const speaker = on('10.0.0.1/24').createSocket({ type: 'udp4', lookup }).bind(9)
+  speaker.setBroadcast(true)
+  const heard: string[] = []
+  for (const host of [on('10.0.0.2/24'), on('10.0.0.3/16'), on('10.0.7.4/24', '10.0.0.4/24')]) {
+    const socket = host.createSocket({ type: 'udp4', lookup }).bind(9)
+    socket.on('message', () => heard.push(host.name))
+  }
+  speaker.send('hello', 9, '10.0.0.255')
+  await network.settled()
+  assert.deepEqual(heard, ['host2', 'host4'])
+  await network.close()
 })
 
 test('a partition parts hosts until it is healed, and another takes its place', async () => {
@@ -153,6 +212,73 @@ test('a partition cuts replies too', async () => {
   assert.deepEqual(network.journal[1]?.deliveries, [
     { host: 'a', interface: 'eth0', socket: '0.0.0.0:32768', outcome: 'partition' },
   ])
+})
+
+test('each option takes its whole range, and nothing beyond it', () => {
+  const shares = { right: [0, 0.5, 1], wrong: [-0.1, 1.1, Number.NaN, '0.5', true, null] }
+  const durations = {
+    right: [0, 0.5, 2 ** 31 - 1],
+    wrong: [-0.1, 2 ** 31, Number.NaN, Number.POSITIVE_INFINITY, '5', true, null],
+  }
+  const most = Number.MAX_SAFE_INTEGER
+  for (const [option, { right, wrong }] of Object.entries({
+    ...{ loss: shares, duplication: shares, reordering: shares },
+    ...{ latency: durations, jitter: durations },
+    seed: { right: [0, -5, most, -most], wrong: [0.5, '1', most + 1, -most - 1, null] },
+    journalLimit: { right: [0, 1, most], wrong: [-1, 0.5, '1', most + 1, null] },
+    rule: { right: [() => undefined], wrong: [5, 'x', {}, null] },
+    platform: { right: ['linux', 'darwin', 'win32'], wrong: ['bsd', 'toString', 5, null, ''] },
+  })) {
+    for (const value of [undefined, ...right]) new MockNetwork({ [option]: value })
+    for (const value of wrong) {
+      const error = { code: 'ERR_MULTICAST_OPTION', message: new RegExp(`^${option} must be`) }
+      assert.throws(() => new MockNetwork({ [option]: value }), error, `${option} ${value}`)
+    }
+  }
+  const network = new MockNetwork()
+  for (const name of ['', 'x', undefined]) network.host({ name })
+  for (const options of [
+    ...[{ name: 5 }, { name: null }, { interfaces: 'eth0' }, { interfaces: 5 }],
+    ...[{ interfaces: null }, { interfaces: { eth0: null } }, { interfaces: { eth0: true } }],
+    ...[{ interfaces: { eth0: { segment: '' } } }, { interfaces: { eth0: { segment: 5 } } }],
+    ...[{ interfaces: { eth0: { addresses: '10.0.0.1' } } }, { platform: 'bsd' }],
+    ...[{ interfaces: { eth0: { addresses: ['10.0.0.1/0'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['fd00::1/129'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['255.255.255.255'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['::'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['ff02::1'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['10.0.0.1/'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['/24'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['x10.0.0.1/24'] } } }],
+    ...[{ interfaces: { eth0: { addresses: ['10.0.0.1/24x'] } } }],
+    ...[{ interfaces: { eth0: { addresses: [['10.0.0.1']] } } }],
+    ...[{ interfaces: { eth0: { addresses: [null] } } }],
+  ]) {
+    const error = { code: 'ERR_MULTICAST_OPTION' }
+    assert.throws(() => network.host(options as never), error, JSON.stringify(options))
+  }
+  const host = network.host({ interfaces: { eth0: { addresses: ['10.0.0.1/32', 'fd00::1/128'] } } })
+  assert.deepEqual(addressesOf(host), ['10.0.0.1/32', 'fd00::1/128'])
+  for (const name of ['', 5, null]) {
+    assert.throws(() => host.add(name as string), { code: 'ERR_MULTICAST_OPTION' })
+  }
+  for (const [code, count] of [
+    ...([['NOPE'], [5], [undefined], ['EPERM', -1], ['EPERM', 0.5]] as const),
+    ...([
+      ['EPERM', '1'],
+      ['EPERM', Number.NaN],
+      ['EPERM', most + 1],
+    ] as const),
+  ]) {
+    const call = () => host.failSends(code as string, count as number)
+    assert.throws(call, { code: 'ERR_MULTICAST_OPTION' }, `${code} ${count}`)
+  }
+  assert.throws(() => host.failSends('EPERM', -1), { message: /^count must be/ })
+  for (const count of [0, 1, most, Number.POSITIVE_INFINITY, undefined]) {
+    host.failSends('EPERM', count)
+  }
+  assert.throws(() => network.router(5 as never, 'lan'), { code: 'ERR_MULTICAST_OPTION' })
+  assert.throws(() => network.router('a', 'b', 'a'), { code: 'ERR_MULTICAST_OPTION' })
 })
 
 test('what a network or a host cannot be is refused, with what it can', () => {

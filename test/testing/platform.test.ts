@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { lookup } from '../../src/datagram.js'
 import { MulticastReceiver } from '../../src/index.js'
 import { MockNetwork, type Platform } from '../../src/testing/index.js'
 import { keep, listen, rejects, speak } from './endpoints.js'
@@ -80,6 +81,22 @@ test("on Windows the receiver's loopback switch counts", async () => {
       platform === 'linux' ? ["the receiver's is off"] : ["the sender's is off"],
     )
     socket.close()
+  }
+})
+
+test('on lo a group is heard whatever the loopback switch, on Windows too', async () => {
+  for (const platform of ['linux', 'win32'] as const) {
+    const network = new MockNetwork({ platform })
+    const socket = network.host().createSocket({ type: 'udp4', lookup }).bind(9)
+    socket.addMembership('239.1.2.3', '127.0.0.1')
+    socket.setMulticastInterface('127.0.0.1')
+    socket.setMulticastLoopback(false)
+    const heard: string[] = []
+    socket.on('message', (data) => heard.push(`${data}`))
+    socket.send('hello', 9, '239.1.2.3')
+    await network.settled()
+    assert.deepEqual(heard, ['hello'], platform)
+    await network.close()
   }
 })
 

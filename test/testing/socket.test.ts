@@ -106,6 +106,21 @@ test('of two hosts with one address one hears its unicast', async () => {
   await network.close()
 })
 
+test('of two hosts with one address each hears itself', async () => {
+  const network = new MockNetwork()
+  const twin = { interfaces: { eth0: { addresses: ['fd00::5'] } } }
+  const heard: string[] = []
+  const [one] = [network.host(twin), network.host(twin)].map(({ createSocket }, at) =>
+    createSocket({ type: 'udp6', ipv6Only: true, lookup })
+      .bind(9)
+      .on('message', () => heard.push(`host${at + 1}`)),
+  )
+  one?.send('x', 9, 'fd00::5')
+  await network.settled()
+  assert.deepEqual(heard, ['host1'])
+  await network.close()
+})
+
 test('connect() takes what that of node:dgram takes, and tells of it in that order', async () => {
   const sockets = {
     'node:dgram': createSocket({ type: 'udp4', lookup }),
