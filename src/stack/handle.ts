@@ -180,13 +180,13 @@ export class Handle {
     if (familyOf(address) === 'IPv6') {
       if (family === 'IPv4') return 'ENOPROTOOPT'
       const index = this.#stack.routing.indexOf(zone)
-      if (index !== undefined && bound > 0 && index !== bound) return 'EINVAL'
+      if (index !== undefined && bound !== 0 && index !== bound) return 'EINVAL'
       this.#inet.outgoing = index === undefined ? undefined : { index, address: undefined }
       return undefined
     }
-    const link = address === '0.0.0.0' ? undefined : this.#stack.routing.ownerOf(address)
+    const link = this.#stack.routing.ownerOf(address)
     if (link === undefined && address !== '0.0.0.0') return 'EADDRNOTAVAIL'
-    if (link !== undefined && bound > 0 && link.index !== bound) return 'EINVAL'
+    if (link !== undefined && bound !== 0 && link.index !== bound) return 'EINVAL'
     // An IPv6 socket takes it too, for an IPv4 that it does not have here.
     if (family === 'IPv6') return undefined
     this.#inet.outgoing = link === undefined ? undefined : { index: link.index, address }

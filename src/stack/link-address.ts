@@ -144,9 +144,13 @@ type Subnet = Pick<LinkAddress, 'family' | 'prefix' | 'packed' | 'mask'>
 
 /** How many bits from the first on two addresses have in common. */
 export function bitsInCommon(one: Uint8Array, other: Uint8Array): number {
-  const at = one.findIndex((byte, index) => byte !== other[index])
-  if (at < 0) return 8 * one.length
-  return 8 * at + Math.clz32((one[at] ?? 0) ^ (other[at] ?? 0)) - 24
+  let common = 0
+  for (const [at, byte] of one.entries()) {
+    const bits = Math.clz32(byte ^ Number(other[at])) - 24
+    common += bits
+    if (bits < 8) break
+  }
+  return common
 }
 
 /** Whether an address is in the subnet of one of a link's, and so that of a neighbour. */

@@ -1,7 +1,7 @@
 /** The sockets of the mock beside those of the running Node: what there is, and how arguments are refused. */
 import assert from 'node:assert/strict'
 import dgram, { type Socket } from 'node:dgram'
-import { errorMonitor, once } from 'node:events'
+import { errorMonitor, getEventListeners, once } from 'node:events'
 import { BlockList } from 'node:net'
 import { afterEach, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -154,6 +154,7 @@ test('calls refuse what those of node:dgram refuse', () => {
       each(`${method} ${what}`, (socket) => call(socket, method, value))
     }
     each(`data ${what}`, (socket) => call(socket, 'send', value, 9, to))
+    each(`part of the data ${what}`, (socket) => call(socket, 'send', value, 0, 1, 0, to))
     each(`list ${what}`, (socket) => call(socket, 'send', ['a', value], 9, to))
     each(`port ${what}`, (socket) => call(socket, 'send', 'a', value, to))
     // A function is the callback, and a class none that can be called.
@@ -496,13 +497,29 @@ test('what a closed socket has not read does not keep others from reading', asyn
   assert.deepEqual(heard, ['first', 'third', 'fourth'])
 })
 
+test('a socket that was not told to bind hears nothing, though it has a port', async () => {
+  const network = new MockNetwork()
+  const { createSocket } = network.host()
+  const socket = createSocket('udp4')
+  let heard = 0
+  socket.on('message', () => (heard += 1))
+  socket.addMembership('239.1.2.3')
+  createSocket({ type: 'udp4', lookup }).send('x', socket.address().port, '127.0.0.1')
+  await network.settled()
+  assert.equal(heard, 0)
+  await network.close()
+})
+
 test('a socket is closed by a signal, and by `await using`', async () => {
   for (const { createSocket } of Object.values(modules)) {
     const given = new AbortController()
+    const early = createSocket({ type: 'udp4', signal: given.signal })
+    const [ended] = [once(early, 'close'), early.close()]
     const socket = createSocket({ type: 'udp4', signal: given.signal }).bind(0, '127.0.0.1')
     await once(socket, 'listening')
     given.abort()
-    await once(socket, 'close')
+    await Promise.all([once(socket, 'close'), ended])
+    assert.deepEqual(getEventListeners(given.signal, 'abort'), [])
     await socket[Symbol.asyncDispose]()
     const late = createSocket({ type: 'udp4', signal: given.signal })
     await once(late, 'close')
