@@ -514,11 +514,11 @@ test('a socket is closed by a signal, and by `await using`', async () => {
   for (const { createSocket } of Object.values(modules)) {
     const given = new AbortController()
     const early = createSocket({ type: 'udp4', signal: given.signal })
-    const [ended] = [once(early, 'close'), early.close()]
     const socket = createSocket({ type: 'udp4', signal: given.signal }).bind(0, '127.0.0.1')
     await once(socket, 'listening')
+    early.close()
     given.abort()
-    await Promise.all([once(socket, 'close'), ended])
+    await Promise.all([early, socket].map((one) => once(one, 'close')))
     assert.deepEqual(getEventListeners(given.signal, 'abort'), [])
     await socket[Symbol.asyncDispose]()
     const late = createSocket({ type: 'udp4', signal: given.signal })
