@@ -308,9 +308,32 @@ test('bindSync() and connectSync() are those of the running Node', async () => {
     isSame(`connectSync port ${typeof value}`, ({ createSocket }) =>
       sync(createSocket('udp4').bind(0, '127.0.0.1')).connectSync(value as number, '127.0.0.1'),
     )
-    isSame(`connectSync ${typeof value}`, ({ createSocket }) =>
-      sync(createSocket('udp4').bind(0, '127.0.0.1')).connectSync(9, value as string),
-    )
+    isSame(`connectSync ${typeof value}`, ({ createSocket }) => {
+      const socket = sync(createSocket({ type: 'udp4', lookup }).bind(0, '127.0.0.1'))
+      socket.connectSync(9, value as string)
+      return socket.remoteAddress().address
+    })
+  }
+  const sendBlockList = new BlockList()
+  sendBlockList.addAddress('127.0.0.1')
+  for (const act of [
+    ({ createSocket }) => sync(createSocket('udp4').close()).bindSync(5 as never),
+    ({ createSocket }) => sync(createSocket('udp4').bind(0)).bindSync(),
+    ({ createSocket }) => sync(createSocket('udp4').bind(0)).connectSync(9),
+    ({ createSocket }) => sync(createSocket('udp4')).connectSync(9, '::1'),
+    ({ createSocket }) =>
+      sync(createSocket({ type: 'udp4', ...{ sendBlockList } })).connectSync(9, '127.0.0.1'),
+  ] satisfies ((module: typeof modules.mock) => unknown)[]) {
+    isSame(`${act}`, act)
+  }
+  const six = sync(modules.mock.createSocket('udp6'))
+  six.connectSync(9)
+  assert.equal(six.remoteAddress().address, '::1')
+  for (const { createSocket } of Object.values(modules)) {
+    const hasty = sync(createSocket('udp4'))
+    for (const event of ['listening', 'connect']) hasty.on(event, () => assert.fail(event))
+    hasty.connectSync(9)
+    await new Promise<void>((resolve) => hasty.close(resolve))
   }
   for (const { createSocket } of [modules.node, modules.mock]) {
     const told: string[] = []
