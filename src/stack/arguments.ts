@@ -23,26 +23,25 @@ export interface BindOptions {
 
 type Callback = (...told: unknown[]) => void
 
-const isCallback = (value: unknown): value is Callback => typeof value === 'function'
+export function isCallback(value: unknown): value is Callback {
+  return typeof value === 'function'
+}
 
-/** `bind(options, callback)`, or `bind(port, address, callback)`, of which each may be missing. */
-export function bindArguments(given: readonly unknown[]): {
+/** `bind(options)`, or `bind(port, address)`, of which each may be missing; a callback is the last of them. */
+export function bindArguments([first, second]: readonly unknown[]): {
   port: unknown
   address: unknown
-  callback: Callback | undefined
 } {
-  const [first, second] = given
-  const last = given.at(-1)
-  const callback = isCallback(last) ? last : undefined
   if (typeof first === 'object' && first !== null) {
-    const { port, address, fd } = first as BindOptions & { fd?: unknown }
-    if (Number.isInteger(fd) && Number(fd) > 0) {
+    const { port, address, fd } = first as BindOptions & { fd?: number }
+    // Others are no numbers of files, and node:dgram looks at them no further.
+    if (Number.isInteger(fd) && Number(fd) > 0 && Number(fd) < 2 ** 31) {
       // A file of the process, which is no socket of a host in memory.
       throw nodeError(TypeError, 'ERR_INVALID_FD_TYPE', 'Unsupported fd type: UNKNOWN')
     }
-    return { port, address, callback }
+    return { port, address }
   }
-  return { port: first, address: isCallback(second) ? undefined : second, callback }
+  return { port: first, address: isCallback(second) ? undefined : second }
 }
 
 /** `connect(port, address, callback)`, of which the last two may be missing. */

@@ -117,20 +117,20 @@ export class Handle {
     this.#stack.disconnect(this.#inet)
   }
 
-  /** Sends to an address, or, without one, to what it is connected to. */
-  send(data: Buffer, asked: string | undefined, port: number | undefined, answer: Answer): void {
+  send(data: Buffer, asked: string, port: number, answer: Answer): void {
     const { remote, family } = this.#inet
-    // An address may have been given before it was connected, and looked up until now.
-    const isConnected = remote !== undefined && remote.port !== 0
-    if (asked !== undefined && isConnected) {
-      answer('EISCONN')
-      return
-    }
-    const [address, zone] = asked === undefined ? [remote?.address] : parseAddress(asked)
+    const [address, zone] = parseAddress(asked)
     const isFit = address !== undefined && familyOf(address) === family
-    const to = port ?? remote?.port ?? 0
-    if (isFit) this.#stack.send(this.#inet, data, address, zone, to, answer)
+    // The address may have been given before it was connected, and looked up until now.
+    if (remote !== undefined && remote.port !== 0) answer('EISCONN')
+    else if (isFit) this.#stack.send(this.#inet, data, address, zone, port, answer)
     else answer('EINVAL')
+  }
+
+  /** Sends to what it is connected to, as it has to be. */
+  sendConnected(data: Buffer, answer: Answer): void {
+    const { address, port } = this.#remote
+    this.#stack.send(this.#inet, data, address, undefined, port, answer)
   }
 
   close(): void {
@@ -146,10 +146,10 @@ export class Handle {
     return this.#told(local?.address ?? this.#wildcard, family, local?.port ?? 0)
   }
 
-  /** What it is connected to, or the name of an error. */
-  getpeername(): AddressInfo | string {
-    const { remote, family } = this.#inet
-    return remote === undefined ? 'ENOTCONN' : this.#told(remote.address, family, remote.port)
+  /** What it is connected to, as it has to be. */
+  getpeername(): AddressInfo {
+    const { address, port } = this.#remote
+    return this.#told(address, this.#inet.family, port)
   }
 
   setBroadcast(flag: boolean): string | undefined {
@@ -186,7 +186,7 @@ export class Handle {
     }
     const link = this.#stack.routing.ownerOf(address)
     if (link === undefined && address !== '0.0.0.0') return 'EADDRNOTAVAIL'
-    if (link !== undefined && bound > 0 && link.index !== bound) return 'EINVAL'
+    if (link !== undefined && bound !== 0 && link.index !== bound) return 'EINVAL'
     // An IPv6 socket takes it too, for an IPv4 that it does not have here.
     if (family === 'IPv6') return undefined
     this.#inet.outgoing = link === undefined ? undefined : { index: link.index, address }
@@ -216,8 +216,8 @@ export class Handle {
     )
   }
 
-  /** The size of a buffer, which is set before unless it is 0; or the name of an error. */
-  bufferSize(size: number, isReceive: boolean): number | 'EBADF' | 'EINVAL' {
+  /** The size of a buffer, which is set before unless `size` is 0; or the name of an error. */
+  bufferSize(isReceive: boolean, size = 0): number | 'EBADF' | 'EINVAL' {
     if (!this.#exists) return 'EBADF'
     if (size >= 2 ** 31) return 'EINVAL'
     if (size > 0) this.#inet.setBufferSize(size, isReceive)
@@ -285,6 +285,11 @@ export class Handle {
     this.#isHeld = holds
     if (holds) hold()
     else release()
+  }
+
+  /** What it is connected to, as it has to be. */
+  get #remote(): NonNullable<InetSocket['remote']> {
+    return this.#inet.remote as NonNullable<InetSocket['remote']>
   }
 
   /** Whether the system has made it. */

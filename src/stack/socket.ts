@@ -11,6 +11,7 @@ import {
   checkPort,
   checkString,
   connectArguments,
+  isCallback,
   type Sending,
   sendArguments,
 } from './arguments.js'
@@ -31,6 +32,7 @@ import { readOptions, type StackSocketOptions } from './socket-options.js'
 import type { Stack } from './stack.js'
 import { addressError, bufferSizeError, systemError } from './system-error.js'
 import { tick } from './ticks.js'
+import type { Answer } from './wire.js'
 
 type Data = string | NodeJS.ArrayBufferView
 type SendCallback = (error: Error | null, bytes: number) => void
@@ -108,8 +110,9 @@ export class StackSocket extends Base implements DatagramSocket {
   override bind(...given: unknown[]): this {
     this.#checkUnbound()
     this.#binding = 'binding'
-    const { port, address, callback } = bindArguments(given)
-    if (callback !== undefined) callOnceBound(this, callback)
+    const last = given.at(-1)
+    if (isCallback(last)) callOnceBound(this, last)
+    const { port, address } = bindArguments(given)
     this.#lookUp(address || this.#wildcard, (error, ip) => {
       if (error) this.#bound(error)
       else {
@@ -151,7 +154,7 @@ export class StackSocket extends Base implements DatagramSocket {
     const { port, address, callback } = connectArguments(given)
     if (this.#connection !== 'none') throw alreadyConnected()
     this.#connection = 'connecting'
-    if (this.#binding === 'unbound') this.bind({ port: 0, exclusive: true })
+    if (this.#binding === 'unbound') this.bind()
     const connect = (): void => {
       if (callback !== undefined) this.once('connect', callback)
       this.#lookUp(address, (error, ip) => {
@@ -199,7 +202,7 @@ export class StackSocket extends Base implements DatagramSocket {
   override remoteAddress(): AddressInfo {
     this.#checkOpen()
     if (this.#connection !== 'connected') throw notConnected()
-    return address('getpeername', this.#open.getpeername())
+    return this.#open.getpeername()
   }
 
   /** {@link send} of earlier times: all but the callback has to be given. */
@@ -251,7 +254,7 @@ export class StackSocket extends Base implements DatagramSocket {
     const isConnected = this.#connection === 'connected'
     const sending = sendArguments(given, isConnected)
     this.#checkOpen()
-    if (this.#binding === 'unbound') this.bind({ port: 0, exclusive: true })
+    if (this.#binding === 'unbound') this.bind()
     if (this.#binding !== 'bound') {
       const { list, port, address, callback } = sending
       // It may have been connected by then, and takes no address any more.
@@ -262,7 +265,7 @@ export class StackSocket extends Base implements DatagramSocket {
 
   /** Leaves all that is joined and frees the port; emits `close` on the next tick. Throws if it is closed. */
   override close(callback?: () => void): this {
-    if (typeof callback === 'function') this.on('close', callback)
+    if (isCallback(callback)) this.on('close', callback)
     if (this.#backlog.isThere) {
       this.#backlog.add(() => this.close())
       return this
@@ -283,7 +286,9 @@ export class StackSocket extends Base implements DatagramSocket {
   /** What it is bound to. Throws `EBADF` before that. */
   override address(): AddressInfo {
     this.#checkOpen()
-    return address('getsockname', this.#open.getsockname())
+    const told = this.#open.getsockname()
+    if (typeof told === 'string') throw systemError('getsockname', told)
+    return told
   }
 
   /** IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP: the interface by IPv4 address, or as `::%eth0`. */
@@ -350,22 +355,22 @@ export class StackSocket extends Base implements DatagramSocket {
 
   /** SO_RCVBUF in bytes: what does not fit while it waits to be read is dropped. Default: 212,992. */
   override setRecvBufferSize(size: number): void {
-    this.#bufferSize(checkBufferSize(size), true)
+    this.#bufferSize(true, checkBufferSize(size))
   }
 
   /** SO_SNDBUF in bytes. It never fills here. */
   override setSendBufferSize(size: number): void {
-    this.#bufferSize(checkBufferSize(size), false)
+    this.#bufferSize(false, checkBufferSize(size))
   }
 
   /** SO_RCVBUF as Linux reports it: twice what was set. */
   override getRecvBufferSize(): number {
-    return this.#bufferSize(0, true)
+    return this.#bufferSize(true)
   }
 
   /** SO_SNDBUF as Linux reports it: twice what was set. */
   override getSendBufferSize(): number {
-    return this.#bufferSize(0, false)
+    return this.#bufferSize(false)
   }
 
   /** The bytes that wait to be taken: in memory none, as the network takes each datagram at once. */
@@ -418,8 +423,8 @@ export class StackSocket extends Base implements DatagramSocket {
     const { recvBufferSize, sendBufferSize } = this.#options
     this.#open.recvStart()
     this.#binding = 'bound'
-    if (recvBufferSize) this.#bufferSize(recvBufferSize, true)
-    if (sendBufferSize) this.#bufferSize(sendBufferSize, false)
+    this.#bufferSize(true, recvBufferSize)
+    this.#bufferSize(false, sendBufferSize)
   }
 
   /** The system has answered to a connect. */
@@ -452,25 +457,27 @@ export class StackSocket extends Base implements DatagramSocket {
       if (callback === undefined) return
       tick(() => (refusal ? callback(refusal) : callback(null, data.byteLength)))
     }
-    const refusal = ip === undefined ? undefined : this.#blocked(ip)
-    if (refusal) sent(refusal)
-    else {
-      this.#open.send(data, ip, port, (code, remedy) =>
-        sent(code && addressError('send', code, address, port, remedy)),
-      )
+    const answer: Answer = (code, remedy) =>
+      sent(code && addressError('send', code, address, port, remedy))
+    if (ip === undefined) {
+      this.#open.sendConnected(data, answer)
+      return
     }
+    const refusal = this.#blocked(ip)
+    if (refusal) sent(refusal)
+    else this.#open.send(data, ip, port as number, answer)
   }
 
   #hear(data: Buffer, remote: RemoteInfo): void {
     const { receiveBlockList } = this.#options
     const { address, family } = remote
-    const isBlocked = receiveBlockList?.check(address, family === 'IPv4' ? 'ipv4' : 'ipv6')
+    const isBlocked = receiveBlockList?.check(address, family.toLowerCase() as 'ipv4')
     if (!isBlocked) this.emit('message', data, remote)
   }
 
   /** Why nothing is sent to the address, if it is blocked. */
   #blocked(ip: string): Error | undefined {
-    const isBlocked = this.#options.sendBlockList?.check(ip, isIP(ip) === 4 ? 'ipv4' : 'ipv6')
+    const isBlocked = this.#options.sendBlockList?.check(ip, `ipv${isIP(ip)}` as 'ipv4')
     return isBlocked ? blocked(ip) : undefined
   }
 
@@ -480,7 +487,7 @@ export class StackSocket extends Base implements DatagramSocket {
     }
     if (signal.aborted) abort()
     else {
-      signal.addEventListener('abort', abort, { once: true })
+      signal.addEventListener('abort', abort)
       this.once('close', () => signal.removeEventListener('abort', abort))
     }
   }
@@ -497,8 +504,8 @@ export class StackSocket extends Base implements DatagramSocket {
     check(call, this.#open.changeSource(call, source, group, on))
   }
 
-  #bufferSize(size: number, isReceive: boolean): number {
-    const granted = this.#open.bufferSize(size, isReceive)
+  #bufferSize(isReceive: boolean, size?: number): number {
+    const granted = this.#open.bufferSize(isReceive, size)
     if (typeof granted === 'number') return granted
     throw bufferSizeError(granted, isReceive)
   }
@@ -529,11 +536,6 @@ adapt(StackSocket.prototype, ['bindSync', 'connectSync', Symbol.asyncDispose])
 /** Throws what the system refuses with. */
 function check(call: string, code: string | undefined): void {
   if (code !== undefined) throw systemError(call, code)
-}
-
-function address(call: string, told: AddressInfo | string): AddressInfo {
-  if (typeof told === 'string') throw systemError(call, told)
-  return told
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView): Uint8Array {

@@ -1,7 +1,7 @@
 /** The sockets of the mock beside those of the running Node: what there is, and how arguments are refused. */
 import assert from 'node:assert/strict'
 import dgram, { type Socket } from 'node:dgram'
-import { errorMonitor, once } from 'node:events'
+import { errorMonitor, getEventListeners, once } from 'node:events'
 import { BlockList } from 'node:net'
 import { afterEach, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -29,15 +29,15 @@ afterEach(async () => {
   await Promise.all(made.splice(0).map((socket) => socket[Symbol.asyncDispose]()))
 })
 
-/** What a call throws, or that it does not. */
+/** What a call throws, or else what it returns. */
 function refusal(call: () => unknown): unknown {
   try {
-    call()
-    return 'nothing'
+    const returned = call()
+    return typeof returned === 'object' ? 'an object' : returned
   } catch (error) {
     const { name, code, message } = error as NodeJS.ErrnoException
-    // The wording of earlier versions is another.
-    return major < 24 ? { name, code } : { name, code, message }
+    // Earlier versions tell of the value in other words.
+    return { name, code, message: major < 24 ? message.replace(/ Received .*/s, '') : message }
   }
 }
 
@@ -48,7 +48,8 @@ function isSame(what: string, call: (module: typeof modules.mock) => unknown): v
 }
 
 const values = [
-  ...[undefined, null, 0, -0, 1, 1.5, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 32, 2 ** 53],
+  ...[undefined, null, 0, -0, 1, 1.5, -1, 65_535, 65_536, Number.NaN, Number.POSITIVE_INFINITY],
+  ...[2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 53],
   ...[
     '',
     ' ',
@@ -191,12 +192,17 @@ test('calls refuse what those of node:dgram refuse', () => {
       each(`${method} ${what}`, (socket) => call(socket, method, value))
     }
     each(`data ${what}`, (socket) => call(socket, 'send', value, 9, to))
+    each(`part of the data ${what}`, (socket) => call(socket, 'send', value, 0, 1, 0, to))
     each(`list ${what}`, (socket) => call(socket, 'send', ['a', value], 9, to))
     each(`port ${what}`, (socket) => call(socket, 'send', 'a', value, to))
-    each(`address ${what}`, (socket) => {
-      if (value !== 'x' && typeof value === 'string' && value.trim()) return
-      call(socket, 'send', 'a', 0, value)
-    })
+    // A function is the callback, and a class none that can be called.
+    if (typeof value !== 'function') {
+      each(`address ${what}`, (socket) => call(socket, 'send', 'a', 9, value))
+      isSame(`connect to ${what}`, ({ createSocket }) => {
+        const socket = createSocket({ type: 'udp4', lookup }).on('error', nobody)
+        call(socket.bind(0, '127.0.0.1'), 'connect', 9, value)
+      })
+    }
     each(`offset ${what}`, (socket) => call(socket, 'send', 'abc', value, 1, 0, to))
     each(`length ${what}`, (socket) => call(socket, 'send', 'abc', 0, value, 0, to))
     for (const at of [1, 2, 3, 4]) {
@@ -204,20 +210,120 @@ test('calls refuse what those of node:dgram refuse', () => {
       args[at] = value
       each(`sendto ${at} ${what}`, (socket) => call(socket, 'sendto', ...args))
     }
-    if (typeof value !== 'string' || value === '') {
-      each(`connect to ${what}`, (socket) => call(socket, 'connect', 0, value))
-    }
-    for (const at of [0, 1]) {
-      const args: unknown[] = ['10.0.0.1', '239.1.2.3']
-      args[at] = value
-      if (typeof value !== 'string') {
-        each(`source ${at} ${what}`, (socket) =>
-          call(socket, 'addSourceSpecificMembership', ...args),
-        )
+    for (const method of ['addSourceSpecificMembership', 'dropSourceSpecificMembership']) {
+      for (const at of [0, 1]) {
+        const args: unknown[] = ['10.0.0.1', '239.1.2.3']
+        args[at] = value
+        each(`${method} ${at} ${what}`, (socket) => call(socket, method, ...args))
       }
     }
   }
   close()
+})
+
+/** A call of each method, as it would be right. */
+const calls: readonly (readonly [string, ...unknown[]])[] = [
+  ...(['address', 'remoteAddress', 'disconnect', 'ref', 'unref'] as const).map(
+    (name) => [name] as const,
+  ),
+  ...['getRecvBufferSize', 'getSendBufferSize', 'getSendQueueSize', 'getSendQueueCount'].map(
+    (name) => [name] as const,
+  ),
+  ['setBroadcast', true],
+  ['setTTL', 3],
+  ['setMulticastTTL', 3],
+  ['setMulticastLoopback', true],
+  ['setMulticastInterface', '127.0.0.1'],
+  ['setRecvBufferSize', 9000],
+  ['setSendBufferSize', 9000],
+  ['dropMembership', '239.1.2.3', '127.0.0.1'],
+  ['addSourceSpecificMembership', '127.0.0.1', '10.0.0.1', '127.0.0.1'],
+  ['dropSourceSpecificMembership', '127.0.0.1', '239.1.2.3', '127.0.0.1'],
+  ['addMembership', '10.0.0.1', '127.0.0.1'],
+  ['connectSync', 9, '127.0.0.1'],
+  ['send', 'x', 9, '127.0.0.1'],
+  ['bind', 0, '127.0.0.1'],
+  ['bindSync', { address: '127.0.0.1' }],
+  ['connect', 9, '127.0.0.1'],
+  ['close'],
+]
+
+test('calls answer what those of node:dgram answer before a socket is bound, and when it is closed', async () => {
+  for (const [name, ...args] of calls) {
+    if (!(name in dgram.Socket.prototype)) continue
+    const call = (socket: Socket): unknown => Reflect.get(socket, name).apply(socket, args)
+    isSame(`${name} before`, ({ createSocket }) => call(createSocket({ type: 'udp4', lookup })))
+    isSame(`${name} after`, ({ createSocket }) => call(createSocket('udp4').close()))
+  }
+})
+
+test('bind() takes what that of node:dgram takes', async () => {
+  const called = (): void => {}
+  const free = { port: 0, address: '127.0.0.1' }
+  const ways = (value: unknown): unknown[][] => [
+    [value],
+    [value, '127.0.0.1'],
+    [0, value],
+    [{ port: value, address: '127.0.0.1' }],
+    [{ port: 0, address: value }],
+    [{ ...free, fd: value }],
+    [{ ...free, fd: value }, '127.0.0.2', called],
+    [value, called],
+    [0, '127.0.0.1', value, called],
+    [0, '127.0.0.1', called, value],
+  ]
+  for (const value of values) {
+    // Node itself dies of what is no number in any way, and the ports below 1024 are not for everybody.
+    if (typeof value === 'symbol' || Object.getPrototypeOf(value ?? 0) === null) continue
+    const port = Number(value) & 0xffff
+    if (port > 0 && port < 1024) continue
+    for (const args of ways(value)) {
+      const outcomes = Object.values(modules).map(({ createSocket }) => {
+        const socket = createSocket({ type: 'udp4', lookup })
+        const told: unknown[] = []
+        socket.on('error', ({ message }) => told.push(message))
+        const refused = refusal(() => Reflect.apply(socket.bind, socket, args))
+        told.push(refused, socket.listenerCount('listening'))
+        told.push(refusal(() => socket.address().address))
+        told.push(refusal(() => socket.address().port === 65_535))
+        socket.close()
+        return told
+      })
+      assert.deepEqual(outcomes[1], outcomes[0], `bind ${String(value?.toString)} ${args.length}`)
+    }
+  }
+})
+
+test('send() finds its arguments as that of node:dgram does, whichever are given', async () => {
+  for (const isConnected of [false, true]) {
+    const outcomes: unknown[][] = []
+    for (const { createSocket } of Object.values(modules)) {
+      const told: unknown[] = []
+      outcomes.push(told)
+      const receiver = createSocket({ type: 'udp4', lookup }).bind(0, '127.0.0.1')
+      const { port } = receiver.address()
+      const socket = createSocket({ type: 'udp4', lookup }).bind(0, '127.0.0.1')
+      if (isConnected) {
+        socket.connect(port, '127.0.0.1')
+        await once(socket, 'connect')
+      }
+      const choices = (at: number, way: string): unknown[] => [
+        ...[undefined, null, 2, '127.0.0.1'],
+        (error: Error | null, size?: number) =>
+          told.push(`${way} calls ${at}: ${error?.message.replace(`${port}`, 'port')} ${size}`),
+      ]
+      for (let way = 0; way < 5 ** 5; way += 1) {
+        const name = way.toString(5).padStart(5, '0')
+        const args = [...name].map((choice, at) => choices(at, name)[Number(choice)])
+        const refused = refusal(() => Reflect.apply(socket.send, socket, ['abcd', ...args]))
+        told.push(`${name} ${JSON.stringify(refused)}`)
+      }
+      await setImmediate()
+      await setImmediate()
+      told.sort()
+    }
+    assert.deepEqual(outcomes[1], outcomes[0])
+  }
 })
 
 test('bindSync() and connectSync() are those of the running Node', async () => {
@@ -226,19 +332,46 @@ test('bindSync() and connectSync() are those of the running Node', async () => {
   const sync = (socket: Socket) => socket as MockSocket
   for (const value of values) {
     for (const option of ['port', 'address']) {
-      // A number that is a port would bind to every address.
-      if (option === 'port' && (typeof value === 'string' || Number.isInteger(value))) continue
-      if (option === 'address' && !value) continue
+      // The ports below 1024 are not for everybody.
+      if (option === 'port' && ['7', 1].includes(value as number)) continue
       isSame(`bindSync ${option} ${typeof value}`, ({ createSocket }) =>
-        sync(createSocket('udp4')).bindSync({ [option]: value }),
+        sync(createSocket('udp4')).bindSync({ address: '127.0.0.1', [option]: value }),
+      )
+    }
+    if (typeof value !== 'object' || Array.isArray(value)) {
+      isSame(`bindSync ${typeof value}`, ({ createSocket }) =>
+        sync(createSocket('udp4')).bindSync(value as object),
       )
     }
     isSame(`connectSync port ${typeof value}`, ({ createSocket }) =>
       sync(createSocket('udp4').bind(0, '127.0.0.1')).connectSync(value as number, '127.0.0.1'),
     )
-    isSame(`connectSync ${typeof value}`, ({ createSocket }) =>
-      sync(createSocket('udp4').bind(0, '127.0.0.1')).connectSync(9, value as string),
-    )
+    isSame(`connectSync ${typeof value}`, ({ createSocket }) => {
+      const socket = sync(createSocket({ type: 'udp4', lookup }).bind(0, '127.0.0.1'))
+      socket.connectSync(9, value as string)
+      return socket.remoteAddress().address
+    })
+  }
+  const sendBlockList = new BlockList()
+  sendBlockList.addAddress('127.0.0.1')
+  for (const act of [
+    ({ createSocket }) => sync(createSocket('udp4').close()).bindSync(5 as never),
+    ({ createSocket }) => sync(createSocket('udp4').bind(0)).bindSync(),
+    ({ createSocket }) => sync(createSocket('udp4').bind(0)).connectSync(9),
+    ({ createSocket }) => sync(createSocket('udp4')).connectSync(9, '::1'),
+    ({ createSocket }) =>
+      sync(createSocket({ type: 'udp4', ...{ sendBlockList } })).connectSync(9, '127.0.0.1'),
+  ] satisfies ((module: typeof modules.mock) => unknown)[]) {
+    isSame(`${act}`, act)
+  }
+  const six = sync(modules.mock.createSocket('udp6'))
+  six.connectSync(9)
+  assert.equal(six.remoteAddress().address, '::1')
+  for (const { createSocket } of Object.values(modules)) {
+    const hasty = sync(createSocket('udp4'))
+    for (const event of ['listening', 'connect']) hasty.on(event, () => assert.fail(event))
+    hasty.connectSync(9)
+    await new Promise<void>((resolve) => hasty.close(resolve))
   }
   for (const { createSocket } of [modules.node, modules.mock]) {
     const told: string[] = []
@@ -429,13 +562,29 @@ test('what a closed socket has not read does not keep others from reading', asyn
   assert.deepEqual(heard, ['first', 'third', 'fourth'])
 })
 
+test('a socket that was not told to bind hears nothing, though it has a port', async () => {
+  const network = new MockNetwork()
+  const { createSocket } = network.host()
+  const socket = createSocket('udp4')
+  let heard = 0
+  socket.on('message', () => (heard += 1))
+  socket.addMembership('239.1.2.3')
+  createSocket({ type: 'udp4', lookup }).send('x', socket.address().port, '127.0.0.1')
+  await network.settled()
+  assert.equal(heard, 0)
+  await network.close()
+})
+
 test('a socket is closed by a signal, and by `await using`', async () => {
   for (const { createSocket } of Object.values(modules)) {
     const given = new AbortController()
+    const early = createSocket({ type: 'udp4', signal: given.signal })
     const socket = createSocket({ type: 'udp4', signal: given.signal }).bind(0, '127.0.0.1')
     await once(socket, 'listening')
+    early.close()
     given.abort()
-    await once(socket, 'close')
+    await Promise.all([early, socket].map((one) => once(one, 'close')))
+    assert.deepEqual(getEventListeners(given.signal, 'abort'), [])
     await socket[Symbol.asyncDispose]()
     const late = createSocket({ type: 'udp4', signal: given.signal })
     await once(late, 'close')
