@@ -110,7 +110,9 @@ export class Routing {
       : this.#unicastLink(socket, destination, zone)
     if (typeof link === 'string') return link
     const source = named ?? this.#sourceFor(link, destination)
-    if (source?.startsWith('127.') && !link.isLoopback) return 'EINVAL'
+    // A carrier may have given it to another link.
+    const isInner = source?.startsWith('127.') && this.ownerOf(source)?.isLoopback
+    if (isInner && !link.isLoopback) return 'EINVAL'
     if (isBroadcast(link, destination) && !socket.broadcast) return 'EACCES'
     return source === undefined ? 'EADDRNOTAVAIL' : { link, source }
   }
