@@ -46,7 +46,7 @@ interface OwnWay extends Way {
   /** What was asked for that it is: the name or the address that was given, or of `'all'` its name. */
   readonly asked: string
   /** What the socket is bound to, with the port that it has got. */
-  readonly bound: Place
+  readonly bound: Omit<Place, 'reuseAddr'>
   /** Whether only another socket can be set to what the interface has become. */
   readonly isFixed: boolean
   /** What it is sent from, where the system has chosen that and the socket keeps to it. */
@@ -329,7 +329,7 @@ export class Outgoing {
     asked: string,
     on: Interface | undefined,
     socket: DatagramSocket,
-    { address, port, reuseAddr }: Place,
+    { address, port }: Place,
     source: string | undefined,
   ): OwnWay {
     const { group } = this.#settings
@@ -339,7 +339,7 @@ export class Outgoing {
       asked,
       on,
       // Asked now: once the interface is gone that a socket is bound on, the system does not tell it.
-      bound: { address, port: port || socket.address().port, reuseAddr },
+      bound: { address, port: port || socket.address().port },
       isFixed: isBound || isConnected,
       source,
       socket,

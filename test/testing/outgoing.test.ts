@@ -329,6 +329,7 @@ for (const group of ['239.1.2.3', 'ff05::1:3', 'ff02::1:3']) {
       assert.equal(last.length, 3)
       for (const { from } of last) assert.match(addressOf(from), /7(%e1)?$/)
     }
+    assert.deepEqual(senders[1]?.interfaces, ['e1', 'e2'])
     assert.equal(open(), before)
     host.remove('e1')
     const [first] = senders
@@ -717,8 +718,9 @@ test('what is refused once its interface is gone goes by what has taken its plac
 })
 
 test('what is bound to an address that is gone tells that it waits for that', async (t) => {
-  const { sender, host } = setup(t)
+  const { sender, host, refusals } = setup(t)
   const options = { interfaces: 'e1', localAddress: '10.0.1.1', followInterfaces: false }
+  const free = await sender({ interfaces: 'e1', followInterfaces: false }).ready()
   const senders = [
     await sender(options).ready(),
     await sender({ ...options, replies: false }).ready(),
@@ -730,6 +732,8 @@ test('what is bound to an address that is gone tells that it waits for that', as
       message: /\(no interface that is up has the address 10\.0\.1\.1: sends go out again once one/,
     })
   }
+  refusals['10.0.1.7'] = 'EADDRNOTAVAIL'
+  await assert.rejects(free.send('x'), { message: /\(e1 is down or gone, or has no IPv4 address/ })
 })
 
 test('another socket is opened only where that must be, and before the first one closes where it can', async (t) => {
