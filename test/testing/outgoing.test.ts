@@ -718,7 +718,7 @@ test('what is refused once its interface is gone goes by what has taken its plac
 })
 
 test('what is bound to an address that is gone tells that it waits for that', async (t) => {
-  const { sender, host, refusals } = setup(t)
+  const { sender, host, refusals, has, went } = setup(t)
   const options = { interfaces: 'e1', localAddress: '10.0.1.1', followInterfaces: false }
   const free = await sender({ interfaces: 'e1', followInterfaces: false }).ready()
   const senders = [
@@ -734,6 +734,10 @@ test('what is bound to an address that is gone tells that it waits for that', as
   }
   refusals['10.0.1.7'] = 'EADDRNOTAVAIL'
   await assert.rejects(free.send('x'), { message: /\(e1 is down or gone, or has no IPv4 address/ })
+  // What is bound to no address needs no other socket.
+  delete refusals['10.0.1.7']
+  const opened = has('opening a socket')
+  assert.deepEqual([await went(free), has('opening a socket')], [['e1 10.0.1.7'], opened])
 })
 
 test('another socket is opened only where that must be, and before the first one closes where it can', async (t) => {
