@@ -45,8 +45,10 @@ interface OwnWay extends Way {
   readonly on: Interface | undefined
   /** What was asked for that it is: the name or the address that was given, or of `'all'` its name. */
   readonly asked: string
-  /** What the socket is bound to, where only another one can be set to what the interface has become. */
-  readonly bound: Place | undefined
+  /** What the socket is bound to, with the port that it has got. */
+  readonly bound: Omit<Place, 'reuseAddr'>
+  /** Whether only another socket can be set to what the interface has become. */
+  readonly isFixed: boolean
   /** What it is sent from, where the system has chosen that and the socket keeps to it. */
   readonly source: string | undefined
 }
@@ -69,8 +71,6 @@ export class Outgoing {
   #isSeveral = false
   /** What is being looked up anew, by the way that has failed. */
   readonly #healing = new Map<OwnWay, Promise<OwnWay | string>>()
-  /** What has taken the place of a way. */
-  readonly #mended = new WeakMap<OwnWay, OwnWay>()
   /** Whether something that is there could not be opened. */
   #isUnsettled = false
   /** Settles when what a look at the interfaces has found is seen to. */
@@ -232,13 +232,13 @@ export class Outgoing {
 
   /** Has a way go through its interface as that is now. */
   async #keptOn(way: OwnWay, on: Interface | undefined): Promise<void> {
-    const { bound } = way
+    const { bound, isFixed } = way
     const place = this.#placeFor(on)
     const source = await this.#sourceOn(on, place)
     const isOther =
       // There is a route now, or none, or an address is on another interface.
       way.on?.name !== on?.name ||
-      (bound !== undefined &&
+      (isFixed &&
         (way.on?.index !== on?.index ||
           way.on?.handle !== on?.handle ||
           bound.address !== place.address ||
@@ -246,7 +246,7 @@ export class Outgoing {
     let kept = way
     if (isOther) kept = await this.#renewed(way, on, place, source)
     // It may be another interface of the same name: the system does not tell, and the socket keeps the old.
-    else if (on !== undefined) way.socket.setMulticastInterface(on.handle)
+    else setTo(way.socket, on)
     const isUsed = this.#ways.includes(way)
     this.#parked = this.#parked.filter((other) => other !== way)
     this.#ways = isUsed
@@ -329,21 +329,18 @@ export class Outgoing {
     asked: string,
     on: Interface | undefined,
     socket: DatagramSocket,
-    { address, port, reuseAddr }: Place,
+    { address, port }: Place,
     source: string | undefined,
   ): OwnWay {
     const { group } = this.#settings
     const isConnected = this.#mustConnect(on)
     const isBound = address !== wildcard(group)
-    // Asked now: once the interface is gone that a socket is bound on, the system does not tell it.
-    const bound =
-      isBound || isConnected
-        ? { address, port: port || socket.address().port, reuseAddr }
-        : undefined
     const way: OwnWay = {
       asked,
       on,
-      bound,
+      // Asked now: once the interface is gone that a socket is bound on, the system does not tell it.
+      bound: { address, port: port || socket.address().port },
+      isFixed: isBound || isConnected,
       source,
       socket,
       port: this.#port.number,
@@ -373,16 +370,11 @@ export class Outgoing {
     const { asked } = way
     // A look at the interfaces may be mending it.
     await this.#keeping
-    // Another send may have mended it meanwhile.
-    let now = way
-    for (let next = this.#mended.get(now); next; next = this.#mended.get(now)) now = next
-    if (now !== way) return now
     const { group, networkInterfaces } = this.#settings
     let why = lostInterface(asked, group)
-    // Closed as its interface went, which may be there again: then it is sent through by another way, if at all.
-    if (![...this.#ways, ...this.#parked].includes(way)) {
-      return this.#ways.find((other) => other.asked === asked) ?? why
-    }
+    // Another send may have mended it, or it was closed as its interface went, which may be there again.
+    const now = this.#ways.find((other) => other.asked === asked)
+    if (now !== way) return now ?? why
     try {
       const found =
         asked === DEFAULT
@@ -390,11 +382,11 @@ export class Outgoing {
           : findInterface(networkInterfaces(), group, asked, 'interfaces')
       const place = this.#placeFor(found)
       const source = await this.#sourceOn(found, place)
-      if (way.bound !== undefined && !way.isConnected) why = lostAddress(place.address)
-      const healed = await this.#renewed(way, found, place, source)
-      const replaced = (other: OwnWay): OwnWay => (other === way ? healed : other)
-      this.#ways = this.#ways.map(replaced)
-      this.#parked = this.#parked.map(replaced)
+      const healed = await this.#renewed(way, found, place, source).catch((error) => {
+        if (errno(error) === 'ERR_MULTICAST_BIND') why = lostAddress(place.address)
+        throw error
+      })
+      this.#ways = this.#ways.map((other) => (other === way ? healed : other))
       await this.#tell(found, place)
       return healed
     } catch (error) {
@@ -412,29 +404,26 @@ export class Outgoing {
   ): Promise<OwnWay> {
     const { bound, socket: before } = way
     let socket = before
-    if (bound !== undefined || this.#mustConnect(on)) {
+    if (way.isFixed || this.#mustConnect(on)) {
       // What hears nothing needs to keep no port that was picked for it.
-      const port = this.#manner.isConnected ? place.port : (bound?.port ?? place.port)
+      const at = this.#manner.isConnected ? place : { ...place, port: bound.port }
       try {
-        socket = await this.#openSet(on, { ...place, port })
+        socket = await this.#openSet(on, at)
         // Only now, so that there is one at every moment.
         await this.#sockets.close(before)
       } catch (error) {
         // By the socket itself.
-        const at = bound?.address ?? wildcard(this.#settings.group)
-        const isOurs = place.address === at && errno(error) === 'ERR_MULTICAST_PORT_IN_USE'
+        const isOurs =
+          place.address === bound.address && errno(error) === 'ERR_MULTICAST_PORT_IN_USE'
         if (!isOurs) throw error
         // It is still the right one, unless it is connected: that keeps to what the interface was.
         if (this.#manner.isConnected) {
           await this.#sockets.close(before)
-          socket = await this.#openSet(on, { ...place, port })
-        }
+          socket = await this.#openSet(on, at)
+        } else setTo(before, on)
       }
-    }
-    if (on !== undefined && socket === before) socket.setMulticastInterface(on.handle)
-    const renewed = this.#wayOn(way.asked, on, socket, place, source)
-    this.#mended.set(way, renewed)
-    return renewed
+    } else setTo(before, on)
+    return this.#wayOn(way.asked, on, socket, place, source)
   }
 
   /**
@@ -462,6 +451,11 @@ export class Outgoing {
           .catch((error) => `no address: ${reasonOf(error)}`)
     this.#debug('sending through %s from %s', on?.name ?? "the system's route", source)
   }
+}
+
+/** By the system's route nothing is to be set. */
+function setTo(socket: DatagramSocket, on: Interface | undefined): void {
+  if (on !== undefined) socket.setMulticastInterface(on.handle)
 }
 
 function lostInterface(asked: string, { family, address }: Group): string {

@@ -1086,6 +1086,9 @@ test('a look finds what was lost, joins it, and has the network told of what has
   isUnknown = true
   await look()
   await look()
+  await look()
+  // Once by the look itself, and by either receiver, also by the one that has lost nothing.
+  assert.equal(listed, 3)
   isUnknown = false
   told()
   await look()

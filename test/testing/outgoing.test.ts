@@ -10,7 +10,7 @@ import {
   type PeerOptions,
   type SenderOptions,
 } from '../../src/index.js'
-import { MockNetwork } from '../../src/testing/index.js'
+import { type MockHost, MockNetwork } from '../../src/testing/index.js'
 import { told } from '../told.js'
 import { keep } from './endpoints.js'
 import { traps } from './traps.js'
@@ -329,6 +329,7 @@ for (const group of ['239.1.2.3', 'ff05::1:3', 'ff02::1:3']) {
       assert.equal(last.length, 3)
       for (const { from } of last) assert.match(addressOf(from), /7(%e1)?$/)
     }
+    assert.deepEqual(senders[1]?.interfaces, ['e1', 'e2'])
     assert.equal(open(), before)
     host.remove('e1')
     const [first] = senders
@@ -653,6 +654,149 @@ test('what the system does not tell for the moment changes nothing', async (t) =
   host.add('e3', plug(3))
   await turns()
   assert.deepEqual([one.interfaces, has('opening a socket')], [['e1'], 1])
+})
+
+/** Sockets whose sends to an interface wait until they are let go, and are refused then. */
+function held(host: MockHost, on: string) {
+  const waiting: (() => void)[] = []
+  const createSocket: CreateSocket = (options) => {
+    const socket: ReturnType<CreateSocket> = host.createSocket(options)
+    const set = socket.setMulticastInterface.bind(socket)
+    const send = socket.send.bind(socket) as (...args: unknown[]) => unknown
+    let isHeld = false
+    socket.setMulticastInterface = (handle) => {
+      isHeld = handle === on
+      set(handle)
+    }
+    socket.send = (...args: unknown[]) => {
+      const done = args.at(-1) as (error: Error) => void
+      if (!isHeld) return send(...args)
+      const error = Object.assign(new Error('send ENETUNREACH'), { code: 'ENETUNREACH' })
+      waiting.push(() => done(error))
+    }
+    return socket
+  }
+  const release = (): void => {
+    for (const refuse of waiting.splice(0)) refuse()
+  }
+  return { createSocket, release }
+}
+
+test('what is refused once its interface is gone goes by what has taken its place, if anything', async (t) => {
+  const { network, sender, host, has } = setup(t)
+  const { createSocket, release } = held(host, '10.0.2.1')
+  const all = await sender({ interfaces: 'all', createSocket }).ready()
+  const named = await sender({
+    interfaces: 'e2',
+    followInterfaces: true,
+    createSocket,
+  }).ready()
+  const lost = assert.rejects(named.send('lost'), {
+    code: 'ERR_MULTICAST_SEND',
+    message: /through e2: .*\(e2 is down or gone, or has no IPv4 address: sends go out again/,
+  })
+  await turns()
+  host.remove('e2')
+  await turns()
+  release()
+  await lost
+  host.add('e2', plug(2))
+  await turns()
+  const late = all.send('late')
+  await turns()
+  host.remove('e2')
+  await turns()
+  host.add('e2', plug(2, 3))
+  await turns()
+  const opened = has('opening a socket')
+  const { length } = network.journal
+  release()
+  await late
+  await turns()
+  const from = network.journal.slice(length).map((entry) => addressOf(entry.from))
+  assert.deepEqual([from, has('opening a socket')], [['10.0.2.3'], opened])
+})
+
+test('what is bound to an address that is gone tells that it waits for that', async (t) => {
+  const { sender, host, refusals, has, went } = setup(t)
+  const options = { interfaces: 'e1', localAddress: '10.0.1.1', followInterfaces: false }
+  const free = await sender({ interfaces: 'e1', followInterfaces: false }).ready()
+  const senders = [
+    await sender(options).ready(),
+    await sender({ ...options, replies: false }).ready(),
+  ]
+  host.readdress('e1', plug(1, 7).addresses)
+  for (const one of senders) {
+    await assert.rejects(one.send('x'), {
+      code: 'ERR_MULTICAST_SEND',
+      message: /\(no interface that is up has the address 10\.0\.1\.1: sends go out again once one/,
+    })
+  }
+  refusals['10.0.1.7'] = 'EADDRNOTAVAIL'
+  await assert.rejects(free.send('x'), { message: /\(e1 is down or gone, or has no IPv4 address/ })
+  // What is bound to no address needs no other socket.
+  delete refusals['10.0.1.7']
+  const opened = has('opening a socket')
+  assert.deepEqual([await went(free), has('opening a socket')], [['e1 10.0.1.7'], opened])
+})
+
+test('another socket is opened only where that must be, and before the first one closes where it can', async (t) => {
+  const { sender, host, has, went } = setup(t)
+  const opened = (address: string, port: number) =>
+    has(`opening a socket on ${address} port ${port}`)
+  const options = { group: 'ff05::1:3', interfaces: 'e1', followInterfaces: true }
+  const several = { ...options, interfaces: ['e1', 'e2'] }
+  const bound = await sender({ ...several, localPort: 5000 }).ready()
+  await sender({ ...options, replies: false }).ready()
+  const own = await sender({ ...options, replies: false, localPort: 5001 }).ready()
+  assert.deepEqual([opened('fd01::1', 5000), opened('::', 0), opened('::', 5001)], [1, 1, 1])
+  host.remove('e1')
+  await turns()
+  host.add('e1', plug(1))
+  await turns()
+  // Whether it is itself that has the port is seen by trying.
+  assert.deepEqual([opened('fd01::1', 5000), opened('::', 0), opened('::', 5001)], [2, 2, 3])
+  assert.deepEqual([await went(own), own.address().port], [['e1 fd01::1'], 5001])
+  assert.deepEqual(await went(bound), ['e1 fd01::1', 'e2 fd02::1'])
+  // Another program that has the port elsewhere keeps it.
+  host.readdress('e1', ['fd01::8/64', 'fd01::1/64'])
+  await turns()
+  const other = host.createSocket({ type: 'udp6', ipv6Only: true })
+  other.bind({ port: 5000, address: 'fd01::8' })
+  await once(other, 'listening')
+  host.readdress('e1', ['fd01::8/64'])
+  await turns()
+  assert.equal(has('not sending through e1: Port 5000 on fd01::8 is in use'), 1)
+  assert.equal(bound.address().address, 'fd01::1')
+  other.close()
+})
+
+test('where the system would send from is asked where it chooses that and the socket keeps to it', async (t) => {
+  const { sender, peer, host } = setup(t)
+  const local = { localAddress: 'fd01::1' }
+  for (const [make, own, count] of [
+    [sender, { group, replies: false }, 0],
+    [sender, { replies: false }, 1],
+    [sender, { replies: false, ...local }, 0],
+    [sender, {}, 0],
+    [peer, {}, 1],
+    [peer, { bindAddress: undefined }, 1],
+  ] as const) {
+    let made = 0
+    const createSocket: CreateSocket = (options) => {
+      made += 1
+      return host.createSocket(options)
+    }
+    const common = { group: 'ff05::1:3', interfaces: 'e1', followInterfaces: true, createSocket }
+    const one = await make({ ...common, ...own }).ready()
+    made = 0
+    host.add('e3', plug(3))
+    await turns()
+    assert.equal(made, count, JSON.stringify(own))
+    host.remove('e3')
+    await turns()
+    await one.close()
+  }
 })
 
 test('DEBUG tells what is sent through and from', async (t) => {
