@@ -383,7 +383,7 @@ export class Outgoing {
       const place = this.#placeFor(found)
       const source = await this.#sourceOn(found, place)
       const healed = await this.#renewed(way, found, place, source).catch((error) => {
-        if (errno(error) === 'ERR_MULTICAST_BIND') why = lostAddress(place.address)
+        if (errno(error.cause) === 'EADDRNOTAVAIL') why = lostAddress(place.address)
         throw error
       })
       this.#ways = this.#ways.map((other) => (other === way ? healed : other))

@@ -740,6 +740,27 @@ test('what is bound to an address that is gone tells that it waits for that', as
   assert.deepEqual([await went(free), has('opening a socket')], [['e1 10.0.1.7'], opened])
 })
 
+test('no address is said to be gone where something else keeps a socket from being bound', async (t) => {
+  const { sender, host } = setup(t)
+  let isFull = false
+  const createSocket: CreateSocket = (options) => {
+    const socket = host.createSocket(options)
+    if (isFull) {
+      socket.bind = () => {
+        const error = Object.assign(new Error('bind EMFILE 0.0.0.0'), { code: 'EMFILE' })
+        setImmediate(() => socket.emit('error', error))
+        return socket
+      }
+    }
+    return socket
+  }
+  const options = { interfaces: 'e1', followInterfaces: false, replies: false, createSocket }
+  const one = await sender(options).ready()
+  host.readdress('e1', plug(1, 7).addresses)
+  isFull = true
+  await assert.rejects(one.send('x'), ({ message }: Error) => !message.includes('has the address'))
+})
+
 test('another socket is opened only where that must be, and before the first one closes where it can', async (t) => {
   const { sender, host, has, went } = setup(t)
   const opened = (address: string, port: number) =>
