@@ -42,7 +42,7 @@ export class InetSocket {
   source: string | undefined
   /** What it is connected to, if it is: the port is 0 where only senders of that address are heard. */
   remote: { readonly address: string; readonly port: number } | undefined
-  /** What its user has bound it to, if it is: to any address, or to port 0, which is one of the system's choice. */
+  /** What its user asked for as it was bound, if it is: maybe any address, or port 0, for which the system picks one. */
   chosen: { readonly address: string; readonly port: number } | undefined
   /** The index of the link that it is bound to by an IPv6 zone; 0 is any. */
   zone = 0

@@ -1,6 +1,6 @@
 import { type createSocket, type RemoteInfo, Socket } from 'node:dgram'
 import { EventEmitter } from 'node:events'
-import { type AddressInfo, isIP } from 'node:net'
+import { type AddressInfo, type IPVersion, isIP } from 'node:net'
 import type { DatagramSocket } from '../datagram.js'
 import {
   type BindOptions,
@@ -471,13 +471,13 @@ export class StackSocket extends Base implements DatagramSocket {
   #hear(data: Buffer, remote: RemoteInfo): void {
     const { receiveBlockList } = this.#options
     const { address, family } = remote
-    const isBlocked = receiveBlockList?.check(address, family.toLowerCase() as 'ipv4')
+    const isBlocked = receiveBlockList?.check(address, family.toLowerCase() as IPVersion)
     if (!isBlocked) this.emit('message', data, remote)
   }
 
   /** Why nothing is sent to the address, if it is blocked. */
   #blocked(ip: string): Error | undefined {
-    const isBlocked = this.#options.sendBlockList?.check(ip, `ipv${isIP(ip)}` as 'ipv4')
+    const isBlocked = this.#options.sendBlockList?.check(ip, `ipv${isIP(ip)}` as IPVersion)
     return isBlocked ? blocked(ip) : undefined
   }
 

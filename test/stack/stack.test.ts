@@ -28,8 +28,8 @@ afterEach(() => {
 })
 
 /** A socket that was bound at once; what it was refused with, if so. */
-function bound(port: number, type: 'udp4' | 'udp6' = 'udp4') {
-  const socket = new StackSocket(stack, { type, lookup, ipv6Only: type === 'udp6' })
+function bound(port: number) {
+  const socket = new StackSocket(stack, { type: 'udp4', lookup })
   let refusal: unknown
   socket.on('error', (error: NodeJS.ErrnoException) => (refusal = error.code))
   socket.bind(port)

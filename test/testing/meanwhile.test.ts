@@ -40,6 +40,27 @@ function changesOf(receiver: MulticastReceiver<string, string>): string[] {
   return changes
 }
 
+/** Sockets of the host whose sends are held until `fail` refuses them all; from then on they go out. */
+function heldBy(host: MockHost) {
+  let isHeld = true
+  const refusals: (() => void)[] = []
+  const createSocket: MockHost['createSocket'] = (options) => {
+    const socket = host.createSocket(options)
+    const send = socket.send.bind(socket) as (...args: unknown[]) => void
+    const held = (...args: unknown[]): void => {
+      const done = args.at(-1) as (error: Error) => void
+      if (isHeld) refusals.push(() => done(errorOf('ENETUNREACH')))
+      else send(...args)
+    }
+    return Object.assign(socket, { send: held })
+  }
+  const fail = (): void => {
+    isHeld = false
+    for (const refuse of refusals) refuse()
+  }
+  return { createSocket, fail }
+}
+
 const joinedBy = (receiver: MulticastReceiver<string, string>): string[] =>
   receiver.memberships.map((one) => one.interface).sort()
 
@@ -225,21 +246,13 @@ test('a receiver opens although the interfaces cannot be listed for DEBUG', asyn
 
 test('a send that fails late opens no socket for what is no longer used', async () => {
   const host = hostWith(2)
+  const held = heldBy(host)
   let open = 0
-  let isHeld = true
-  const failing: (() => void)[] = []
   const createSocket: MockHost['createSocket'] = (options) => {
     open += 1
-    const socket = host.createSocket(options).once('close', () => {
+    return held.createSocket(options).once('close', () => {
       open -= 1
     })
-    const send = socket.send.bind(socket) as (...args: unknown[]) => void
-    const refuse = (...args: unknown[]): void => {
-      const done = args.at(-1) as (error: Error) => void
-      if (isHeld) failing.push(() => done(errorOf('ENETUNREACH')))
-      else send(...args)
-    }
-    return Object.assign(socket, { send: refuse })
   }
   const peer = await keep(
     new MulticastPeer({ group, port, ...host, createSocket, codec: text }),
@@ -248,9 +261,8 @@ test('a send that fails late opens no socket for what is no longer used', async 
   const sent = peer.send('hello')
   host.remove('e0')
   await settled()
-  isHeld = false
   host.add('e0')
-  for (const fail of failing) fail()
+  held.fail()
   await sent
   await settled()
   assert.deepEqual([...peer.interfaces].sort(), ['e0', 'e1'])
@@ -259,27 +271,15 @@ test('a send that fails late opens no socket for what is no longer used', async 
 
 test('a send that fails late goes out through the interface that is back meanwhile', async () => {
   const host = hostWith(2)
-  let isHeld = true
-  const failing: (() => void)[] = []
-  const createSocket: MockHost['createSocket'] = (options) => {
-    const socket = host.createSocket(options)
-    const send = socket.send.bind(socket) as (...args: unknown[]) => void
-    const held = (...args: unknown[]): void => {
-      const done = args.at(-1) as (error: Error) => void
-      if (isHeld) failing.push(() => done(errorOf('ENETUNREACH')))
-      else send(...args)
-    }
-    return Object.assign(socket, { send: held })
-  }
+  const { createSocket, fail } = heldBy(host)
   const options = { group, port, interfaces: 'all', ...host, createSocket, codec: text }
   const sender = await keep(new MulticastSender(options)).ready()
   const sent = sender.send('hello')
   host.remove('e0')
   await settled()
-  isHeld = false
   host.add('e0')
   await settled()
-  for (const fail of failing) fail()
+  fail()
   await sent
   await settled()
   const { failed, sent: count } = sender.stats

@@ -263,13 +263,15 @@ test('each option takes its whole range, and nothing beyond it', () => {
     assert.throws(() => host.add(name as string), { code: 'ERR_MULTICAST_OPTION' })
   }
   for (const [code, count] of [
-    ...([['NOPE'], [5], [undefined], ['EPERM', -1], ['EPERM', 0.5]] as const),
-    ...([
-      ['EPERM', '1'],
-      ['EPERM', Number.NaN],
-      ['EPERM', most + 1],
-    ] as const),
-  ]) {
+    ['NOPE'],
+    [5],
+    [undefined],
+    ['EPERM', -1],
+    ['EPERM', 0.5],
+    ['EPERM', '1'],
+    ['EPERM', Number.NaN],
+    ['EPERM', most + 1],
+  ] as const) {
     const call = () => host.failSends(code as string, count as number)
     assert.throws(call, { code: 'ERR_MULTICAST_OPTION' }, `${code} ${count}`)
   }
@@ -287,8 +289,6 @@ test('what a network or a host cannot be is refused, with what it can', () => {
     [() => new MockNetwork({ loss: 1.1 }), 'OPTION', /loss must be a number from 0 to 1.*1\.1/],
     [() => new MockNetwork({ seed: 0.5 }), 'OPTION', /seed must be an integer/],
     [() => new MockNetwork({ latency: -1 }), 'OPTION', /latency must be .*milliseconds.*-1/],
-    [() => new MockNetwork({ latency: 2 ** 31 }), 'OPTION', /latency/],
-    [() => new MockNetwork({ journalLimit: -1 }), 'OPTION', /journalLimit/],
     [() => new MockNetwork({ lose: 1 } as never), 'UNKNOWN_OPTION', /did you mean 'loss'/],
     [() => new MockNetwork({ platform: 'bsd' as never }), 'OPTION', /'linux', 'darwin' or 'win32'/],
     [() => new MockNetwork({ rule: 5 as never }), 'OPTION', /rule must be a function/],

@@ -1,8 +1,8 @@
 /**
  * Transcripts: what sockets were told to do, line by line, and what the kernel answered. transcripts.test.ts holds the
  * mock to them, and transcribed.test.ts the kernel itself. With TRANSCRIBE=1 the latter writes down what the kernel
- * answers now. In transcripts/*.txt each begins with `# ` and a sentence that names it, and has lines of these kinds,
- * to which no answer belongs where none is asked for:
+ * answers now. In transcripts/*.txt each begins with `# ` and a sentence that names it; lines that begin with `//` are
+ * comments. The others are of these kinds, some of which have no answer:
  *
  *     near a = udp4                           a socket of that name, which shares its port
  *     near b = udp4 alone                     one that shares it with nobody
@@ -10,6 +10,7 @@
  *     a bind 10.0.0.1 port : ok               the ports are those of the transcript: port, port+1, …
  *     a addMembership 239.1.2.3 - : ok        any call; - is undefined
  *     a send hello 239.1.2.3 port : ok
+ *     a say hello : ok                        sends to what it is connected to
  *     a address : 10.0.0.1 port
  *     a heard : "hello" (5) from …            what has come since it was last asked
  *     near udp4 any by 10.0.1.1 > 10.0.0.2 : 10.0.0.1
