@@ -226,8 +226,8 @@ function standardRoute(): string | undefined {
 
 /** Whether senders are dropped that the system has no route back to (strict rp_filter). */
 export function* reversePath({ subject, usable, table, facts }: Look): Iterable<Finding> {
-  const { isOfSystem, group, endpoint } = subject
-  if (!isOfSystem || facts.links === undefined || group.family === 'IPv6') return
+  const { group, endpoint } = subject
+  if (facts.links === undefined || group.family === 'IPv6') return
   if (endpoint?.noun === 'sender') return
   const names = usable.map(({ name }) => name).filter((name) => !isLoopback(table, name))
   const strict = names.filter((name) => isStrict(name) && name !== standardRoute())

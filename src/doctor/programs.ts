@@ -44,11 +44,11 @@ export type Bindable = boolean | undefined
 /** Who holds the port, and whether it can be shared, by a bind to the group that is undone at once. */
 export async function* port(look: Look): AsyncGenerator<Finding, Bindable> {
   const { subject, facts } = look
-  const { group, isOfSystem, isAsked, endpoint } = subject
+  const { group, isAsked, endpoint } = subject
   const { hearing, deaf } = holders(look)
   const list = [...hearing, ...deaf].map(named).join(', ')
   const at = `port ${subject.port}`
-  const refusal = isOfSystem && process.platform === 'linux' ? await refusedBind(look) : undefined
+  const refusal = process.platform === 'linux' ? await refusedBind(look) : undefined
   if (refusal === 'EADDRINUSE') {
     yield bad(
       'port',

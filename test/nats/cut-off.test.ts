@@ -9,6 +9,17 @@ import { type Host, until } from '../lab.js'
 import { keep } from '../loopback.js'
 import { type NatsServer, receiving, sending, serving, natsTest as test } from '../nats.js'
 
+/** A receiver of one carrier and a sender of the other, which it has heard. */
+async function hearing(one: NatsCarrier, other: NatsCarrier) {
+  const { receiver, heard } = receiving(one)
+  receiver.on('error', assert.fail)
+  await receiver.ready()
+  const sender = await sending(other).ready()
+  await sender.send('before')
+  await heard.until('before')
+  return { receiver, heard, sender }
+}
+
 /** Sends until it is heard: from when on that may be so, nothing tells. */
 async function heardAgain(
   sender: MulticastSender<string, string>,
@@ -73,12 +84,7 @@ for (const [config, told] of [
       const way = new Way()
       const slow = natsCarrier(await server.connect({ servers: await way.open() }))
       const here = await server.carrier()
-      const { receiver, heard } = receiving(slow)
-      receiver.on('error', assert.fail)
-      await receiver.ready()
-      const sender = await sending(here).ready()
-      await sender.send('before')
-      await heard.until('before')
+      const { heard, sender } = await hearing(slow, here)
       way.stall()
       let isCut = false
       const cut = server.logged(told).then(() => {
@@ -124,12 +130,7 @@ const servingTwo = (
 
 test('what may be heard no more is counted, join() tells, and it is heard once it is allowed again', async (_server, host) => {
   await servingTwo(host, async (server, one, other) => {
-    const { receiver, heard } = receiving(one)
-    receiver.on('error', assert.fail)
-    await receiver.ready()
-    const sender = await sending(other).ready()
-    await sender.send('before')
-    await heard.until('before')
+    const { receiver, heard, sender } = await hearing(one, other)
     await server.reload(
       users('{ publish: ">", subscribe: ["multicast.all.>", "multicast.host.>"] }'),
     )
@@ -158,11 +159,7 @@ test('what may be heard no more is counted, join() tells, and it is heard once i
 
 test('what may be sent no more is told by the next send, and counted', async (_server, host) => {
   await servingTwo(host, async (server, one, other) => {
-    const { receiver, heard } = receiving(other)
-    await receiver.ready()
-    const sender = await sending(one).ready()
-    await sender.send('before')
-    await heard.until('before')
+    const { heard, sender } = await hearing(other, one)
     await server.reload(users('{ publish: "multicast.host.>", subscribe: ">" }'))
     await sender.send('forbidden')
     await until('it is counted', () => one.stats.denied > 0)

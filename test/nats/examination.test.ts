@@ -1,6 +1,7 @@
 /** What the doctor says of a NATS server. */
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { type Check, type DiagnoseOptions, diagnose, type Finding } from '../../src/doctor/index.js'
 import { type Carrier, MulticastReceiver, MulticastSender, text } from '../../src/index.js'
 import { type NatsCarrier, natsCarrier } from '../../src/nats/index.js'
@@ -8,7 +9,7 @@ import { Inbox } from '../../src/testing/conformance/inbox.js'
 import { checks, doubted, findings, onlyBad, shown } from '../findings.js'
 import { until } from '../lab.js'
 import { closeAll, keep } from '../loopback.js'
-import { NatsServer, natsTest as test } from '../nats.js'
+import { type NatsServer, serving, natsTest as test } from '../nats.js'
 
 const where = { group: '239.255.29.71', port: 10_000 }
 
@@ -43,6 +44,14 @@ interface Scene {
   as(user: string): Promise<NatsCarrier>
 }
 
+/** A carrier whose connection the program ends. */
+async function left(server: NatsServer, end: (connection: NatsConnection) => unknown) {
+  const connection = await server.connect()
+  const carrier = natsCarrier(connection)
+  await end(connection)
+  return carrier
+}
+
 /** What is wrong, how that is made, and what is found. */
 const rows: {
   name: string
@@ -75,12 +84,7 @@ const rows: {
   },
   {
     name: 'the connection is closed',
-    make: async ({ server }) => {
-      const connection = await server.connect()
-      const carrier = natsCarrier(connection)
-      await connection.close()
-      return carrier
-    },
+    make: ({ server }) => left(server, (connection) => connection.close()),
     bad: [
       'connection',
       /^The connection to the NATS server is closed for good: the connection to NATS was/,
@@ -88,12 +92,7 @@ const rows: {
   },
   {
     name: 'the connection is about to be closed',
-    make: async ({ server }) => {
-      const connection = await server.connect()
-      const carrier = natsCarrier(connection)
-      void connection.drain()
-      return carrier
-    },
+    make: ({ server }) => left(server, (connection) => void connection.drain()),
     bad: ['connection', /^The (NATS server does not answer: |connection .* is closed)/],
   },
   {
@@ -168,32 +167,32 @@ async function noise(server: NatsServer): Promise<() => void> {
 }
 
 test('it names what is wrong with the server, among silence and among noise', async (server, host) => {
-  const strict = await NatsServer.start(host, 4224, config)
-  const as: Scene['as'] = async (user) => natsCarrier(await strict.connect({ user, pass: 'x' }))
-  for (const { name, make, more, bad, doubtful } of rows) {
-    for (const isNoisy of [false, true]) {
-      // Before, since whoever connects starts a server that was stopped.
-      const stops = isNoisy ? [await noise(strict), await noise(server)] : []
-      const carrier = await make({ server, as })
-      const found = await look(carrier, { ...more, ...(isNoisy ? { watch: 100 } : {}) })
-      for (const stop of stops) stop()
-      const what = `${name}, ${isNoisy ? 'noisy' : 'silent'}\n${shown(found)}`
-      try {
-        if (bad !== undefined) onlyBad(found, ...bad)
-        else if (doubtful !== undefined) doubted(found, ...doubtful)
-        else {
-          assert.deepEqual(checks(found, 'bad'), [])
-          if (!isNoisy) assert.deepEqual(checks(found, 'doubtful'), [])
+  await serving(host, config, async (strict) => {
+    const as: Scene['as'] = async (user) => natsCarrier(await strict.connect({ user, pass: 'x' }))
+    for (const { name, make, more, bad, doubtful } of rows) {
+      for (const isNoisy of [false, true]) {
+        // Before, since whoever connects starts a server that was stopped.
+        const stops = isNoisy ? [await noise(strict), await noise(server)] : []
+        const carrier = await make({ server, as })
+        const found = await look(carrier, { ...more, ...(isNoisy ? { watch: 100 } : {}) })
+        for (const stop of stops) stop()
+        const what = `${name}, ${isNoisy ? 'noisy' : 'silent'}\n${shown(found)}`
+        try {
+          if (bad !== undefined) onlyBad(found, ...bad)
+          else if (doubtful !== undefined) doubted(found, ...doubtful)
+          else {
+            assert.deepEqual(checks(found, 'bad'), [])
+            if (!isNoisy) assert.deepEqual(checks(found, 'doubtful'), [])
+          }
+        } catch (cause) {
+          throw new Error(what, { cause })
         }
-      } catch (cause) {
-        throw new Error(what, { cause })
+        await closeAll()
       }
-      await closeAll()
+      await server.release()
+      await strict.release()
     }
-    await server.release()
-    await strict.release()
-  }
-  await strict.stop()
+  })
 })
 
 test('a server that takes nothing is not waited for', async (server) => {
@@ -232,38 +231,38 @@ test('it tells who is heard, and how often the server was lost', async (server) 
 })
 
 test('what a program was too slow for, and what was refused, is told', async (_server, host) => {
-  const strict = await NatsServer.start(host, 4225, config)
-  const [here, there] = [natsCarrier(await strict.connect()), natsCarrier(await strict.connect())]
-  const sender = keep(new MulticastSender({ ...where, ...here }))
-  const receiver = keep(new MulticastReceiver({ ...where, ...there, recvBufferSize: 1 }))
-  await receiver.ready()
-  await assert.rejects(sender.send('x'.repeat(5000)), { code: 'ERR_MULTICAST_MESSAGE_SIZE' })
-  doubted(await findings(sender), 'connection', /^1 datagrams were refused/)
-  await Promise.all(Array.from({ length: 100 }, () => sender.send('x'.repeat(1000))))
-  await until('some are dropped', () => there.stats.overflowed > 0)
-  doubted(await findings(receiver), 'buffer', /^\d+ datagrams were dropped because their program/)
-  await closeAll()
-  await strict.release()
-  await strict.stop()
+  await serving(host, config, async (strict) => {
+    const [here, there] = [natsCarrier(await strict.connect()), natsCarrier(await strict.connect())]
+    const sender = keep(new MulticastSender({ ...where, ...here }))
+    const receiver = keep(new MulticastReceiver({ ...where, ...there, recvBufferSize: 1 }))
+    await receiver.ready()
+    await assert.rejects(sender.send('x'.repeat(5000)), { code: 'ERR_MULTICAST_MESSAGE_SIZE' })
+    doubted(await findings(sender), 'connection', /^1 datagrams were refused/)
+    await Promise.all(Array.from({ length: 100 }, () => sender.send('x'.repeat(1000))))
+    await until('some are dropped', () => there.stats.overflowed > 0)
+    doubted(await findings(receiver), 'buffer', /^\d+ datagrams were dropped because their program/)
+  })
 })
 
 test('what an endpoint has no need of it may be denied', async (_server, host) => {
-  const strict = await NatsServer.start(host, 4226, config)
-  const as = async (user: string) => natsCarrier(await strict.connect({ user, pass: 'x' }))
-  const sender = keep(new MulticastSender({ ...where, ...(await as('deaf')) }))
-  const receiver = keep(new MulticastReceiver({ ...where, ...(await as('mute')) }))
-  await Promise.all([sender.ready(), receiver.ready()])
-  doubted(await findings(sender), 'permission', /subscribe to multicast\.group\.239-255-29-71\.\*$/)
-  const ofReceiver = await findings(receiver)
-  doubted(ofReceiver, 'permission', /publish to multicast\.group\.239-255-29-71\.100-/)
-  assert.match(shown(ofReceiver), /good membership: The doctor has joined/)
-  const selective = { ...where, sources: ['10.0.0.9'], ...(await as('selective')) }
-  const found = await findings(await keep(new MulticastReceiver(selective)).ready())
-  doubted(found, 'self-test', /^Not made: the doctor could not join/)
-  assert.match(shown(found), /lets this program subscribe to .*group\.239-255-29-71\.10-0-0-9$/m)
-  await closeAll()
-  await strict.release()
-  await strict.stop()
+  await serving(host, config, async (strict) => {
+    const as = async (user: string) => natsCarrier(await strict.connect({ user, pass: 'x' }))
+    const sender = keep(new MulticastSender({ ...where, ...(await as('deaf')) }))
+    const receiver = keep(new MulticastReceiver({ ...where, ...(await as('mute')) }))
+    await Promise.all([sender.ready(), receiver.ready()])
+    doubted(
+      await findings(sender),
+      'permission',
+      /subscribe to multicast\.group\.239-255-29-71\.\*$/,
+    )
+    const ofReceiver = await findings(receiver)
+    doubted(ofReceiver, 'permission', /publish to multicast\.group\.239-255-29-71\.100-/)
+    assert.match(shown(ofReceiver), /good membership: The doctor has joined/)
+    const selective = { ...where, sources: ['10.0.0.9'], ...(await as('selective')) }
+    const found = await findings(await keep(new MulticastReceiver(selective)).ready())
+    doubted(found, 'self-test', /^Not made: the doctor could not join/)
+    assert.match(shown(found), /lets this program subscribe to .*group\.239-255-29-71\.10-0-0-9$/m)
+  })
 })
 
 test('a server that is lost while it watches is told', async (server) => {
@@ -285,17 +284,15 @@ test('a server that is lost while it watches is told', async (server) => {
 })
 
 test('what the doctor was refused costs the program nothing', async (_server, host) => {
-  const strict = await NatsServer.start(host, 4227, config)
-  const connection = await strict.connect({ user: 'mute', pass: 'x' })
-  const carrier = natsCarrier(connection)
-  const sender = keep(new MulticastSender({ ...where, ...carrier }))
-  onlyBad(await look(carrier), 'permission')
-  await strict.reload(config.replace('publish: { deny: "multicast.group.>" }', 'publish: ">"'))
-  await sender.send('now it may')
-  assert.deepEqual([carrier.stats.sent, carrier.stats.failed], [1, 0])
-  await closeAll()
-  await strict.release()
-  await strict.stop()
+  await serving(host, config, async (strict) => {
+    const connection = await strict.connect({ user: 'mute', pass: 'x' })
+    const carrier = natsCarrier(connection)
+    const sender = keep(new MulticastSender({ ...where, ...carrier }))
+    onlyBad(await look(carrier), 'permission')
+    await strict.reload(config.replace('publish: { deny: "multicast.group.>" }', 'publish: ">"'))
+    await sender.send('now it may')
+    assert.deepEqual([carrier.stats.sent, carrier.stats.failed], [1, 0])
+  })
 })
 
 test('two doctors by one server find each other', async (server) => {
