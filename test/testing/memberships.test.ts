@@ -9,6 +9,7 @@ import {
   type ReceiverOptions,
 } from '../../src/index.js'
 import { MockNetwork } from '../../src/testing/index.js'
+import { Looks } from '../looks.js'
 import { told } from '../told.js'
 import { keep } from './endpoints.js'
 import { traps } from './traps.js'
@@ -783,14 +784,8 @@ test('an address that moves leaves what nothing else asks for', async (t) => {
 
 test('an address that moves before anybody looks leaves what was joined by it', async (t) => {
   const { make, host, told, names } = setup(t)
-  const fired: (() => void)[] = []
-  t.mock.method(AbortSignal, 'timeout', () => {
-    const controller = new AbortController()
-    fired.push(() => controller.abort())
-    return controller.signal
-  })
-  const unwatched = { followInterfaces: true, watchInterfaces: undefined }
-  const receiver = await make({ interfaces: ['10.0.1.1'], ...unwatched }).ready()
+  const looks = new Looks(t, host)
+  const receiver = await make({ interfaces: ['10.0.1.1'], ...looks.options }).ready()
   const sources = ['10.0.9.8', '10.0.9.9']
   for (const source of sources) await receiver.join({ interface: '10.0.2.1', source })
   host.readdress('a', ['10.0.7.1/24'])
@@ -799,8 +794,7 @@ test('an address that moves before anybody looks leaves what was joined by it', 
   host.add('e', { segment: 'lan', addresses: ['10.0.2.1/24'] })
   await receiver.join({ interface: 'c' })
   told()
-  for (const fire of fired.splice(0)) fire()
-  await turn()
+  await looks.look()
   assert.deepEqual(names(receiver).sort(), ['c', 'd', ...sources.map((source) => `e ${source}`)])
   assert.deepEqual(
     told().filter((event) => event.startsWith('left')),
@@ -998,50 +992,30 @@ test('what is joined by hand is followed by the name that it was asked for by, f
 
 test('a look finds what was lost, joins it, and has the network told of what has returned', async (t) => {
   const { make, host, told, calls, refusals, names } = setup(t)
-  const fired: (() => void)[] = []
-  t.mock.method(AbortSignal, 'timeout', () => {
-    const controller = new AbortController()
-    fired.push(() => controller.abort())
-    return controller.signal
-  })
-  let listed = 0
-  let isUnknown = false
-  const networkInterfaces = () => {
-    listed += 1
-    // The first time it is looked whether there is a change.
-    if (isUnknown && listed > 1) throw new Error('no permission')
-    return host.networkInterfaces()
-  }
-  const look = async (): Promise<void> => {
-    listed = 0
-    calls.splice(0)
-    for (const fire of fired.splice(0)) fire()
-    await turn()
-  }
-  const unwatched = { followInterfaces: true, networkInterfaces, watchInterfaces: undefined }
+  const looks = new Looks(t, host, calls)
   const plug = { segment: 'lan', addresses: ['10.0.1.1/24', 'fd01::1/64', 'fe80::1/64'] }
-  const receiver = await make({ interfaces: ['a', 'b'], ...unwatched }).ready()
-  await look()
-  assert.deepEqual([calls, told(), listed], [[], [], 1])
+  const receiver = await make({ interfaces: ['a', 'b'], ...looks.options }).ready()
+  await looks.look()
+  assert.deepEqual([calls, told(), looks.listed], [[], [], 1])
   host.remove('a')
   host.add('a', plug)
-  await look()
+  await looks.look()
   assert.deepEqual(told(), ['lost a', 'joined a'])
-  await look()
+  await looks.look()
   host.down('a')
-  await look()
-  await look()
-  await look()
+  await looks.look()
+  await looks.look()
+  await looks.look()
   assert.deepEqual([told(), calls], [[], []])
   host.up('a')
-  await look()
+  await looks.look()
   assert.deepEqual(
     calls.filter((call) => call.startsWith('leave')),
     ['leave 10.0.1.1'],
   )
   assert.ok(calls.includes('join 10.0.1.1'))
-  await look()
-  await look()
+  await looks.look()
+  await looks.look()
   assert.deepEqual([names(receiver), calls], [['b', 'a'], []])
   // After sleep too; what cannot be joined again then is lost, until it can.
   const uptime = os.uptime()
@@ -1052,7 +1026,7 @@ test('a look finds what was lost, joins it, and has the network told of what has
       return own.at(-2)?.startsWith('leave') ? 'ENODEV' : undefined
     },
   })
-  await look()
+  await looks.look()
   assert.deepEqual(
     [names(receiver), told()],
     [
@@ -1060,60 +1034,60 @@ test('a look finds what was lost, joins it, and has the network told of what has
       ['lost b', 'joined b'],
     ],
   )
-  await look()
+  await looks.look()
   await receiver.leave({ interface: 'b' })
   calls.splice(0)
   await receiver.join({ interface: 'b' })
-  await look()
-  assert.deepEqual([told(), calls, listed], [['left b', 'joined b'], [], 1])
+  await looks.look()
+  assert.deepEqual([told(), calls, looks.listed], [['left b', 'joined b'], [], 1])
   // What is refused is tried again at each look, although nothing has changed.
   refusals['10.0.3.1'] = 'ENODEV'
-  const waiting = await make({ port: 1, interfaces: ['c'], ...unwatched }).ready()
-  await look()
-  await look()
+  const waiting = await make({ port: 1, interfaces: ['c'], ...looks.options }).ready()
+  await looks.look()
+  await looks.look()
   assert.deepEqual([names(waiting), calls], [[], ['join 10.0.3.1']])
   delete refusals['10.0.3.1']
-  await look()
+  await looks.look()
   assert.deepEqual([names(waiting), told()], [['c'], ['joined c']])
-  await look()
+  await looks.look()
   assert.equal(calls.length, 0)
   // What could not be listed is looked for until it can be.
   host.add('d')
   await waiting.join({ interface: 'd' })
   host.remove('d')
-  for (let times = 0; times < 3; times += 1) await look()
+  for (let times = 0; times < 3; times += 1) await looks.look()
   host.add('d')
-  isUnknown = true
-  await look()
-  await look()
-  await look()
+  looks.isUnknown = true
+  await looks.look()
+  await looks.look()
+  await looks.look()
   // Once by the look itself, and by either receiver, also by the one that has lost nothing.
-  assert.equal(listed, 3)
-  isUnknown = false
+  assert.equal(looks.listed, 3)
+  looks.isUnknown = false
   told()
-  await look()
+  await looks.look()
   assert.deepEqual([names(waiting), told()], [['c', 'd'], ['joined d']])
   // Of all interfaces what could not be joined by hand is tried, but for want of room, which no look finds.
   refusals['10.0.3.1'] = 'ENODEV'
   refusals['127.0.0.1'] = 'ENOBUFS'
   await receiver.join({ interface: 'all' })
   for (let times = 0; times < 3; times += 1) {
-    await look()
+    await looks.look()
     assert.ok(calls.includes('join 10.0.3.1'))
   }
   delete refusals['10.0.3.1']
-  await look()
+  await looks.look()
   assert.ok(names(receiver).includes('c'))
-  await look()
-  assert.deepEqual([calls, listed], [[], 1])
+  await looks.look()
+  assert.deepEqual([calls, looks.listed], [[], 1])
   // Where the route leads the table does not tell.
   await receiver.leave()
   await waiting.leave()
-  await look()
-  assert.equal(listed, 1)
-  await make({ port: 2, interfaces: 'default', ...unwatched }).ready()
-  await look()
-  assert.ok(listed > 1)
+  await looks.look()
+  assert.equal(looks.listed, 1)
+  await make({ port: 2, interfaces: 'default', ...looks.options }).ready()
+  await looks.look()
+  assert.ok(looks.listed > 1)
 })
 
 test('where its address cannot be bound yet it is waited for, if anybody has asked for it', async (t) => {
