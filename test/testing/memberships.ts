@@ -2,7 +2,7 @@
 import type { TestContext } from 'node:test'
 import { MulticastReceiver, MulticastSender, type ReceiverOptions } from '../../src/index.js'
 import { MockNetwork } from '../../src/testing/index.js'
-import { told } from '../told.js'
+import { timesTold } from '../told.js'
 import { keep } from './endpoints.js'
 import { traps } from './traps.js'
 
@@ -30,7 +30,7 @@ export function setup(t: TestContext, interfaces = ['a', 'b', 'c']) {
     addMembership: 'join ',
     addSourceSpecificMembership: 'join ',
   })
-  const lines = told(t)
+  const has = timesTold(t)
   const events: string[] = []
   const make = (options: Partial<ReceiverOptions> = {}) => {
     const own = { group, port, bindAddress: 'group', ...host, createSocket, ...options }
@@ -40,9 +40,6 @@ export function setup(t: TestContext, interfaces = ['a', 'b', 'c']) {
     )
     return receiver
   }
-  const has = (text: string | RegExp) =>
-    lines.filter((line) => (typeof text === 'string' ? line.includes(text) : text.test(line)))
-      .length
   const names = (receiver: MulticastReceiver) =>
     receiver.memberships.map(({ interface: name, source }) => (source ? `${name} ${source}` : name))
   /** How often it hears what this host sends through an interface. */

@@ -12,7 +12,7 @@ import {
 } from '../../src/index.js'
 import { type MockHost, MockNetwork } from '../../src/testing/index.js'
 import { Looks } from '../looks.js'
-import { told } from '../told.js'
+import { timesTold } from '../told.js'
 import { keep } from './endpoints.js'
 import { traps } from './traps.js'
 
@@ -40,10 +40,7 @@ function setup(t: TestContext, count = 2) {
     ),
   })
   const { createSocket, refusals, calls, open } = traps(host, { setMulticastInterface: '' })
-  const lines = told(t)
-  const has = (text: string | RegExp) =>
-    lines.filter((line) => (typeof text === 'string' ? line.includes(text) : text.test(line)))
-      .length
+  const has = timesTold(t)
   const own = { group, port, ...host, createSocket }
   const sender = (options: Partial<SenderOptions> = {}) =>
     keep(new MulticastSender({ ...own, ...options }))
