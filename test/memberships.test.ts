@@ -6,7 +6,7 @@ import { networkInterfaces } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type CreateSocket, MulticastReceiver, MulticastSender, text } from '../src/index.js'
 import { Inbox } from '../src/testing/conformance/inbox.js'
-import { type Host, type Lab, scenario } from './lab.js'
+import { type Host, type Lab, scenario, until } from './lab.js'
 import { openSockets, told } from './told.js'
 
 const port = 10000
@@ -122,7 +122,7 @@ scenario('a join that failed leaves no socket behind, nor what it had joined', [
     refusals.push({ on: refused, code: 'EPERM' })
     await assert.rejects(receiver.join(other), { code: 'ERR_MULTICAST_JOIN', message: /EPERM/ })
     assert.deepEqual(receiver.memberships, [{ interface: 'e0' }])
-    while (openSockets() > before) await new Promise(setImmediate)
+    await until('no more sockets are open than before', () => openSockets() <= before)
     assert.equal(openSockets(), before)
     refusals.splice(0)
     await receiver.join()
@@ -143,7 +143,7 @@ scenario("of 'all' what is refused is told, and leaves no socket behind", [], as
   })
   await receiver.ready()
   assert.deepEqual(receiver.memberships, [{ interface: 'lo' }])
-  while (openSockets() > before + 1) await new Promise(setImmediate)
+  await until('one more socket is open than before', () => openSockets() <= before + 1)
   const why = lines.filter((line) => /not joined.*: .*ff02::1:3 on e0: .*EPERM/.test(line))
   assert.equal(why.length, 1)
 })
@@ -180,12 +180,12 @@ scenario('leaving the last membership of a zone closes its socket', [], async (l
   await receiver.join()
   assert.deepEqual(events, ['left e0', 'joined e0'])
   await receiver.leave({ interface: 'e0' })
-  while (openSockets() > before + 1) await new Promise(setImmediate)
+  await until('one more socket is open than before', () => openSockets() <= before + 1)
   await receiver.leave({ interface: 'e1' })
   // The last one tells the address.
   assert.equal(receiver.address().port, port)
   await receiver.join({ interface: 'e0' })
-  while (openSockets() > before + 1) await new Promise(setImmediate)
+  await until('one more socket is open than before', () => openSockets() <= before + 1)
   const inbox = new Inbox(receiver)
   await speak('e0', 'hello', linkLocal)
   assert.equal((await inbox.next()).text, 'hello')
@@ -207,7 +207,7 @@ scenario('a join that closing overtakes rejects, whatever it joins', [], async (
       else await assert.rejects(late, { code: 'ERR_MULTICAST_CLOSED' })
       await closed
       assert.deepEqual(receiver.memberships, [])
-      while (openSockets() > before) await new Promise(setImmediate)
+      await until('no more sockets are open than before', () => openSockets() <= before)
     }
   }
 })
@@ -246,7 +246,7 @@ for (const { options, messages } of [
       else assert.equal(replaced(lines), 0)
       assert.ok(!lines.some((line) => line.includes('not renewed')))
       // What was replaced is read for a moment more.
-      while (openSockets() > before) await new Promise(setImmediate)
+      await until('no more sockets are open than before', () => openSockets() <= before)
       assert.equal(openSockets(), before)
     },
   )
@@ -377,7 +377,7 @@ scenario(
   'an interface made anew with the index of the old one is joined again',
   [],
   async (lab) => {
-    const make = (): void => {
+    const make = async (): Promise<void> => {
       lab.here.ip(
         'link add dev e7 index 4711 type veth peer name p7',
         'link set dev e7 addrgenmode none',
@@ -387,11 +387,10 @@ scenario(
         'link set dev e7 up',
         'link set dev p7 up',
       )
-      // The kernel gives no event for it.
-      while (!lab.here.up('e7'));
+      await until('e7 up', () => lab.here.up('e7'))
     }
     for (const group of ['239.1.2.3', 'ff05::1:3', linkLocal]) {
-      make()
+      await make()
       await using receiver = await new MulticastReceiver({
         group,
         port,
@@ -400,7 +399,7 @@ scenario(
       const inbox = new Inbox(receiver)
       for (const message of ['one', 'two', 'three']) {
         lab.here.ip('link del dev e7')
-        make()
+        await make()
         await receiver.join()
         await speak('e7', message, group)
         assert.equal((await inbox.next()).text, message)
@@ -441,7 +440,7 @@ scenario(
     assert.equal(replaced(lines), 1)
     assert.deepEqual(receiver.memberships, [{ interface: 'e1' }])
     assert.ok(lab.here.groups('e1').includes(group))
-    while (isJoined()) await new Promise(setImmediate)
+    await until('e0 is left', () => !isJoined())
   },
 )
 
@@ -477,7 +476,7 @@ scenario('an interface that is down or has another name is still joined', [], as
     const before = replaced(lines)
     lab.here.ip('link set dev e1 down')
     await receiver.leave({ interface: 'e1' })
-    while (lab.here.groups('e1').includes(group)) await new Promise(setImmediate)
+    await until('e1 is left', () => !lab.here.groups('e1').includes(group))
     lab.here.ip('link set dev e1 up')
     assert.equal(replaced(lines) - before, group.includes(':') ? 0 : 1)
     lab.here.ip('addr replace fd01::1/64 dev e1 nodad')
@@ -527,7 +526,7 @@ scenario(
     await Promise.allSettled(sends)
     const changes = (): number =>
       lines.filter((line) => /network has changed: .*ENXIO/.test(line)).length
-    while (changes() < 3) await new Promise(setImmediate)
+    await until('each change is told', () => changes() >= 3)
     assert.deepEqual(errors, [])
     assert.equal(inbox.size, 0)
 

@@ -97,7 +97,7 @@ const together = [
   ['codec', 'half', 'hostile-bytes', 'hostile-values', 'inet', 'inet-python', 'python'].map(
     (name) => `struct/${name}`,
   ),
-  ['memberships', 'outgoing'].map((name) => `testing/${name}`),
+  ['following-memberships', 'memberships', 'outgoing'].map((name) => `testing/${name}`),
   ['drops', 'igmp', 'ipv6', 'isolation', 'joining', 'routed', 'sockopt', 'strangers'],
   ['multicast-peer', 'outgoing', 'replies'],
 ].map((row) => row.map((name) => `test/${name}.test`))

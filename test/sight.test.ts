@@ -8,6 +8,7 @@ import createDebug from 'debug'
 import { interfaceLister } from '../src/interfaces.js'
 import { type Sight, watch } from '../src/watch.js'
 import { v4, v6 } from './addresses.js'
+import { withheld } from './looks.js'
 
 type List = NodeJS.Dict<NetworkInterfaceInfo[]>
 
@@ -23,20 +24,9 @@ const nothing: Sight = {
   returned: [],
 }
 
-/** The clock that looks are armed by, which goes on when it is told to. */
-function clock(t: TestContext): { waiting: { milliseconds: number; fire: () => void }[] } {
-  const waiting: { milliseconds: number; fire: () => void }[] = []
-  t.mock.method(AbortSignal, 'timeout', (milliseconds: number) => {
-    const controller = new AbortController()
-    waiting.push({ milliseconds, fire: () => controller.abort() })
-    return controller.signal
-  })
-  return { waiting }
-}
-
 /** An endpoint that follows a table, what it sees, and the next look. */
 function looking(t: TestContext, list: () => List) {
-  const { waiting } = clock(t)
+  const waiting = withheld(t)
   const seen: Sight[] = []
   const watched = { networkInterfaces: interfaceLister(list, 'x'), watchInterfaces: undefined }
   const follow = (seen: Sight[]) =>
@@ -253,7 +243,7 @@ test("over node:dgram the host's memberships are looked at too", {
 
 /** A carrier that watches, what it lets know, and the table. */
 function told(t: TestContext) {
-  const { waiting } = clock(t)
+  const waiting = withheld(t)
   const state = { table: { eth0: [v4('10.0.0.1')] } as List, seen: [] as Sight[], finished: 0 }
   let onChange: (lost: unknown) => void = () => assert.fail()
   const networkInterfaces = interfaceLister(() => {
@@ -349,7 +339,7 @@ test('what is left to do is not done any more after the end', (t) => {
 })
 
 test('a carrier that tells while its table is read is not heard', async (t) => {
-  const { waiting } = clock(t)
+  const waiting = withheld(t)
   const seen: Sight[] = []
   let change: (lost: readonly string[]) => void = () => {}
   const list = () => {

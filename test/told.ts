@@ -20,6 +20,14 @@ export function told(t: TestContext): readonly string[] {
   return lines
 }
 
+/** Says how many of the lines that DEBUG tells from now on hold a text, or match. */
+export function timesTold(t: TestContext): (text: string | RegExp) => number {
+  const lines = told(t)
+  const holds = (line: string, text: string | RegExp): boolean =>
+    typeof text === 'string' ? line.includes(text) : text.test(line)
+  return (text) => lines.filter((line) => holds(line, text)).length
+}
+
 /** How many sockets this process has open. */
 export function openSockets(): number {
   return readdirSync('/proc/self/fd').filter((fd) => {

@@ -9,7 +9,7 @@ import { parseInterfaces } from '../wanted.js'
 /** What was typed is not how a command is used: exit status 2. */
 export class UsageError extends Error {}
 
-/** Makes something of what was typed. What the library refuses of it at once was typed wrongly. */
+/** Makes something of what was typed. What the library refuses of it at once was typed wrongly: a UsageError. */
 export function asTyped<Made>(make: () => Made): Made {
   try {
     return make()
@@ -83,7 +83,7 @@ export function integerOf(
 
 /**
  * What `--interface` asks for. It is checked here too, because a sender or a receiver would complain of its
- * option `interfaces`.
+ * option `interfaces`. Throws what the library refuses of it, for {@link asTyped}.
  */
 export function interfacesOf<Given extends string | readonly string[]>(
   given: Given | undefined,
@@ -91,9 +91,7 @@ export function interfacesOf<Given extends string | readonly string[]>(
   isWaitedFor = false,
 ): Given | 'all' {
   if (given === undefined) return 'all'
-  asTyped(() => {
-    const lookup = { group: parseGroup(group), networkInterfaces }
-    parseInterfaces(given, '--interface', lookup, isWaitedFor)
-  })
+  const lookup = { group: parseGroup(group), networkInterfaces }
+  parseInterfaces(given, '--interface', lookup, isWaitedFor)
   return given
 }

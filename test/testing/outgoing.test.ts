@@ -11,7 +11,8 @@ import {
   type SenderOptions,
 } from '../../src/index.js'
 import { type MockHost, MockNetwork } from '../../src/testing/index.js'
-import { told } from '../told.js'
+import { Looks } from '../looks.js'
+import { timesTold } from '../told.js'
 import { keep } from './endpoints.js'
 import { traps } from './traps.js'
 
@@ -39,10 +40,7 @@ function setup(t: TestContext, count = 2) {
     ),
   })
   const { createSocket, refusals, calls, open } = traps(host, { setMulticastInterface: '' })
-  const lines = told(t)
-  const has = (text: string | RegExp) =>
-    lines.filter((line) => (typeof text === 'string' ? line.includes(text) : text.test(line)))
-      .length
+  const has = timesTold(t)
   const own = { group, port, ...host, createSocket }
   const sender = (options: Partial<SenderOptions> = {}) =>
     keep(new MulticastSender({ ...own, ...options }))
@@ -57,7 +55,7 @@ function setup(t: TestContext, count = 2) {
       .slice(before)
       .map((entry) => `${entry.interface} ${addressOf(entry.from)}`)
   }
-  return { network, host, refusals, calls, has, lines, sender, peer, went, open }
+  return { network, host, refusals, calls, has, sender, peer, went, open }
 }
 
 test('a datagram leaves by each interface that is named, in that order', async (t) => {
@@ -384,55 +382,37 @@ test("why one of 'all' cannot be opened is told once, and anew of what is anothe
 
 test('a look tries again what was refused, asks for the route, and else finds nothing to do', async (t) => {
   const { sender, host, calls, refusals, has } = setup(t)
-  const fired: (() => void)[] = []
-  t.mock.method(AbortSignal, 'timeout', () => {
-    const controller = new AbortController()
-    fired.push(() => controller.abort())
-    return controller.signal
-  })
-  let listed = 0
-  let isUnknown = false
-  const networkInterfaces = () => {
-    listed += 1
-    // The first time it is looked whether there is a change.
-    if (isUnknown && listed > 1) throw new Error('no permission')
-    return host.networkInterfaces()
-  }
-  const look = async (): Promise<number> => {
-    listed = 0
-    calls.splice(0)
-    for (const fire of fired.splice(0)) fire()
-    await turns()
-    return listed
-  }
-  const unwatched = { networkInterfaces, watchInterfaces: undefined, followInterfaces: true }
-  const named = await sender({ interfaces: ['e1', 'e2', 'e3'], ...unwatched }).ready()
-  assert.equal(await look(), 1)
+  const looks = new Looks(t, host, calls)
+  const named = await sender({ interfaces: ['e1', 'e2', 'e3'], ...looks.options }).ready()
+  await looks.look()
+  assert.equal(looks.listed, 1)
   // Each is set again to what has the name now, in this look and in the next.
   host.add('e3', plug(3))
   refusals['10.0.3.1'] = 'EPERM'
   const kept = ['10.0.1.1', '10.0.2.1']
   for (let times = 0; times < 4; times += 1) {
-    await look()
+    await looks.look()
     assert.deepEqual(calls, [...kept, '10.0.3.1'])
   }
   delete refusals['10.0.3.1']
-  await look()
+  await looks.look()
   assert.deepEqual(named.interfaces, ['e1', 'e2', 'e3'])
   assert.equal(has('any more'), 0)
-  assert.deepEqual([await look(), calls], [1, []])
+  await looks.look()
+  assert.deepEqual([looks.listed, calls], [1, []])
   // What could not be listed is looked for until it can be.
   host.remove('e3')
-  await sender({ interfaces: 'default', replies: false, ...unwatched }).ready()
-  isUnknown = true
-  await look()
-  await look()
-  isUnknown = false
-  await look()
+  await sender({ interfaces: 'default', replies: false, ...looks.options }).ready()
+  looks.isUnknown = true
+  await looks.look()
+  await looks.look()
+  looks.isUnknown = false
+  await looks.look()
   assert.deepEqual(named.interfaces, ['e1', 'e2'])
   await named.close()
   // Where the route leads the table does not tell.
-  assert.ok((await look()) > 1)
+  await looks.look()
+  assert.ok(looks.listed > 1)
 })
 
 test('a send while its way is mended waits for that', async (t) => {

@@ -6,6 +6,7 @@ import { inspect } from 'node:util'
 import { type CreateSocket, MulticastPeer, MulticastReceiver, text } from '../../src/index.js'
 import { Inbox } from '../../src/testing/conformance/inbox.js'
 import { type MockHost, MockNetwork } from '../../src/testing/index.js'
+import { Looks } from '../looks.js'
 import { told } from '../told.js'
 
 const port = 10000
@@ -254,40 +255,25 @@ test('what a peer could not open to send through is tried again, although nothin
     }
     return socket
   }
-  const fired: (() => void)[] = []
-  t.mock.method(AbortSignal, 'timeout', () => {
-    const controller = new AbortController()
-    fired.push(() => controller.abort())
-    return controller.signal
-  })
-  let lists = 0
-  const networkInterfaces = () => {
-    lists += 1
-    return host.networkInterfaces()
-  }
-  const options = { group: '239.1.2.3', port, interfaces: 'eth0', followInterfaces: true }
-  await using receiver = new MulticastReceiver({ ...options, createSocket, networkInterfaces })
-  await using peer = new MulticastPeer({ ...options, createSocket, networkInterfaces })
+  const looks = new Looks(t, host)
+  const options = { group: '239.1.2.3', port, interfaces: 'eth0', createSocket, ...looks.options }
+  await using receiver = new MulticastReceiver(options)
+  await using peer = new MulticastPeer(options)
   await Promise.all([peer.ready(), receiver.ready()])
   assert.deepEqual([peer.interfaces, peer.memberships], [[], [{ interface: 'eth0' }]])
   assert.match(inspect(peer), /interfaces: \[\],/)
-  const look = async (): Promise<void> => {
-    for (const fire of fired.splice(0)) fire()
-    await new Promise(setImmediate)
-  }
-  await look()
-  await look()
+  await looks.look()
+  await looks.look()
   refuses = false
-  await look()
+  await looks.look()
   assert.deepEqual(peer.interfaces, ['eth0'])
   assert.match(inspect(peer), /interfaces: \[ 'eth0' \],/)
   assert.match(inspect(receiver), /interfaces: \[ 'eth0' \],/)
   host.readdress('eth0', ['10.0.77.1/16'])
-  for (let looks = 0; looks < 3; looks += 1) await look()
+  for (let times = 0; times < 3; times += 1) await looks.look()
   // Where nothing is new there is nothing to do but to look.
-  lists = 0
-  await look()
-  assert.equal(lists, 1)
+  await looks.look()
+  assert.equal(looks.listed, 1)
   assert.deepEqual(
     lines.filter((line) => line.includes('not followed')),
     [],
