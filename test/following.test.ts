@@ -512,6 +512,34 @@ moving(
   },
 )
 
+moving(
+  'receivers follow by a list of interfaces of their own, and by joining again',
+  async (network) => {
+    network.plug(0)
+    const own = { createSocket, networkInterfaces: () => networkInterfaces() }
+    const following = (kind: 'address' | 'named', interfaces: string, group: typeof ipv4) => ({
+      kind,
+      group,
+      options: { interfaces, followInterfaces: true, ...own },
+    })
+    const ears = await new Ears(network, [
+      following('address', '10.0.0.1', ipv4),
+      following('named', 'e0', ipv6),
+      following('named', 'e0', local),
+    ]).ready()
+    // Between two looks.
+    network.replug(0)
+    await ears.tell(remade)
+    await ears.hear(heardOnFirst)
+    // Over IPv6 a zone that is away cannot be asked for.
+    network.unplug(0)
+    await ears.tell({ address: ['lost e0'] })
+    network.plug(0)
+    await ears.tell({ address: ['joined e0'], named: ['lost e0', 'joined e0'] })
+    await ears.hear(heardOnFirst)
+  },
+)
+
 moving('receivers follow as an interface goes to another host and comes back', async (network) => {
   network.plug(0)
   const ears = await new Ears(network).ready()

@@ -436,8 +436,12 @@ scenario(
     await receiver.join()
     await receiver.join({ interface: 'e1' })
     lab.here.ip('addr del 10.0.0.3/24 dev e0')
+    const events: string[] = []
+    receiver.on('membership', (change, { interface: on }) => events.push(`${change} ${on}`))
     await receiver.leave({ interface: 'e0' })
     assert.equal(replaced(lines), 1)
+    // What the new socket has joined is not taken for lost.
+    assert.deepEqual(events, ['left e0'])
     assert.deepEqual(receiver.memberships, [{ interface: 'e1' }])
     assert.ok(lab.here.groups('e1').includes(group))
     await until('e0 is left', () => !isJoined())

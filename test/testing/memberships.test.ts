@@ -287,6 +287,9 @@ test("what is joined by the system's route is joined again as it is, and beside 
     assert.ok(!calls.some((call) => call.startsWith('leave')))
     await assert.rejects(receiver.join({ interface: 'b' }), { code: 'ERR_MULTICAST_JOIN' })
     assert.deepEqual([names(receiver), told()], [['default'], []])
+    await receiver.leave({ interface: 'default' })
+    assert.equal(calls.at(-1), followInterfaces ? 'leave 10.0.1.1' : 'leave undefined')
+    assert.deepEqual(told(), ['left default'])
     await receiver.close()
     const named = await make({ interfaces: ['b', 'c'], followInterfaces }).ready()
     await assert.rejects(named.join({ interface: 'default' }), { code: 'ERR_MULTICAST_JOIN' })
@@ -395,10 +398,12 @@ for (const of of [group, 'ff05::1:3']) {
 }
 
 test('a socket without room is replaced by one that is bound alike, and has joined the same', async (t) => {
-  const { make, host, names, has, hears } = setup(t)
+  const { make, host, names, has, hears, refusals, told, open } = setup(t, ['a', 'b', 'c', 'd'])
   const interfaces = ['a', 'b', 'c']
-  const options = { interfaces, followInterfaces: false, bindAddress: 'any' }
+  const options = { interfaces: [...interfaces, 'd'], followInterfaces: false, bindAddress: 'any' }
   const receiver = await make(options).ready()
+  // What the new one is refused is lost with the old one.
+  refusals['10.0.4.1'] = 'EPERM'
   // One has another address by then, and one is down.
   host.readdress('b', ['10.0.2.7/24'])
   host.down('c')
@@ -413,8 +418,10 @@ test('a socket without room is replaced by one that is bound alike, and has join
   assert.ok(times > 15 && times < 30, `${times}`)
   assert.equal(receiver.address().address, '0.0.0.0')
   assert.deepEqual(names(receiver).sort(), interfaces)
+  assert.equal(told().filter((event) => event === 'lost d').length, 1)
   host.up('c')
   for (const on of interfaces) assert.equal(await hears(receiver, on), 1, on)
+  await onlyOne(open)
 })
 
 test('a reply leaves by the zone that the message came in, whether its address tells that or not', async (t) => {
@@ -565,4 +572,15 @@ test('by an address that another has, or was joined by, it is not left in the pl
   told()
   await receiver.leave({ interface: 'a' })
   assert.deepEqual([names(receiver), told()], [['b'], ['left a']])
+})
+
+test('what was joined by an address that interfaces share is left by it, if nothing else was', async (t) => {
+  const { make, names, host, calls } = setup(t)
+  for (const name of ['a', 'b']) host.readdress(name, ['10.0.5.1/24'])
+  const interfaces = ['10.0.5.1', 'c']
+  const receiver = await make({ interfaces, followInterfaces: false }).ready()
+  assert.deepEqual(names(receiver), ['a', 'c'])
+  await receiver.leave({ interface: '10.0.5.1' })
+  assert.deepEqual(names(receiver), ['c'])
+  assert.ok(calls.includes('leave 10.0.5.1'))
 })
