@@ -15,10 +15,11 @@ import * as cases from '../src/testing/conformance/index.js'
 import * as testing from '../src/testing/index.js'
 import * as unicast from '../src/unicast/index.js'
 import { type Block, blocks, documents, type Example, examples, files } from './blocks.js'
-import { lacking, scenario, until } from './lab.js'
+import { lacking, scenario } from './lab.js'
 import { Output } from './output.js'
 import { compiled, folder, run, runEach, write } from './project.js'
 import { build, root } from './tree.js'
+import { until } from './until.js'
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 

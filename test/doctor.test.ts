@@ -16,9 +16,10 @@ import {
 } from '../src/index.js'
 import { MockNetwork } from '../src/testing/index.js'
 import { checks, doubted, findings, onlyBad, shown } from './findings.js'
-import { type Host, type Lab, scenario, until } from './lab.js'
+import { type Host, type Lab, scenario } from './lab.js'
 import { openSockets } from './told.js'
 import { Traffic } from './traffic.js'
+import { until } from './until.js'
 
 const [group, port] = ['239.255.29.71', 10010]
 const where = { group, port }

@@ -7,10 +7,9 @@ import { Inbox } from '../src/testing/conformance/inbox.js'
 import type { PeerReceiver, PeerSender } from '../src/testing/conformance/peer.js'
 import { type Host, type Lab, scenario } from './lab.js'
 import { openSockets } from './told.js'
+import { BOUND, until } from './until.js'
 
 const port = 10000
-/** Milliseconds that anything may take. */
-const BOUND = 20_000
 
 const families = [
   { family: 'IPv4', group: '239.1.2.3', far: '239.1.2.3', seen: (own: number) => `10.0.0.${own}` },
@@ -40,13 +39,6 @@ function readdress(lab: Lab, before: number, after: number): void {
     `addr add fd00::${after}/64 dev e0 nodad`,
     `addr add fe80::${after}/64 dev e0 nodad`,
   )
-}
-
-/** Asks again until the answer is yes: for what a look at the interfaces does, without an event. */
-async function until(what: string, answer: () => boolean): Promise<void> {
-  for (const end = Date.now() + BOUND; !answer(); await delay(20)) {
-    assert.ok(Date.now() < end, `not within ${BOUND} ms: ${what}`)
-  }
 }
 
 /** Also where the test fails, so that no port is taken for the next. */

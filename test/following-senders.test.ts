@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type MulticastError, MulticastSender, type SenderOptions } from '../src/index.js'
-import { addresses, BOUND, type Heard, type Moving, moving, port } from './moving.js'
+import { addresses, type Heard, type Moving, moving, port } from './moving.js'
+import { BOUND } from './until.js'
 
 /** What a sender asks for: the kinds that the same becomes of. */
 type Kind = 'all' | 'named' | 'both' | 'address'

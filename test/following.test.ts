@@ -8,7 +8,6 @@ import { type CreateSocket, type MulticastError, MulticastReceiver } from '../sr
 import {
   addresses,
   asked,
-  BOUND,
   type Ear,
   Ears,
   type Expected,
@@ -19,6 +18,7 @@ import {
   port,
 } from './moving.js'
 import { openSockets } from './told.js'
+import { BOUND } from './until.js'
 
 /** What each kind of receiver hears, and tells, where it is about the first cable alone. */
 const heardOnFirst: Expected<number> = { all: [0], default: [0], named: [0], address: [0] }

@@ -5,6 +5,7 @@ import { MulticastReceiver, MulticastSender } from '../src/index.js'
 import { Inbox } from '../src/testing/conformance/inbox.js'
 import type { Peer } from '../src/testing/conformance/peer.js'
 import { type Host, type Lab, scenario } from './lab.js'
+import { until } from './until.js'
 
 const port = 10000
 const group = '239.1.2.3'
@@ -295,7 +296,7 @@ scenario('after the last leave nothing is emitted, and what comes is counted', [
   await sender.send('while left')
   assert.equal((await heardNextDoor.next()).text, 'while left')
   // No event tells of what is dropped, and read after join() it would not be.
-  while (receiver.stats.dropped === 0) await new Promise((resolve) => setImmediate(resolve))
+  await until('it is dropped', () => receiver.stats.dropped > 0)
   await receiver.join()
   await sender.send('joined again')
 

@@ -12,16 +12,13 @@ import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { after, type TestContext } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Peer } from '../src/testing/conformance/peer.js'
 import type { UnicastOptions } from '../src/unicast/index.js'
 import { Machine } from './machine.js'
 import { unavailable } from './namespace.js'
 import { peerOptions, peerProgram, startedPeer } from './peer.js'
 import { isCI, root } from './tree.js'
-
-/** Milliseconds that anything may take. */
-const BOUND = 10_000
+import { until } from './until.js'
 
 if (unavailable === undefined) {
   // Names of namespaces and smcroute's files live in /run: these are the lab's own.
@@ -41,13 +38,6 @@ function run(command: string, ...args: string[]): string {
 function lacks(need: string): boolean {
   if (need.startsWith('/')) return !existsSync(need)
   return spawnSync('sh', ['-c', `command -v ${need}`]).status !== 0
-}
-
-/** Asks again until the answer is yes: for what the kernel or a daemon gives no event for. */
-export async function until(what: string, answer: () => boolean): Promise<void> {
-  for (const end = Date.now() + BOUND; !answer(); await delay(5)) {
-    assert.ok(Date.now() < end, `not within ${BOUND} ms: ${what}`)
-  }
 }
 
 /** A program in a host, whose standard output is lines of JSON. */

@@ -7,6 +7,7 @@ import debug from 'debug'
 import { MulticastError, MulticastReceiver } from '../src/index.js'
 import { type Handlers, Lifecycle } from '../src/lifecycle.js'
 import { group, keep, kinds, makeReceiver, makeSender, record, spied } from './loopback.js'
+import { until } from './until.js'
 
 for (const [kind, make] of Object.entries(kinds)) {
   test(`a ${kind} opens by itself, after its listeners could be attached`, async () => {
@@ -397,7 +398,7 @@ test('an abort rejects a request that waits for replies, and ends a loop', async
   const sender = await makeSender(9, { signal: controller.signal }).ready()
   const reply = sender.request('x', { limit: 1 }).next()
   const loop = sender[Symbol.asyncIterator]().next()
-  while (sender.stats.sent === 0) await new Promise(setImmediate)
+  await until('it has sent', () => sender.stats.sent > 0)
   const reason = new Error('enough')
   controller.abort(reason)
   await assert.rejects(reply, reason)

@@ -6,8 +6,9 @@ import { networkInterfaces } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type CreateSocket, MulticastReceiver, MulticastSender, text } from '../src/index.js'
 import { Inbox } from '../src/testing/conformance/inbox.js'
-import { type Host, type Lab, scenario, until } from './lab.js'
+import { type Host, type Lab, scenario } from './lab.js'
 import { openSockets, told } from './told.js'
+import { until } from './until.js'
 
 const port = 10000
 const group = '239.1.2.3'
@@ -306,12 +307,12 @@ for (const { options } of [
       const pump = other.spawn([process.execPath, '-e', pumping(options.group, 'far1')], {
         stdio: ['ignore', 2, 2, 'ipc'],
       })
-      while (heard.length === 0) await new Promise(setImmediate)
+      await until('it is heard', () => heard.length > 0)
       for (let times = 0; times < 42 && replaced(lines) < 2; times += 1) {
         lab.here.unplug('e0')
         await plug(lab, host)
         const { length } = heard
-        while (heard.length < length + 2) await new Promise(setImmediate)
+        await until('it is heard again', () => heard.length >= length + 2)
         // What comes meanwhile waits in the socket that is replaced, and then in the new one.
         block(30)
         await receiver.join()
@@ -321,7 +322,7 @@ for (const { options } of [
       const ended = once(pump, 'message')
       pump.send('end')
       const [sent] = await ended
-      while (!heard.includes('end')) await new Promise(setImmediate)
+      await until('the end is heard', () => heard.includes('end'))
       const first = Number(heard[0])
       const all = Array.from({ length: sent - first }, (_, at) => at + first)
       const numbers = heard.filter((message) => message !== 'end').map(Number)

@@ -13,11 +13,9 @@ import { MulticastReceiver, type ReceiverOptions, text } from '../src/index.js'
 import { type Host, type Lab, scenario } from './lab.js'
 import { hasten } from './looks.js'
 import { openSockets } from './told.js'
+import { BOUND, until } from './until.js'
 
 export const port = 10000
-
-/** Milliseconds that anything may take, of which a look at the interfaces takes two seconds. */
-export const BOUND = 15_000
 
 /** What the other host runs: it sends to groups, or listens to them, on cables that it looks up anew. */
 const far = `
@@ -433,7 +431,7 @@ export function moving(
     const network = new Moving(lab)
     try {
       // The program of the scenario before may not be gone yet.
-      while (children() > 1) await delay(5)
+      await until('it is gone', () => children() <= 1)
       const before = held()
       try {
         await body(network, t)

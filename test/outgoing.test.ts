@@ -8,6 +8,7 @@ import { Inbox } from '../src/testing/conformance/inbox.js'
 import { runProgram } from './child.js'
 import { type Host, type Lab, scenario } from './lab.js'
 import { openSockets, told } from './told.js'
+import { until } from './until.js'
 
 const port = 10000
 const group = '239.1.2.3'
@@ -299,18 +300,18 @@ for (const { family, group, far } of families) {
     lab.here.ip('link set dev e0 down')
     assert.equal(await sender.send('while down'), 10)
     // Each way settles by itself.
-    while (dead() < 1) await new Promise(setImmediate)
+    await until('it is not sent through e0', () => dead() >= 1)
     assert.equal(sender.stats.sent, 3)
     lab.here.unplug('e0')
     assert.equal(await sender.send('while deleted'), 13)
-    while (dead() < 2) await new Promise(setImmediate)
+    await until('it is not sent through e0 again', () => dead() >= 2)
     assert.equal(sender.stats.sent, 4)
     assert.deepEqual(sender.interfaces, ['e0', 'e1'])
 
     await plug(lab, one, 0)
     const heardAgain = await listener(one, { group: far })
     await sender.send('end')
-    while (sender.stats.sent < 6) await new Promise(setImmediate)
+    await until('it is sent both ways', () => sender.stats.sent >= 6)
     assert.equal((await heardAgain.next()).text, 'end')
     assert.deepEqual(await heard.until('end'), ['both', 'while down', 'while deleted', 'end'])
 
@@ -472,7 +473,7 @@ for (const { family, group, far, from } of families) {
         const sends = messages.map((message) => sender.send(message))
         await Promise.all(sends)
         // Each way settles by itself.
-        while (sender.stats.sent < sent + 10 * ways) await new Promise(setImmediate)
+        await until('each has sent', () => sender.stats.sent >= sent + 10 * ways)
         const mails = await heard.take(10)
         assert.deepEqual(mails.map(({ text }) => text).sort(), messages)
         assert.deepEqual(

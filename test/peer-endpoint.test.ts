@@ -9,6 +9,7 @@ import { Inbox } from '../src/testing/conformance/inbox.js'
 import { runProgram } from './child.js'
 import { group, keep, makePeer, makeReceiver, makeSender, record, spied } from './loopback.js'
 import { openSockets, told } from './told.js'
+import { until } from './until.js'
 
 const interfaces = '127.0.0.1'
 const hasLo = networkInterfaces().lo !== undefined
@@ -190,7 +191,7 @@ test('its memberships are joined and left', { skip: !hasLo && 'no lo' }, async (
   await other.send('not asked for')
   // It sends all the same.
   await peer.send('own')
-  while (peer.stats.dropped < 2) await new Promise(setImmediate)
+  await until('both are dropped', () => peer.stats.dropped >= 2)
   await peer.join()
   assert.deepEqual(peer.memberships, [{ interface: 'lo' }])
   await other.send('end')

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import os from 'node:os'
-import { setTimeout as delay } from 'node:timers/promises'
 import { MulticastReceiver, MulticastSender, type ReceiverOptions, text } from '../src/index.js'
 import { type Lab, type Program, scenario } from './lab.js'
+import { until } from './until.js'
 
 const port = 10000
 const group = '239.1.2.3'
@@ -94,7 +94,7 @@ scenario(
     assert.deepEqual(sender.interfaces, ['e0', 'e1', 'e2'])
     const cut = ['far0', 'far1', 'far2']
     host.ip(...cut.map((device) => `link set dev ${device} down`))
-    while (sender.interfaces.some((name) => name !== 'lo')) await delay(20)
+    await until('a look has seen it', () => sender.interfaces.every((name) => name === 'lo'))
     const capture = host.python<Report>('reports')
     await capture.next()
     host.ip(...cut.map((device) => `link set dev ${device} up`))

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, mock, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Silence } from '../src/silence.js'
+import { until } from './until.js'
 
 let ends = 0
 const make = (): Silence =>
@@ -229,7 +230,7 @@ test('what is not to hold the process does not in its last moment either', async
   const silence = make()
   silence.hold(false)
   silence.restart()
-  while (ends === 0) await delay(10)
+  await until('it has ended', () => ends > 0)
   assert.deepEqual(held, [false])
 })
 

@@ -166,7 +166,11 @@ for (const [name, { codec, good, number }] of Object.entries(codecs)) {
             const n = Math.floor(sent / batch)
             socket.send(at === 0 ? good(n) : garbage(roll, good(n)), port, group)
           }
-          while (receiver.stats.received < sent) await new Promise(setImmediate)
+          const late = Date.now() + 60_000
+          while (receiver.stats.received < sent) {
+            assert.ok(Date.now() < late, `heard ${receiver.stats.received} of ${sent}`)
+            await new Promise(setImmediate)
+          }
         }
       }
       await flood(datagrams / 10)

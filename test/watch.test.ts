@@ -3,7 +3,6 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import type { NetworkInterfaceInfo } from 'node:os'
 import { type TestContext, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import {
@@ -19,6 +18,7 @@ import { runProgram } from './child.js'
 import { group, keep, makeReceiver, makeSender } from './loopback.js'
 import { listen, speak } from './testing/endpoints.js'
 import { told } from './told.js'
+import { until } from './until.js'
 
 /** Either kind, which follows an interface on a carrier. */
 const following = {
@@ -46,7 +46,7 @@ function clocks(t: TestContext): AbortSignal[] {
 /** Waits until no look is armed any more. */
 async function ended(armed: readonly AbortSignal[]): Promise<void> {
   // By timeouts that are not counted, and hold the process meanwhile.
-  while (!armed.every(({ aborted }) => aborted)) await delay(20)
+  await until('no look is armed', () => armed.every(({ aborted }) => aborted))
   await turn()
   if (!armed.every(({ aborted }) => aborted)) await ended(armed)
 }
@@ -157,9 +157,7 @@ for (const [kind, make] of kinds) {
       process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length
     const before = ports()
     // They are gone a moment after they are closed.
-    const arePortsGone = async (): Promise<void> => {
-      while (ports() !== before) await turn()
-    }
+    const arePortsGone = () => until('the ports are gone', () => ports() === before)
     const { carrier } = new Counted()
     {
       await using waiting = make(carrier)
@@ -207,12 +205,12 @@ test('one look is made for all that follow, and none when none follows', async (
   const others = await Promise.all([makeReceiver().ready(), makeSender(9).ready()])
   assert.equal(armed.length, 1)
   const before = counted.looks
-  while (armed.length < 2) await delay(20)
+  await until('it has looked', () => armed.length >= 2)
   // Where nothing has changed the table is all that is read.
   assert.equal(counted.looks, before + 1)
 
   for (const endpoint of endpoints.splice(1)) await endpoint.close()
-  while (armed.length < 3) await delay(20)
+  await until('it has looked again', () => armed.length >= 3)
   assert.equal(counted.looks, before + 2)
   for (const endpoint of endpoints) await endpoint.close()
   // What is opened within the same two seconds takes the look that there is.
@@ -246,7 +244,7 @@ test('a look finds what has come under fake timers, which neither drive it nor w
   assert.deepEqual(joined, ['joined', { interface: 'lo9' }])
   gc()
   counted.table = {}
-  while (sender.interfaces.length > 0) await once(AbortSignal.timeout(20), 'abort')
+  await until('the sender has lost its interface', () => sender.interfaces.length === 0)
   await assert.rejects(sender.send('x'), isDeaf)
   assert.deepEqual(receiver.memberships, [{ interface: 'lo9' }], 'its membership stays meanwhile')
 })
@@ -347,7 +345,7 @@ test('what finds no room is not tried again at each look', async (t) => {
     .ready()
   assert.deepEqual(receiver.memberships, [{ interface: 'lo' }])
   const before = joins
-  while (armed.length < 2) await delay(20)
+  await until('it has looked', () => armed.length >= 2)
   await turn()
   await turn()
   assert.equal(joins, before)
@@ -434,12 +432,12 @@ test('interfaces that cannot be listed for a while are followed once they can be
   }
   counted.table = { eth0: [v4('127.0.0.1')] }
   // A change is acted on at two looks, and from then on what failed is tried again.
-  while (armed.length < 4) await delay(20)
+  await until('it has looked twice more', () => armed.length >= 4)
   await turn()
   assert.deepEqual([receiver.memberships, sender.interfaces], [[], []])
   isFailing = () => false
   await once(receiver, 'membership')
-  while (sender.interfaces.length === 0) await delay(20)
+  await until('the sender has its interface', () => sender.interfaces.length > 0)
 
   const host = new MockNetwork().host()
   const failing = {

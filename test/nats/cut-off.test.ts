@@ -5,9 +5,10 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { MulticastSender } from '../../src/index.js'
 import { type NatsCarrier, natsCarrier } from '../../src/nats/index.js'
 import type { Inbox } from '../../src/testing/conformance/inbox.js'
-import { type Host, until } from '../lab.js'
+import type { Host } from '../lab.js'
 import { keep } from '../loopback.js'
 import { type NatsServer, receiving, sending, serving, natsTest as test } from '../nats.js'
+import { until } from '../until.js'
 
 /** A receiver of one carrier and a sender of the other, which it has heard. */
 async function hearing(one: NatsCarrier, other: NatsCarrier) {

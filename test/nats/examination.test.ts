@@ -7,9 +7,9 @@ import { type Carrier, MulticastReceiver, MulticastSender, text } from '../../sr
 import { type NatsCarrier, natsCarrier } from '../../src/nats/index.js'
 import { Inbox } from '../../src/testing/conformance/inbox.js'
 import { checks, doubted, findings, onlyBad, shown } from '../findings.js'
-import { until } from '../lab.js'
 import { closeAll, keep } from '../loopback.js'
 import { type NatsServer, serving, natsTest as test } from '../nats.js'
+import { until } from '../until.js'
 
 const where = { group: '239.255.29.71', port: 10_000 }
 

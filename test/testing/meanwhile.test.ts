@@ -5,6 +5,7 @@ import { MulticastPeer, MulticastReceiver, MulticastSender, text } from '../../s
 import { type MockHost, MockNetwork } from '../../src/testing/index.js'
 import { hasten } from '../looks.js'
 import { told } from '../told.js'
+import { until } from '../until.js'
 import { keep } from './endpoints.js'
 
 const port = 10_000
@@ -224,7 +225,7 @@ test('what a new socket could not join of what the old had is joined by the next
   }
   host.add('e2', plug(2))
   // Until nothing but what is refused has it looked again.
-  while (refusals < 5) await new Promise((resolve) => setTimeout(resolve, 10))
+  await until('it was refused five times', () => refusals >= 5)
   refusal = 'ENOBUFS'
   await tells('lost e1', 'joined e2', 'joined e1')
 })

@@ -7,9 +7,10 @@ import { type Check, type DiagnoseOptions, diagnose } from '../../src/doctor/ind
 import { MulticastReceiver, MulticastSender, text } from '../../src/index.js'
 import { type UnicastOptions, unicastCarrier } from '../../src/unicast/index.js'
 import { checks, doubted, findings, onlyBad, shown } from '../findings.js'
-import { type Host, type Lab, scenario, until } from '../lab.js'
+import { type Host, type Lab, scenario } from '../lab.js'
 import { openSockets } from '../told.js'
 import { Traffic } from '../traffic.js'
+import { until } from '../until.js'
 
 const where = { group: '239.255.29.71', port: 10_030 }
 const six = { group: 'ff15::1:3', port: 10_030 }
