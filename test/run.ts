@@ -15,6 +15,7 @@ import { build, nameSources, RUNNING, root, SHARED } from './tree.js'
 /** Take long by themselves: vectors of which there are many, and formats that are huge. */
 const long = [
   'test/struct/vectors.test',
+  'test/struct/recording.test',
   'test/struct/hostile-formats.test',
   'test/struct/environment.test',
   'test/struct/roundtrip.test',
@@ -34,6 +35,7 @@ const single = [
   'test/mutations.test',
   'test/truth.test',
   'test/soak.test',
+  'test/struct/recording.test',
   'test/testing/truth.test',
   'test/testing/differential.test',
   'test/testing/differential-endpoints.test',
