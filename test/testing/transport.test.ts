@@ -116,7 +116,7 @@ test('who is in no part of the network speaks to all of them', async () => {
 })
 
 test("on Windows the receiver's loopback switch is nothing to what others send", async () => {
-  const { network, host, sent, socket } = madeNetwork({ platform: 'win32' })
+  const { host, sent, socket } = madeNetwork({ platform: 'win32' })
   const near = host()
   const far = host()
   for (const one of [near, far]) {
