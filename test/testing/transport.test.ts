@@ -128,6 +128,18 @@ test("on Windows the receiver's loopback switch is nothing to what others send",
   ])
 })
 
+test('without a journal all of this goes the same ways', async () => {
+  const { network, host, socket } = madeNetwork({ journalLimit: 0, latency: 1 })
+  const [near, far, away] = [host(), host(), host()]
+  let heard = 0
+  socket(far).on('message', () => (heard += 1))
+  away.down('eth0')
+  socket(near).send('x', 9, '224.0.0.1')
+  await network.settled()
+  assert.equal(heard, 1)
+  assert.deepEqual(network.journal, [])
+})
+
 test('what is under way is told of, however short the way is, and what comes too late for its interface', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const { network, host, socket } = madeNetwork({ latency: 0.5 })
@@ -141,16 +153,4 @@ test('what is under way is told of, however short the way is, and what comes too
   t.mock.timers.tick(1)
   await network.settled()
   assert.deepEqual(outcomes(), ['interface-down'])
-})
-
-test('without a journal all of this goes the same ways', async () => {
-  const { network, host, socket } = madeNetwork({ journalLimit: 0, latency: 1 })
-  const [near, far, away] = [host(), host(), host()]
-  let heard = 0
-  socket(far).on('message', () => (heard += 1))
-  away.down('eth0')
-  socket(near).send('x', 9, '224.0.0.1')
-  await network.settled()
-  assert.equal(heard, 1)
-  assert.deepEqual(network.journal, [])
 })
