@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 import { lookup } from '../../src/datagram.js'
-import { type MockHost, MockNetwork, type MockNetworkOptions } from '../../src/testing/index.js'
+import {
+  type MockHost,
+  type MockHostOptions,
+  MockNetwork,
+  type MockNetworkOptions,
+} from '../../src/testing/index.js'
 
 const made: MockNetwork[] = []
 
@@ -15,10 +20,11 @@ function madeNetwork(options?: MockNetworkOptions) {
   const sockets = new Map<MockHost, ReturnType<MockHost['createSocket']>>()
   return {
     network,
-    /** A host with these interfaces; by IPv6 if its socket is to be of that. */
-    host(interfaces: Parameters<typeof network.host>[0] = {}, type: 'udp4' | 'udp6' = 'udp4') {
-      const host = network.host(interfaces)
-      sockets.set(host, host.createSocket({ type, ipv6Only: type === 'udp6', lookup }).bind(9))
+    /** A host with these interfaces, whose socket is bound to that address. */
+    host(options: MockHostOptions = {}, at = '0.0.0.0') {
+      const host = network.host(options)
+      const type = at.includes(':') ? 'udp6' : 'udp4'
+      sockets.set(host, host.createSocket({ type, ipv6Only: type === 'udp6', lookup }).bind(9, at))
       return host
     },
     /** What becomes of it, for each socket and interface that it could have come to. */
@@ -65,7 +71,7 @@ test('nobody answers for an address that is of no subnet of the link', async () 
 // As the kernel does where both are plugged into one bridge.
 test('over IPv6 an address of the other interface on the same segment is a neighbour', async () => {
   const { network, host, socket } = madeNetwork()
-  const one = host({ interfaces: { a: lan('fe80::1'), b: lan('fe80::2') } }, 'udp6')
+  const one = host({ interfaces: { a: lan('fe80::1'), b: lan('fe80::2') } }, '::')
   const heard: string[] = []
   socket(one).on('message', (data, { address }) => heard.push(`${data} ${address}`))
   socket(one).send('hello', 9, 'fe80::2%a')
@@ -92,9 +98,9 @@ test('each interface on the segment hears a group, in their order', async () => 
 test('what is of one link or of one host is of the wrong scope elsewhere', async () => {
   const { network, host, sent } = madeNetwork()
   network.router('lan', 'dmz')
-  const near = host({ interfaces: { eth0: lan('fe80::1', 'fd00::1') } }, 'udp6')
-  const narrow = host({ interfaces: { eth0: lan('fe80::3') } }, 'udp6')
-  host({ interfaces: { eth0: dmz('fe80::2', 'fd01::2') } }, 'udp6')
+  const near = host({ interfaces: { eth0: lan('fe80::1', 'fd00::1') } }, 'fd00::1')
+  const narrow = host({ interfaces: { eth0: lan('fe80::3') } }, '::')
+  host({ interfaces: { eth0: dmz('fe80::2', 'fd01::2') } }, '::')
   assert.deepEqual(await sent(near, 'fd01::2'), ['host3 eth0 delivered'])
   assert.deepEqual(await sent(near, 'fe80::2%eth0'), ['host3 eth0 scope'])
   assert.deepEqual(await sent(narrow, 'fd01::2'), ['host3 eth0 scope'])
@@ -153,4 +159,16 @@ test('what is under way is told of, however short the way is, and what comes too
   t.mock.timers.tick(1)
   await network.settled()
   assert.deepEqual(outcomes(), ['interface-down'])
+  far.up('eth0')
+  socket(near).send('x', 9, far.address)
+  far.remove('eth0')
+  far.add('eth0')
+  t.mock.timers.tick(1)
+  await network.settled()
+  assert.deepEqual(outcomes(), ['interface-down'])
+  network.setFaults({ latency: 0, reordering: 1 })
+  socket(near).send('x', 9, far.address)
+  assert.deepEqual(outcomes(), ['in-flight'])
+  await network.settled()
+  assert.deepEqual(outcomes(), ['delivered'])
 })
