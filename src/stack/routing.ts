@@ -53,19 +53,20 @@ export class Routing {
   }
 
   /**
-   * The link that has that address, of several the one that got it last; what no other has of the loopback
-   * one's IPv4 subnets is that one's. Taken down a link keeps those of IPv4, and loses those of IPv6.
+   * The link that has that address, of several the one that got it last, over IPv6 first; what no other has of the
+   * loopback one's IPv4 subnets is that one's. Taken down a link keeps those of IPv4, and loses those of IPv6.
    */
   ownerOf(address: string | undefined): Link | undefined {
-    let last: { readonly link: Link; readonly own: LinkAddress } | undefined
+    let found: { readonly link: Link; readonly own: LinkAddress } | undefined
     for (const link of this.links.values()) {
       for (const own of link.addresses) {
-        if (own.address !== address || !(link.isUp || own.family === 'IPv4')) continue
-        if (last === undefined || own.added > last.own.added) last = { link, own }
+        const isIPv4 = own.family === 'IPv4'
+        if (own.address !== address || !(link.isUp || isIPv4)) continue
+        if (found === undefined || own.added > found.own.added === isIPv4) found = { link, own }
       }
     }
-    if (last !== undefined || address === undefined || familyOf(address) === 'IPv6')
-      return last?.link
+    if (found !== undefined || address === undefined || familyOf(address) === 'IPv6')
+      return found?.link
     return isOnLink(this.#loopback, address) ? this.#loopback : undefined
   }
 
@@ -86,7 +87,7 @@ export class Routing {
     if (needsZone(address) && zone === 0) return 'EINVAL'
     if (isWildcard(address)) return undefined
     const link = this.linkOf(zone)
-    if (zone > 0 && link === undefined) return 'ENODEV'
+    if (zone !== 0 && link === undefined) return 'ENODEV'
     if (isMulticast(address)) return this.#rules.bindsToGroup ? undefined : 'EADDRNOTAVAIL'
     if (this.isBroadcast(address)) return undefined
     // In a zone only its link's addresses of a narrow scope are there, and all of a global one.
@@ -150,18 +151,17 @@ export class Routing {
     }
     const owner = this.ownerOf(destination)
     const index = (isLinkLocal(destination) && this.indexOf(zone)) || socket.zone
-    if (index > 0 || isLinkLocal(destination)) {
+    if (index > 0) {
       // In a zone it reaches what that link alone leads to.
-      const link = index > 0 ? this.linkOf(index) : route
+      const link = this.linkOf(index)
       if (link === undefined || !link.isUp) return 'ENETUNREACH'
-      const isReached = link === owner || link === route || isOnLink(link, destination)
+      const isReached = link === route || isOnLink(link, destination)
       return isReached ? link : 'ENETUNREACH'
     }
-    const isHere = isWildcard(destination)
-    // An address of IPv4 is reached even where its link is down.
-    if (isHere || owner !== undefined) {
-      return family === 'IPv6' && owner !== undefined ? owner : this.#loopback
-    }
+    // What has an address of IPv6 is heard by who is bound in its zone. One of IPv4 is reached even where its link is
+    // down.
+    if (owner !== undefined) return family === 'IPv6' ? owner : this.#loopback
+    if (isWildcard(destination)) return this.#loopback
     return this.#subnetLink(family, destination) ?? route ?? 'ENETUNREACH'
   }
 

@@ -1,6 +1,6 @@
 import { type createSocket, type RemoteInfo, Socket } from 'node:dgram'
 import { EventEmitter } from 'node:events'
-import { type AddressInfo, type IPVersion, isIP } from 'node:net'
+import { type AddressInfo, type BlockList, type IPVersion, isIP } from 'node:net'
 import type { DatagramSocket } from '../datagram.js'
 import {
   type BindOptions,
@@ -469,16 +469,12 @@ export class StackSocket extends Base implements DatagramSocket {
   }
 
   #hear(data: Buffer, remote: RemoteInfo): void {
-    const { receiveBlockList } = this.#options
-    const { address, family } = remote
-    const isBlocked = receiveBlockList?.check(address, family.toLowerCase() as IPVersion)
-    if (!isBlocked) this.emit('message', data, remote)
+    if (!isOn(this.#options.receiveBlockList, remote.address)) this.emit('message', data, remote)
   }
 
   /** Why nothing is sent to the address, if it is blocked. */
   #blocked(ip: string): Error | undefined {
-    const isBlocked = this.#options.sendBlockList?.check(ip, `ipv${isIP(ip)}` as IPVersion)
-    return isBlocked ? blocked(ip) : undefined
+    return isOn(this.#options.sendBlockList, ip) ? blocked(ip) : undefined
   }
 
   #closeBy(signal: AbortSignal): void {
@@ -536,6 +532,10 @@ adapt(StackSocket.prototype, ['bindSync', 'connectSync', Symbol.asyncDispose])
 /** Throws what the system refuses with. */
 function check(call: string, code: string | undefined): void {
   if (code !== undefined) throw systemError(call, code)
+}
+
+function isOn(list: BlockList | undefined, ip: string): boolean | undefined {
+  return list?.check(ip, `ipv${isIP(ip)}` as IPVersion)
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView): Uint8Array {

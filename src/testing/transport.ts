@@ -6,7 +6,7 @@ import { isLinkLocal, staysOnHost, staysOnLink } from '../stack/scope.js'
 import { mismatch, Stack, type Track } from '../stack/stack.js'
 import type { Reach } from '../stack/wire.js'
 import { Chance, type FaultSettings, judge, type Transit, type Verdict } from './faults.js'
-import type { Delivery, Journal, JournalEntry } from './journal.js'
+import type { Journal, JournalEntry } from './journal.js'
 import type { Outcome } from './outcome.js'
 import type { Schedule } from './schedule.js'
 import type { Segments } from './segments.js'
@@ -122,23 +122,23 @@ export class Transport {
       this.#carry(shipment, { host: sender, link, routers: 0, isOwn: false })
       return
     }
-    const segment = this.#segments.of(link)
-    if (segment === undefined) return
-    const found = this.#find(sender, link, segment, packet)
+    // The loopback interface alone has none, and all that leaves by it has been carried.
+    const segment = this.#segments.of(link) as string
+    const found = this.#find(link, segment, packet)
     if (found !== undefined) this.#reach(shipment, found.host, found.end, true)
   }
 
   /** Who has an address, and by which link it is heard there. */
   #find(
-    sender: Stack,
     link: Link,
     segment: string,
     { family, destination }: Packet,
   ): { readonly host: Stack; readonly end: End } | undefined {
     const reached = this.#segments.from(segment)
-    const ends = this.hosts
-      .filter((host) => host !== sender)
-      .flatMap((host) => this.#linksOf(host, reached).map((end) => ({ host, end })))
+    // The sender is among them: over IPv6 its other links are neighbours of this one.
+    const ends = this.hosts.flatMap((host) =>
+      this.#linksOf(host, reached).map((end) => ({ host, end })),
+    )
     const isUpHere = ({ end }: { end: End }) => end.routers === 0 && end.link.isUp
     const owner = ends.find(({ end }) => has(end.link, destination))
     const isAsked = family === 'IPv4' && isOnLink(link, destination)
@@ -166,20 +166,23 @@ export class Transport {
 
   /** Takes a datagram to a link of a host, if there is a way. */
   #reach(shipment: Shipment, host: Stack, end: End, leaves: boolean): void {
-    const { link, routers = 0 } = end
-    const refusal = this.#refusal(shipment, host, end, leaves)
-    if (refusal === undefined) this.#carry(shipment, { host, link, routers, isOwn: false })
+    const { link, routers } = end
+    if (routers === undefined) {
+      miss(shipment, host, link, 'unreachable')
+      return
+    }
+    const arrival = { host, link, routers, isOwn: false }
+    const refusal = this.#refusal(shipment, arrival, leaves)
+    if (refusal === undefined) this.#carry(shipment, arrival)
     else miss(shipment, host, link, refusal)
   }
 
-  /** Why a datagram does not come to a host by a link of its, if it does not. */
+  /** Why a datagram does not come to a host that there is a way to, if it does not. */
   #refusal(
     { sender, packet: { source, destination, ttl } }: Shipment,
-    host: Stack,
-    { link, routers }: End,
+    { host, link, routers }: Arrival,
     leaves: boolean,
   ): Outcome | undefined {
-    if (routers === undefined) return 'unreachable'
     const stays = isMulticast(destination)
       ? staysOnLink(destination)
       : isLinkLocal(destination) || isLinkLocal(source) || isBroadcast(link, destination)
@@ -193,7 +196,7 @@ export class Transport {
   /** Takes a datagram to a host that it reaches, through the faults of the moment. */
   #carry({ sender, packet: sent, entry }: Shipment, arrival: Arrival): void {
     const { host, link, routers } = arrival
-    const packet = routers === 0 ? sent : { ...sent, ttl: sent.ttl - routers }
+    const packet = { ...sent, ttl: sent.ttl - routers }
     const shipment = { sender, packet, entry }
     const way = `${sender.name} ${host.name} ${link.name}`
     const verdict = this.#judge(
@@ -212,9 +215,9 @@ export class Transport {
     const { delays, overtaken } = verdict
     for (const delay of delays) {
       const isLate = delay > 0 || overtaken
-      const expected = isLate ? expect(shipment, host, link) : []
+      const forget = isLate ? expect(shipment, host, link) : undefined
       const arrive = (): void => {
-        entry?.withdraw(expected)
+        forget?.()
         arriveAt(shipment, arrival)
       }
       if (delay === 0) this.#hand(way, arrive, overtaken)
@@ -283,16 +286,19 @@ function arriveAt(shipment: Shipment, { host, link, isOwn }: Arrival): void {
 
 /** Notes why none of a host's sockets hears it. */
 function miss({ packet, entry }: Shipment, host: Stack, link: Link, outcome: Outcome): void {
-  for (const socket of entry === undefined ? [] : host.sockets) {
+  if (entry === undefined) return
+  for (const socket of host.sockets) {
     if (socket.family !== packet.family) continue
-    entry?.note(host, link, socket, mismatch(socket, packet) ?? outcome)
+    entry.note(host, link, socket, mismatch(socket, packet) ?? outcome)
   }
 }
 
-/** Notes that it is on its way to a host, until it is there. */
-function expect(shipment: Shipment, host: Stack, link: Link): readonly Delivery[] {
-  const { deliveries = [] } = shipment.entry ?? {}
-  const before = deliveries.length
+/** Notes that it is on its way to a host, until what it returns is called. */
+function expect(shipment: Shipment, host: Stack, link: Link): (() => void) | undefined {
+  const { entry } = shipment
+  if (entry === undefined) return undefined
+  const before = entry.deliveries.length
   miss(shipment, host, link, 'in-flight')
-  return deliveries.slice(before)
+  const expected = entry.deliveries.slice(before)
+  return () => entry.withdraw(expected)
 }

@@ -100,3 +100,18 @@ test('a stack whose wire is gone tells each client, and closes it, unless the fi
   assert.deepEqual(told.sort(), ['0 closed', '0 gone', '1 closed', '2 closed', '2 gone'])
   assert.equal(stack.clients.size, 0)
 })
+
+test('an address of 127.0.0.0/8 is of whichever link has it', async () => {
+  stack.routing.links.set('e0', {
+    ...{ name: 'e0', index: 2, isLoopback: false, isUp: true },
+    addresses: parseAddresses(['127.0.5.1/24']),
+  })
+  const { socket } = bound(0)
+  socket.setMulticastInterface('127.0.5.1')
+  const told: unknown[] = []
+  socket.send('x', 9, '239.1.2.3', (error) => told.push(error?.message))
+  socket.setMulticastInterface('127.0.0.1')
+  socket.send('x', 9, '239.1.2.3', (error) => told.push(error?.message))
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual(told, [undefined, undefined])
+})

@@ -252,11 +252,16 @@ test('what settles and what waits to be sent is asked of the wire', async () => 
   assert.equal(made().getSendQueueSize(), 0)
 })
 
-test('what nobody can do at once is refused', () => {
-  const socket = made()
+test('what nobody can do at once is refused', async () => {
+  const connected = await bound(0)
   // Not every line of Node has it.
-  if (!('bindSync' in socket)) return
-  assert.throws(() => socket.bindSync(), { code: 'ENOTSUP' })
+  if (!('bindSync' in connected)) return
+  assert.throws(() => made().bindSync(), { code: 'ENOTSUP' })
+  connected.connect(9, '10.0.0.2')
+  await once(connected, 'connect')
+  connected.disconnect()
+  // Its port is given up.
+  assert.throws(() => connected.connectSync(9, '10.0.0.2'), { code: 'ENOTSUP' })
 })
 
 test('what comes while its port is being claimed is not heard, and holds up nothing', async () => {

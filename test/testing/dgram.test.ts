@@ -108,6 +108,22 @@ test('making a socket refuses what node:dgram refuses', () => {
   }
 })
 
+test('a socket is made with a listener of `message`, which what is no function is not', async () => {
+  for (const value of values) {
+    isSame(`listener ${typeof value}`, ({ createSocket }) =>
+      createSocket('udp4', value as never).listenerCount('message'),
+    )
+  }
+  for (const { createSocket } of Object.values(modules)) {
+    const heard: string[] = []
+    const listener = (data: Buffer): unknown => heard.push(`${data}`)
+    const socket = createSocket({ type: 'udp4', lookup }, listener).bind(0, '127.0.0.1')
+    socket.send('hello', socket.address().port, '127.0.0.1')
+    await once(socket, 'message')
+    assert.deepEqual(heard, ['hello'])
+  }
+})
+
 test('what an option is refused with names it', () => {
   for (const [option, value] of [
     ['recvBufferSize', 'x'],
@@ -177,7 +193,9 @@ test('calls refuse what those of node:dgram refuse', () => {
     for (const method of [
       ...[
         'setTTL',
+        'setBroadcast',
         'setMulticastTTL',
+        'setMulticastLoopback',
         'setMulticastInterface',
         'setRecvBufferSize',
         'setSendBufferSize',
@@ -356,6 +374,7 @@ test('bindSync() and connectSync() are those of the running Node', async () => {
   sendBlockList.addAddress('127.0.0.1')
   for (const act of [
     ({ createSocket }) => sync(createSocket('udp4').close()).bindSync(5 as never),
+    ({ createSocket }) => sync(createSocket('udp4').close()).connectSync(-1),
     ({ createSocket }) => sync(createSocket('udp4').bind(0)).bindSync(),
     ({ createSocket }) => sync(createSocket('udp4').bind(0)).connectSync(9),
     ({ createSocket }) => sync(createSocket('udp4')).connectSync(9, '::1'),
@@ -389,6 +408,11 @@ test('bindSync() and connectSync() are those of the running Node', async () => {
     two.send('hello', port, address)
     const [data] = await once(one, 'message')
     assert.equal(`${data}`, 'hello')
+    const [near, far] = [sync(createSocket('udp4')), sync(createSocket({ type: 'udp4', lookup }))]
+    near.connectSync(far.bindSync({ address }).port, address)
+    await once(near, 'listening')
+    far.send('hello to you', near.address().port, address)
+    await once(near, 'message')
     one.close()
     await once(one, 'close')
     assert.deepEqual(told, ['listening', 'connect', 'close'])
@@ -526,6 +550,102 @@ test('what waits for a bind that fails is never heard of again, nor is its callb
     taken.close()
     socket.close()
   }
+})
+
+/** What the same program tells on either. */
+async function tells(
+  program: (createSocket: typeof dgram.createSocket, told: unknown[]) => unknown,
+): Promise<unknown[]> {
+  const [node, mock]: [unknown[], unknown[]] = [[], []]
+  await program(modules.node.createSocket, node)
+  await program(modules.mock.createSocket, mock)
+  assert.deepEqual(mock, node)
+  return mock
+}
+
+test('a lookup that answers late is heard of as by node:dgram, and on a closed socket too', async () => {
+  const acts: ((socket: Socket, callback: (...told: unknown[]) => void) => unknown)[] = [
+    (socket, callback) => socket.bind(0, 'printer.example', callback),
+    (socket, callback) => socket.bind(0, '127.0.0.1').send('x', 9, 'printer.example', callback),
+    (socket) => socket.bind(0, '127.0.0.1').send('x', 9, 'printer.example'),
+    (socket, callback) => socket.bind(0, '127.0.0.1').connect(9, 'printer.example', callback),
+    (socket) => socket.bind(0, '127.0.0.1').connect(9, 'printer.example'),
+  ]
+  const outcomes = await tells(async (createSocket, told) => {
+    for (const act of acts) {
+      for (const error of [null, new Error('in vain')]) {
+        for (const isClosed of [false, true]) {
+          const answers: (() => void)[] = []
+          const socket = createSocket({
+            type: 'udp4',
+            lookup: (name, _family, callback) => {
+              if (name.startsWith('127')) callback(null, name, 4)
+              else answers.push(() => callback(error, '127.0.0.1', 4))
+            },
+          })
+          const heard: unknown[] = []
+          for (const event of ['error', 'listening', 'connect']) {
+            socket.on(event, (cause?: Error) => heard.push(`${event} ${cause?.message}`))
+          }
+          act(socket, (cause, size) => {
+            heard.push(`calls back ${(cause as Error | null | undefined)?.message} ${size}`)
+          })
+          if (isClosed) socket.close()
+          for (const answer of answers) answer()
+          await setImmediate()
+          await setImmediate()
+          told.push([...heard, socket.listenerCount('connect')])
+        }
+      }
+    }
+  })
+  assert.ok(outcomes.flat().includes('error in vain'))
+})
+
+test('connecting waits until the socket is bound', async () => {
+  const told = await tells(async (createSocket, told) => {
+    const socket = createSocket({
+      type: 'udp4',
+      lookup: (name, _family, callback) => {
+        told.push(name)
+        queueMicrotask(() => callback(null, name, 4))
+      },
+    })
+    socket.on('listening', () => told.push('listening'))
+    socket.connect(9, '127.0.0.1')
+    await once(socket, 'connect')
+  })
+  assert.deepEqual(told, ['0.0.0.0', 'listening', '127.0.0.1'])
+})
+
+test('what is sent before a socket is closed goes out, if it comes to be bound', async () => {
+  const outcomes = await tells(async (createSocket, told) => {
+    const receiver = createSocket({ type: 'udp4', lookup }).bind(0, '127.0.0.1')
+    receiver.on('message', (data) => told.push(`${data}`))
+    const { port } = receiver.address()
+    const sender = createSocket({
+      type: 'udp4',
+      lookup: (name, _family, callback) => {
+        if (name === '0.0.0.0') queueMicrotask(() => callback(null, name, 4))
+        else callback(null, name, 4)
+      },
+    })
+    sender.send('hello', port, '127.0.0.1')
+    told.push(sender.close() === sender)
+    await Promise.all([once(receiver, 'message'), once(sender, 'close')])
+    // Nor is it closed where it is not bound.
+    const late = createSocket('udp4').bind(port, '127.0.0.1')
+    late.on('error', ({ message }) => told.push(message.replace(`${port}`, 'port')))
+    late.send('nothing', port, '127.0.0.1')
+    late.close(() => told.push('closed'))
+    await once(late, 'error')
+    await setImmediate()
+    told.push('and then')
+    late.close()
+    await once(late, 'close')
+  })
+  const refused = 'bind EADDRINUSE 127.0.0.1:port'
+  assert.deepEqual(outcomes, [true, 'hello', refused, 'and then', 'closed'])
 })
 
 test('binding, sending and connecting leave no listener behind', async () => {

@@ -382,6 +382,17 @@ test('the default route moves to the next interface that is up', async () => {
   )
 })
 
+test('the default route of a family is through an interface that has an address of it', async () => {
+  const network = new MockNetwork()
+  const a = { addresses: ['10.0.0.1/16'] }
+  const host = network.host({ interfaces: { a, b: { addresses: ['fd00::1', 'fe80::1'] } } })
+  for (const group of ['239.1.2.3', 'ff05::7']) await keep(speak(host, { group })).send('x')
+  assert.deepEqual(
+    network.journal.map((entry) => entry.interface),
+    ['a', 'b'],
+  )
+})
+
 test('the loopback interface can be taken down, and not be removed', () => {
   const host = new MockNetwork().host()
   assert.throws(() => host.remove('lo'), {

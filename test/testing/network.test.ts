@@ -227,7 +227,10 @@ test('each option takes its whole range, and nothing beyond it', () => {
     seed: { right: [0, -5, most, -most], wrong: [0.5, '1', most + 1, -most - 1, null] },
     journalLimit: { right: [0, 1, most], wrong: [-1, 0.5, '1', most + 1, null] },
     rule: { right: [() => undefined], wrong: [5, 'x', {}, null] },
-    platform: { right: ['linux', 'darwin', 'win32'], wrong: ['bsd', 'toString', 5, null, ''] },
+    platform: {
+      right: ['linux', 'darwin', 'win32'],
+      wrong: ['bsd', 'toString', 5, null, '', ['linux']],
+    },
   })) {
     for (const value of [undefined, ...right]) new MockNetwork({ [option]: value })
     for (const value of wrong) {
@@ -337,6 +340,8 @@ test('what a network or a host cannot be is refused, with what it can', () => {
       'OPTION',
       /of hosts of this network, but host1 of another one is not$/,
     ],
+    [() => network.partition([5 as never]), 'OPTION', /of hosts of this network, but 5 is not$/],
+    [() => network.host({ name: 'host1' }), 'OPTION', /^name must be .*no other host.*'host1'/],
     [() => network.router(...(['alone'] as unknown as [string, string])), 'OPTION', /two segments/],
     [() => network.router('lan', 'lan'), 'OPTION', /two segments/],
     [() => network.setFaults(5 as never), 'OPTION', /must be an object/],
@@ -346,7 +351,6 @@ test('what a network or a host cannot be is refused, with what it can', () => {
   }
   const host = network.host()
   assert.throws(() => network.partition([host], [host]), /host2 is in two parts/)
-  assert.throws(() => network.host({ name: 'host1' }), { message: /no other host.*'host1'/ })
   // None of these was left in the network, nor took an address.
   assert.deepEqual([host.name, host.address], ['host2', '10.0.0.2'])
 })
@@ -379,13 +383,19 @@ test('closing a network closes all that is open on it, also what a failed test h
 test('a network that is closed while something opens on it lets go of that too', async () => {
   for (let ticks = 0; ticks < 4; ticks += 1) {
     const network = new MockNetwork()
+    let closed = 0
+    const close = (): void => {
+      closed += 1
+    }
+    const where = { group: '239.1.2.3', port: 10_000 }
     const opening = [
-      new MulticastReceiver({ group: '239.1.2.3', port: 10_000, ...network.host() }),
-      new MulticastSender({ group: '239.1.2.3', port: 10_000, ...network.host() }),
+      new MulticastReceiver({ ...where, ...network.host() }).on('close', close),
+      new MulticastSender({ ...where, ...network.host() }).on('close', close),
     ]
     const ready = opening.map((endpoint) => endpoint.ready())
     for (let tick = 0; tick < ticks; tick += 1) await undefined
     await network.close()
+    assert.equal(closed, 2)
     await Promise.allSettled(ready)
     // Each is gone: it can be closed, and holds nothing.
     await Promise.all(opening.map((endpoint) => endpoint.close()))
@@ -400,6 +410,42 @@ test('closing gives up what is delayed', async () => {
   await network.close()
   await settled
   assert.deepEqual(heard, [])
+})
+
+test('what closing leads to is closed and given up too', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const network = new MockNetwork({ latency: 10 })
+  const { createSocket } = network.host()
+  const told: string[] = []
+  const socket = createSocket({ type: 'udp4', lookup }).bind(9)
+  socket.on('message', () => told.push('heard'))
+  socket.on('close', () => {
+    const next = createSocket({ type: 'udp4', lookup }).bind(10)
+    next.on('close', () => told.push('closed'))
+    next.send('too late', 10)
+  })
+  socket.send('late', 9)
+  const closed = network.close()
+  t.mock.timers.tick(10)
+  await closed
+  assert.deepEqual(told, ['closed'])
+  // Which it would not be while something is delayed, as no timer fires.
+  await network.settled()
+})
+
+test('closing ends, even where each socket that is closed leads to another', async () => {
+  const network = new MockNetwork()
+  const { createSocket } = network.host()
+  let closed = 0
+  const open = (): void => {
+    createSocket('udp4').once('close', () => {
+      closed += 1
+      if (closed < 5) open()
+    })
+  }
+  open()
+  await network.close()
+  assert.equal(closed, 2)
 })
 
 test('spread in place of a host, a network is refused', () => {

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { lookup } from '../../src/datagram.js'
 import { MulticastReceiver } from '../../src/index.js'
 import { MockNetwork, type Platform } from '../../src/testing/index.js'
+import type * as networkModule from '../../src/testing/network.js'
 import { keep, listen, rejects, speak } from './endpoints.js'
 
 const where = { group: '239.1.2.3', port: 10_000 }
@@ -160,4 +161,25 @@ test("a host has the network's platform, and that the machine's, if it is given 
   assert.equal(await bound(windows.host({ platform: 'linux' })), true)
   const machine: Platform | string = process.platform
   assert.equal(await bound(new MockNetwork().host()), machine !== 'win32')
+})
+
+test('on a machine of another system it is Linux', async (t) => {
+  const own = Object.getOwnPropertyDescriptor(process, 'platform') ?? assert.fail()
+  t.after(() => Object.defineProperty(process, 'platform', own))
+  for (const [platform, isRefused] of [
+    ['darwin', false],
+    ['win32', true],
+    ['freebsd', false],
+  ] as const) {
+    Object.defineProperty(process, 'platform', { ...own, value: platform })
+    // It is read when the module is.
+    const { href } = new URL(`../../src/testing/network.js?${platform}`, import.meta.url)
+    const { MockNetwork: Network } = (await import(href)) as typeof networkModule
+    let refusal: unknown
+    const socket = new Network().host().createSocket({ type: 'udp4', lookup })
+    socket.on('error', (error: NodeJS.ErrnoException) => (refusal = error.code))
+    socket.bind(9, where.group)
+    assert.equal(refusal, isRefused ? 'EADDRNOTAVAIL' : undefined, platform)
+    socket.close()
+  }
 })
