@@ -39,6 +39,7 @@ const single = [
   'test/testing/truth.test',
   'test/testing/differential.test',
   'test/testing/differential-endpoints.test',
+  'test/testing/one-segment.test',
   'test/testing/transcribed.test',
 ]
 

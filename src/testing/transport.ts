@@ -107,8 +107,10 @@ export class Transport {
     else miss(shipment, sender, link, 'loopback-off')
     const reached = this.#segments.from(segment)
     for (const host of this.hosts) {
-      if (host === sender) continue
+      // An own address over IPv4 is a martian to the sender's other links (RFC 1812, 5.3.7).
+      if (host === sender && packet.family === 'IPv4') continue
       for (const end of this.#linksOf(host, reached)) {
+        if (end.link === link) continue
         const isMeant = isMulticast(destination) || isBroadcast(end.link, destination)
         if (isMeant) this.#reach(shipment, host, end, leaves)
       }

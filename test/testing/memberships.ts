@@ -21,7 +21,7 @@ export function setup(t: TestContext, interfaces = ['a', 'b', 'c']) {
       interfaces.map((name) => {
         const at = name.charCodeAt(0) - 96
         const addresses = [`10.0.${at}.1/24`, `fd0${at}::1/64`, `fe80::${at}/64`]
-        return [name, { segment: 'lan', addresses }]
+        return [name, { segment: name, addresses }]
       }),
     ),
   })

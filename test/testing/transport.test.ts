@@ -68,6 +68,20 @@ test('nobody answers for an address that is of no subnet of the link', async () 
   assert.deepEqual(await sent(near, '192.0.2.5'), [])
 })
 
+// one-segment.test.ts has the kernel do the same.
+test('what a group is sent comes to the other interface on the segment over IPv6, and not over IPv4', async () => {
+  const { host, sent, socket } = madeNetwork()
+  const six = host({ interfaces: { a: lan('fe80::1'), b: lan('fe80::2') } }, '::')
+  socket(six).addMembership('ff02::1:3', '::%b')
+  assert.deepEqual(await sent(six, 'ff02::1:3%a'), [
+    `${six.name} a not-joined`,
+    `${six.name} b delivered`,
+  ])
+  const four = host({ interfaces: { a: lan('10.0.7.1/24'), b: lan('10.0.7.2/24') } })
+  socket(four).addMembership('239.1.2.3', '10.0.7.2')
+  assert.deepEqual(await sent(four, '239.1.2.3'), [`${four.name} a not-joined`])
+})
+
 // As the kernel does where both are plugged into one bridge.
 test('over IPv6 an address of the other interface on the same segment is a neighbour', async () => {
   const { network, host, socket } = madeNetwork()
