@@ -481,10 +481,21 @@ test('names are found by the lookup that is given, and localhost without one', a
   sender.send('by name', 9, 'printer.example')
   const [data] = await once(receiver, 'message')
   assert.equal(`${data}`, 'by name')
+  const six = createSocket({
+    type: 'udp6',
+    lookup: (name, family, callback) => {
+      asked.push([name, family])
+      callback(null, name, 6)
+    },
+  }).bind()
   assert.deepEqual(asked, [
     ['0.0.0.0', 4],
     ['printer.example', 4],
+    ['::', 6],
   ])
+  const local = createSocket('udp6').bind(9, 'localhost')
+  await once(local, 'listening')
+  assert.equal(local.address().address, '::1')
   const unknown = { code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: 'printer.example' }
   for (const act of [
     (socket: Socket) => socket.send('x', 9, 'printer.example'),
@@ -504,7 +515,46 @@ test('names are found by the lookup that is given, and localhost without one', a
     socket.send('x', 9, 'printer.example', resolve),
   )
   assert.equal(error?.code, 'ENOTFOUND')
-  for (const one of [socket, sender, receiver]) one.close()
+  for (const one of [socket, sender, receiver, six, local]) one.close()
+})
+
+test('what cannot be the name of a host is refused by the lookup', () => {
+  for (const value of values) {
+    // A function is the callback, and what is as good as nothing is no name.
+    if (!value || typeof value === 'string' || typeof value === 'function') continue
+    // What cannot be a text in any way newer lines stumble over.
+    if (typeof value === 'symbol' || Object.getPrototypeOf(value) === null) continue
+    isSame(`bind to ${typeof value}`, ({ createSocket }) =>
+      createSocket('udp4').bind(0, value as string),
+    )
+  }
+})
+
+test('a socket of IPv4 that is to be of IPv6 alone is not bound', () => {
+  for (const ipv6Only of [false, 0, true, 1] as boolean[]) {
+    const [node, mock] = Object.values(modules).map(({ createSocket }) => {
+      const told: unknown[] = []
+      const socket = createSocket({ type: 'udp4', ipv6Only, lookup })
+      socket.on('error', ({ message }) => told.push(message))
+      socket.bind(0, '127.0.0.1', () => told.push('bound'))
+      return told
+    })
+    assert.deepEqual(mock, node, `${ipv6Only}`)
+    assert.equal(mock?.length, 1)
+  }
+})
+
+test('a socket that is closed while a message waits is closed once it is bound', async () => {
+  for (const { createSocket } of Object.values(modules)) {
+    const socket = createSocket('udp4')
+    const told: string[] = []
+    for (const event of ['listening', 'close', 'error']) socket.on(event, () => told.push(event))
+    socket.bind(0, '127.0.0.1')
+    socket.send('x', 9, '127.0.0.1')
+    socket.close()
+    await once(socket, 'close')
+    assert.deepEqual(told, ['listening', 'close'])
+  }
 })
 
 test('what waits for a bind that fails is never heard of again, nor is its callback', async () => {

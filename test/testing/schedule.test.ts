@@ -195,6 +195,24 @@ test('an open socket keeps the process alive, and one that is unref()ed or close
   assert.deepEqual([code, stdout], [0, 'alive\n'])
 })
 
+test('each socket keeps the process alive by itself, however often others are told not to', async () => {
+  const { code, stdout } = await runProgram(`
+    import { MockNetwork } from ${moduleOf('testing/index')}
+    const { createSocket } = new MockNetwork().host()
+    const [one, other] = [createSocket('udp4'), createSocket('udp4')]
+    one.bind(() => {
+      other.bind(() => {
+        other.unref().unref()
+        setTimeout(() => {
+          console.log('alive')
+          one.close()
+        }, 50).unref()
+      })
+    })
+  `)
+  assert.deepEqual([code, stdout], [0, 'alive\n'])
+})
+
 test('a datagram in flight keeps the process alive', async () => {
   const { code, stdout } = await program(`
     receiver.on('message', console.log)
