@@ -60,6 +60,16 @@ test('it prints as one line, and one for each socket of the port', async () => {
   assert.ok(inspect(network.journal).includes('bob eth0 239.1.2.3:10000 delivered'))
 })
 
+test('a socket is shown with the zone that it is bound to', async () => {
+  const network = new MockNetwork()
+  const host = network.host()
+  const socket = host.createSocket({ type: 'udp6', lookup }).bind(9, 'ff02::7%eth0')
+  socket.send('x', 9, 'ff02::7%eth0')
+  const deliveries = network.journal[0]?.deliveries.map(({ socket }) => socket)
+  assert.deepEqual(deliveries, ['[ff02::7%eth0]:9'])
+  await network.close()
+})
+
 test('data that is no text is shown in hexadecimal digits, and long data cut off', async () => {
   const network = new MockNetwork()
   const socket = network.host().createSocket({ type: 'udp4', lookup })
@@ -69,13 +79,16 @@ test('data that is no text is shown in hexadecimal digits, and long data cut off
     Buffer.from('\u001b[31mred'),
     Buffer.alloc(60_000, 'x'),
     Buffer.alloc(60_000, 255),
+    Buffer.alloc(200, 'x'),
+    Buffer.alloc(201, 'x'),
   ]) {
     socket.send(data, 10_000, '239.1.2.3')
   }
-  const [a, b, c, long, binary] = network.journal.map(({ text }) => text)
+  const [a, b, c, long, binary, whole, longer] = network.journal.map(({ text }) => text)
   assert.deepEqual([a, b, c], ['0001ff', 'c328', '1b5b33316d726564'])
   assert.equal(long, `${'x'.repeat(200)}…`)
   assert.equal(binary, `${'f'.repeat(200)}…`)
+  assert.deepEqual([whole, longer], ['x'.repeat(200), long])
   socket.close()
   await network.settled()
 })
