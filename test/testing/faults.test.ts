@@ -72,6 +72,7 @@ test('what may happen takes a draw each, and happens where that is below its sha
   assert.deepEqual(verdict({ duplication: 1 }, 0), { delays: [0, 0], overtaken: false })
   assert.deepEqual(verdict({ reordering: 1 }, 0), { delays: [0], overtaken: true })
   assert.deepEqual(verdict({ latency: 5 }), { delays: [5], overtaken: false })
+  assert.deepEqual(verdict({ jitter: 1 }, 0.5), { delays: [0.5], overtaken: false })
   assert.deepEqual(verdict({ jitter: 20 }, 0.25), { delays: [5], overtaken: false })
   assert.deepEqual(verdict({ latency: 10, jitter: 20, duplication: 1 }, 0, 0.25, 0.5), {
     delays: [15, 20],

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { lookup } from '../../src/datagram.js'
 import { type MockHost, MockNetwork, type Outcome } from '../../src/testing/index.js'
 import { listen, speak } from './endpoints.js'
@@ -290,6 +292,27 @@ test('what was expected is told in one line, also that it was nothing', async ()
   assert.throws(() => network.assertNothingUnexpected({ host: 'a host of that name', text }), {
     message: new RegExp(`\nexpected: { host: 'a host of that name', text: '${text}' }$`),
   })
+})
+
+test('what the journal has forgotten is freed', async () => {
+  const network = new MockNetwork({ journalLimit: 2 })
+  const socket = network.host().createSocket({ type: 'udp4', lookup })
+  const send = () => socket.send('x', 9, '239.1.2.3')
+  send()
+  const first = new WeakRef(network.journal[0] as object)
+  for (let count = 0; count < 10; count += 1) send()
+  await network.settled()
+  await new Promise((resolve) => setImmediate(resolve))
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  assert.equal(first.deref(), undefined)
+  await network.close()
+})
+
+test('the last entry that is kept is spoken of', async () => {
+  const network = new MockNetwork({ journalLimit: 1 })
+  await speak(network.host()).send('x')
+  network.assertNothingUnexpected({})
 })
 
 test('nothing is said of what the journal has forgotten', async () => {
