@@ -166,9 +166,14 @@ test('what a listener throws is uncaught, and the next message comes all the sam
     })
     for (const message of ['bad', 'good']) await sender.send(message)
     await network.settled()
-    await Promise.all([receiver.close(), sender.close()])
+    const socket = network.host().createSocket('udp4')
+    socket.bind(9, 'localhost', () => {
+      throw new Error('another')
+    })
+    await network.settled()
+    await Promise.all([receiver.close(), sender.close(), socket.close()])
   `)
-  assert.deepEqual([code, stdout], [0, 'uncaught a mistake\ngood\n'])
+  assert.deepEqual([code, stdout], [0, 'uncaught a mistake\ngood\nuncaught another\n'])
 })
 
 test('node:test learns in which of its tests a listener has thrown', async () => {
@@ -249,9 +254,12 @@ test('what is delayed for as long as a timer can be takes one', async (t) => {
   await sender.ready()
   const before = timers.mock.callCount()
   await sender.send('late')
+  let isSettled = false
+  const settled = network.settled().then(() => (isSettled = true))
   await network.idle()
+  assert.equal(isSettled, false)
   t.mock.timers.tick(2 ** 31 - 1)
-  await network.settled()
+  await settled
   assert.deepEqual([heard, timers.mock.callCount() - before], [['late'], 1])
 })
 
