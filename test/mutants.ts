@@ -231,7 +231,9 @@ function addCovered(
   for (const file of readdirSync(folder).filter((name) => name.startsWith('coverage-'))) {
     const { result } = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Coverage
     for (const { url, functions } of result) {
-      const module = [...codes.keys()].find((one) => url.endsWith(`/build/${one}.js`))
+      // A module that was loaded anew has a query.
+      const [path = ''] = url.split('?')
+      const module = [...codes.keys()].find((one) => path.endsWith(`/build/${one}.js`))
       if (module === undefined) continue
       const ranges = functions.flatMap(({ ranges }) => ranges)
       const size = (range: (typeof ranges)[number]) => range.endOffset - range.startOffset

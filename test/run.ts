@@ -100,6 +100,16 @@ const together = [
   ['codec', 'half', 'hostile-bytes', 'hostile-values', 'inet', 'inet-python', 'python'].map(
     (name) => `struct/${name}`,
   ),
+  [
+    'arguments',
+    'host-address',
+    'inet-socket',
+    'link',
+    'link-address',
+    'node-error',
+    'platform',
+    'scope',
+  ].map((name) => `stack/${name}`),
   ['following-memberships', 'memberships', 'outgoing'].map((name) => `testing/${name}`),
   ['drops', 'igmp', 'ipv6', 'isolation', 'joining', 'routed', 'sockopt', 'strangers'],
   ['multicast-peer', 'outgoing', 'replies'],

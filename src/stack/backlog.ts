@@ -33,15 +33,14 @@ export class Backlog {
   }
 
   add(task: () => void): void {
-    if (this.#tasks === undefined) this.#begin()
-    this.#tasks?.push(task)
+    this.#tasks ??= this.#begin()
+    this.#tasks.push(task)
   }
 
-  #begin(): void {
-    this.#tasks = []
+  #begin(): (() => void)[] {
+    const tasks: (() => void)[] = []
     const flush = (): void => {
       this.#socket.removeListener(errorMonitor, drop)
-      const tasks = this.#tasks ?? []
       this.#tasks = undefined
       for (const task of tasks) task()
     }
@@ -51,5 +50,6 @@ export class Backlog {
     }
     this.#socket.once(errorMonitor, drop)
     this.#socket.once('listening', flush)
+    return tasks
   }
 }

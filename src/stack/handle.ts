@@ -9,14 +9,16 @@ import type { MulticastList, Place } from './multicast-list.js'
 import { familyOf, isLinkLocal } from './scope.js'
 import type { StackSocketOptions } from './socket-options.js'
 import type { Stack } from './stack.js'
-import { systemError } from './system-error.js'
+import { libraryError } from './system-error.js'
 import { tick } from './ticks.js'
 import { hold, release } from './turns.js'
 import type { Answer } from './wire.js'
 
-/** The calls that change what is joined. */
-type Change = 'addMembership' | 'dropMembership'
+/** The calls that change from which senders it hears. */
 type SourceChange = 'addSourceSpecificMembership' | 'dropSourceSpecificMembership'
+
+/** What a call does to what is joined. */
+type Change = (list: MulticastList, group: string, place: Place) => string | undefined
 
 /**
  * What lies between a socket and the system, as libuv does: it reads addresses, makes the socket of the
@@ -194,22 +196,19 @@ export class Handle {
   }
 
   addMembership(group: string, on: unknown): string | undefined {
-    return this.#change('addMembership', group, on, (list, address, place) =>
-      list.join(address, place),
-    )
+    return this.#change(group, on, (list, address, place) => list.join(address, place))
   }
 
   dropMembership(group: string, on: unknown): string | undefined {
-    return this.#change('dropMembership', group, on, (list, address, place) =>
-      list.leave(address, place),
-    )
+    const leave: Change = (list, address, place) => list.leave(address, place)
+    return this.#change(group, on, leave, true)
   }
 
   changeSource(call: SourceChange, given: string, group: string, on: unknown): string | undefined {
     const [source] = parseAddress(given)
     const isFit = source !== undefined && familyOf(source) === familyOf(group)
     if (!isFit) return 'EINVAL'
-    return this.#change(call, group, on, (list, address, place) =>
+    return this.#change(group, on, (list, address, place) =>
       call === 'addSourceSpecificMembership'
         ? list.joinSource(source, address, place)
         : list.leaveSource(source, address, place),
@@ -253,25 +252,19 @@ export class Handle {
     return undefined
   }
 
-  #change(
-    call: Change | SourceChange,
-    given: string,
-    on: unknown,
-    change: (list: MulticastList, group: string, place: Place) => string | undefined,
-  ): string | undefined {
+  #change(given: string, on: unknown, change: Change, isLeft = false): string | undefined {
     // A zone of the group itself is ignored.
     const [group] = parseAddress(given)
     if (group === undefined) return 'EINVAL'
     const family = familyOf(group)
     // For the kernel to have the socket libuv binds it, without an event.
     if (!this.#exists) this.#stack.bind(this.#inet, this.#wildcard, undefined, 0, () => {})
-    const [address, zone] = on === undefined || on === null ? [] : parseAddress(on)
+    const [address, zone] = parseAddress(on)
     const isFit = address !== undefined && familyOf(address) === family
     if (on !== undefined && on !== null && !isFit) return 'EINVAL'
     if (family === 'IPv6' && this.#inet.family === 'IPv4') return 'ENOPROTOOPT'
     // Of what is to be left IPv4 only looks whether it is joined.
-    const isLookedUp = family === 'IPv4' && call === 'dropMembership'
-    if (!isMulticast(group) && !isLookedUp) return 'EINVAL'
+    if (!isMulticast(group) && !(isLeft && family === 'IPv4')) return 'EINVAL'
     const by = address === '0.0.0.0' ? undefined : address
     const place = this.#stack.routing.place(family, by, zone)
     const refusal = change(this.#inet.lists[family], group, place)
@@ -315,7 +308,7 @@ export class Handle {
     // Disconnected it is bound to no zone any more, but still to the address.
     if (!isLinkLocal(address) || zone === 0) return { address, family, port }
     const link = this.#stack.routing.linkOf(zone)
-    if (link === undefined) throw systemError('uv_if_indextoiid', 'ENXIO')
+    if (link === undefined) throw libraryError('uv_if_indextoiid', 'ENXIO')
     return { address: this.#stack.routing.zoned(address, link), family, port }
   }
 }

@@ -9,8 +9,8 @@ export interface PlatformRules {
    * host has (IP_MULTICAST_ALL, which is on by default, on Linux alone).
    */
   readonly hearsUnjoined: boolean
-  /** Whose IP_MULTICAST_LOOP counts. */
-  readonly loopbackOf: 'sender' | 'receiver'
+  /** Whether the receiver's IP_MULTICAST_LOOP counts, and not the sender's. */
+  readonly loopbackOfReceiver: boolean
   /** Whether a group's datagram with TTL 0 leaves a host of which no socket has joined. */
   readonly leaksTtl0: boolean
   /** Whether an interface that is down takes what it gets, without a word, where a socket keeps to its address. */
@@ -27,7 +27,7 @@ export interface PlatformRules {
 export const linux: PlatformRules = {
   bindsToGroup: true,
   hearsUnjoined: true,
-  loopbackOf: 'sender',
+  loopbackOfReceiver: false,
   leaksTtl0: true,
   losesDown: true,
   maxPayload,

@@ -70,9 +70,8 @@ export function readOptions(given: unknown): StackSocketOptions {
 
 /** 0 and what else is as good as nothing is none. */
 function checkSize(size: unknown, name: string): void {
-  if (!size && !Number.isNaN(size)) return
-  if (typeof size !== 'number') throw invalidType(name, 'of type number', size)
   if (!size) return
+  if (typeof size !== 'number') throw invalidType(name, 'of type number', size)
   const must = Number.isInteger(size) ? '>= 0 && <= 4294967295' : 'an integer'
   if (size >>> 0 === size) return
   const told = Math.abs(size) > 2 ** 32 && Number.isInteger(size) ? grouped(size) : `${size}`

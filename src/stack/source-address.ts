@@ -32,7 +32,7 @@ function chooseIPv6(own: readonly LinkAddress[], destination: string): LinkAddre
     ({ address }) => Number(address === destination),
     // Rule 2: the narrowest scope that reaches so far, or else the widest.
     ({ address }) => Number(scopeOf(address) >= needed),
-    ({ address }) => (scopeOf(address) >= needed ? -scopeOf(address) : scopeOf(address)),
+    ({ address }) => -Math.abs(scopeOf(address) - needed),
     // Rule 6: one of the same kind of network.
     ({ address }) => Number(kindOf(address) === kindOf(destination)),
     // Rule 8: the longest prefix in common.
@@ -54,8 +54,8 @@ function kindOf(address: string): number {
 
 /** RFC 4291, and for fec0::/10 RFC 3513: 1 is the interface, 2 the link, 5 the site, 14 everywhere. */
 function scopeOf(address: string): number {
-  const group = /^ff.([0-9a-f]):/.exec(address)
-  if (group !== null) return Number.parseInt(group[1] ?? '', 16)
+  const group = /^ff.([0-9a-f]):/.exec(address)?.[1]
+  if (group !== undefined) return Number(`0x${group}`)
   if (isLinkLocal(address) || address === '::1') return 2
   return /^fe[cdef].:/.test(address) ? 5 : 14
 }

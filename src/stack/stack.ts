@@ -376,7 +376,7 @@ export class Stack {
       data,
     }
     const reach = {
-      loopback: !isGroup || socket.loopback || this.rules.loopbackOf === 'receiver',
+      loopback: !isGroup || socket.loopback || this.rules.loopbackOfReceiver,
       leaves: !isGroup || this.#leaves(socket, way.link, packet),
     }
     return { link: way.link, packet, reach }
@@ -485,7 +485,7 @@ export class Stack {
     if (!isAsked) return 'not-joined'
     const isMember = socket.lists[family].asks(destination, link.index, source)
     if (!isMember && !this.rules.hearsUnjoined) return 'not-joined'
-    const isSilent = isOwn && this.rules.loopbackOf === 'receiver' && !socket.loopback
+    const isSilent = isOwn && this.rules.loopbackOfReceiver && !socket.loopback
     return isSilent ? 'loopback-off' : undefined
   }
 

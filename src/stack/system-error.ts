@@ -1,11 +1,13 @@
 import { getSystemErrorMap } from 'node:util'
 
-/** The numbers of the system's errors, by their names. */
-const numbers = new Map([...getSystemErrorMap()].map(([number, [name]]) => [name, number]))
+/** The numbers of the system's errors, and what they say, by their names. */
+const errors = new Map(
+  [...getSystemErrorMap()].map(([errno, [name, meaning]]) => [name, { errno, meaning }]),
+)
 
 /** Whether the system has an error of that name, such as `'ENETUNREACH'`. */
 export function isErrno(name: unknown): name is string {
-  return numbers.has(name as string)
+  return errors.has(name as string)
 }
 
 /** The error that node:dgram makes of the kernel's refusal of a call. */
@@ -13,8 +15,14 @@ export function systemError(syscall: string, code: string): NodeJS.ErrnoExceptio
   return Object.assign(new Error(`${syscall} ${code}`), { errno: errnoOf(code), code, syscall })
 }
 
+/** The error that Node makes of the refusal of a call of libuv's, which is none of the socket's own. */
+export function libraryError(syscall: string, code: string): NodeJS.ErrnoException {
+  const error = new Error(`${code}: ${known(code).meaning}, ${syscall}`)
+  return Object.assign(error, { errno: errnoOf(code), code, syscall })
+}
+
 /**
- * The same of a call that has an address, as it was given. `remedy` is what to try where that is something else than
+ * The error of a refused call that has an address, as it was given. `remedy` is what to try where that is something else than
  * after a refusal of the kernel's.
  */
 export function addressError(
@@ -51,5 +59,9 @@ export function bufferSizeError(code: 'EBADF' | 'EINVAL', isReceive: boolean): E
 }
 
 function errnoOf(code: string): number {
-  return numbers.get(code) ?? 0
+  return known(code).errno
+}
+
+function known(code: string): { errno: number; meaning: string } {
+  return errors.get(code) ?? { errno: 0, meaning: 'unknown error' }
 }

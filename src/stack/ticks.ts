@@ -5,14 +5,12 @@ const { nextTick } = process
 const noCallback = { apply() {}, call() {} }
 
 /** Whether it is Node's own, and not a fake that was put there before. */
-const isGenuine = ((): boolean => {
-  try {
-    nextTick(noCallback as never)
-    return false
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ERR_INVALID_ARG_TYPE'
-  }
-})()
+let isGenuine = false
+try {
+  nextTick(noCallback as never)
+} catch (error) {
+  isGenuine = (error as NodeJS.ErrnoException).code === 'ERR_INVALID_ARG_TYPE'
+}
 
 /**
  * Runs `task` by `process.nextTick`, as node:dgram runs what has been answered already, in the

@@ -97,8 +97,6 @@ export type Verdict =
       readonly overtaken: boolean
     }
 
-const untouched: Verdict = { delays: [0], overtaken: false }
-
 /** Chance, from a seed and the name of what it decides about: the same draws for the same two. */
 export class Chance {
   #state: number
@@ -132,9 +130,6 @@ export function judge(
   const copies = fate?.copies ?? (hits(duplication) ? 2 : 1)
   if (copies === 0) return { lostBy: 'rule' }
   const overtaken = hits(reordering)
-  if (copies === 1 && latency === 0 && jitter === 0 && !overtaken && fate?.delay === undefined) {
-    return untouched
-  }
   const delay = () => fate?.delay ?? latency + (jitter > 0 ? chance().draw() * jitter : 0)
   return { delays: Array.from({ length: copies }, delay), overtaken }
 }

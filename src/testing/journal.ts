@@ -71,9 +71,13 @@ export class JournalEntry {
     return Buffer.from(this.#data)
   }
 
-  /** @internal */
+  /**
+   * Notes a bound socket.
+   *
+   * @internal
+   */
   note(host: Stack, link: Link, socket: InetSocket, outcome: Outcome): (outcome: Outcome) => void {
-    const { address = '', port = 0 } = socket.local ?? {}
+    const { address, port } = socket.local as NonNullable<InetSocket['local']>
     const zone = host.routing.linkOf(socket.zone)
     const bound = joined(zone === undefined ? address : `${address}%${zone.name}`, port)
     const delivery = { host: host.name, interface: link.name, socket: bound, outcome }
@@ -194,7 +198,7 @@ function joined(address: string, port: number): string {
 
 function readable(data: Buffer): string {
   const text = data.toString('utf8', 0, 800)
-  const isPrintable = !/[\p{C}\ufffd]/u.test(text.replace(/[\n\t]/g, ''))
+  const isPrintable = !/(?![\n\t])[\p{C}\ufffd]/u.test(text)
   const shown = isPrintable ? text : data.toString('hex', 0, 101)
   return shown.length > 200 ? `${shown.slice(0, 200)}…` : shown
 }

@@ -17,7 +17,7 @@ export const platforms: Readonly<Record<Platform, PlatformRules>> = {
     bindsToGroup: false,
     hearsUnjoined: false,
     leaksTtl0: false,
-    loopbackOf: 'receiver',
+    loopbackOfReceiver: true,
     zone: 'number',
   },
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { constants } from 'node:os'
 import { test } from 'node:test'
 import {
   addressError,
   bufferSizeError,
   isErrno,
+  libraryError,
   lookupError,
 } from '../../src/stack/system-error.js'
 
@@ -37,6 +39,13 @@ test('what the system has no number for has none, and a name that is not found h
   assert.equal(addressError('bind', 'ENOPE', '', 0).errno, 0)
   // UV_EAI_NONAME.
   assert.equal(lookupError('printer').errno, -3008)
+})
+
+test('what libuv refuses by itself is told in its words', () => {
+  const error = libraryError('uv_if_indextoiid', 'ENXIO')
+  assert.equal(error.message, 'ENXIO: no such device or address, uv_if_indextoiid')
+  const { code, syscall, errno } = error
+  assert.deepEqual([code, syscall, errno], ['ENXIO', 'uv_if_indextoiid', -constants.errno.ENXIO])
 })
 
 test('the size of a buffer is refused as Node refuses it', () => {

@@ -212,6 +212,8 @@ test('the wire hears of what is joined, for which sources, and of what is left',
   two.addMembership('239.1.2.3', '127.0.0.1')
   two.dropSourceSpecificMembership('10.0.0.8', '239.1.2.3', '10.0.0.1')
   two.addMembership('239.1.2.3', '10.0.0.1')
+  // What is refused changes nothing.
+  assert.throws(() => two.addMembership('239.1.2.3', '10.0.0.1'), { code: 'EADDRINUSE' })
   one.close()
   two.close()
   assert.deepEqual(wire.asked.splice(0), [

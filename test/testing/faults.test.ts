@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import { Chance } from '../../src/testing/faults.js'
+import { resolve } from '../../src/rules.js'
+import { Chance, faultRules, judge } from '../../src/testing/faults.js'
 import { type Faults, MockNetwork, type Transit } from '../../src/testing/index.js'
 import { runProgram } from '../child.js'
 import { moduleOf } from '../tree.js'
@@ -51,6 +52,32 @@ test('a seed gives the same chances for good, others on each way', () => {
   assert.deepEqual(draws(1, 'host1 host2 eth0'), [91_798, 15_755, 923_898])
   assert.deepEqual(draws(1, 'host2 host1 eth0'), [316_945, 19_912, 939_595])
   assert.deepEqual(draws(-2, 'hôte'), [509_804, 72_608, 599_724])
+})
+
+test('what may happen takes a draw each, and happens where that is below its share', () => {
+  const verdict = (faults: Faults, ...draws: number[]) => {
+    const chance = { draw: () => draws.shift() ?? assert.fail('a draw too many') }
+    const settings = resolve(faultRules, faults)
+    const judged = judge(
+      settings,
+      () => chance as Chance,
+      () => assert.fail('there is no rule'),
+    )
+    assert.deepEqual(draws, [], 'a draw too few')
+    return judged
+  }
+  assert.deepEqual(verdict({}), { delays: [0], overtaken: false })
+  assert.deepEqual(verdict({ loss: 0.3 }, 0.3), { delays: [0], overtaken: false })
+  assert.deepEqual(verdict({ loss: 0.3 }, 0.29), { lostBy: 'loss' })
+  assert.deepEqual(verdict({ duplication: 1 }, 0), { delays: [0, 0], overtaken: false })
+  assert.deepEqual(verdict({ reordering: 1 }, 0), { delays: [0], overtaken: true })
+  assert.deepEqual(verdict({ latency: 5 }), { delays: [5], overtaken: false })
+  assert.deepEqual(verdict({ jitter: 1 }, 0.5), { delays: [0.5], overtaken: false })
+  assert.deepEqual(verdict({ jitter: 20 }, 0.25), { delays: [5], overtaken: false })
+  assert.deepEqual(verdict({ latency: 10, jitter: 20, duplication: 1 }, 0, 0.25, 0.5), {
+    delays: [15, 20],
+    overtaken: false,
+  })
 })
 
 test('duplication brings its share twice', async () => {

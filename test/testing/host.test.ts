@@ -224,6 +224,17 @@ test('a datagram that is late for its interface is not heard', async (t) => {
   assert.deepEqual(heard, [])
 })
 
+test('a socket in the zone of an interface that is gone can no longer tell its address', async () => {
+  const network = new MockNetwork()
+  const host = network.host({ interfaces: { eth0: { addresses: ['fe80::5'] } } })
+  const socket = host.createSocket({ type: 'udp6', lookup }).bind(9, 'fe80::5%eth0')
+  assert.equal(socket.address().address, 'fe80::5%eth0')
+  host.remove('eth0')
+  const message = 'ENXIO: no such device or address, uv_if_indextoiid'
+  assert.throws(() => socket.address(), { code: 'ENXIO', syscall: 'uv_if_indextoiid', message })
+  await network.close()
+})
+
 test('sending fails while the interface is down', async () => {
   const network = new MockNetwork()
   const host = network.host()

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { lookup } from '../../src/datagram.js'
 import { type MockHost, MockNetwork, type Outcome } from '../../src/testing/index.js'
 import { listen, speak } from './endpoints.js'
@@ -60,6 +62,16 @@ test('it prints as one line, and one for each socket of the port', async () => {
   assert.ok(inspect(network.journal).includes('bob eth0 239.1.2.3:10000 delivered'))
 })
 
+test('a socket is shown with the zone that it is bound to', async () => {
+  const network = new MockNetwork()
+  const host = network.host()
+  const socket = host.createSocket({ type: 'udp6', lookup }).bind(9, 'ff02::7%eth0')
+  socket.send('x', 9, 'ff02::7%eth0')
+  const deliveries = network.journal[0]?.deliveries.map(({ socket }) => socket)
+  assert.deepEqual(deliveries, ['[ff02::7%eth0]:9'])
+  await network.close()
+})
+
 test('data that is no text is shown in hexadecimal digits, and long data cut off', async () => {
   const network = new MockNetwork()
   const socket = network.host().createSocket({ type: 'udp4', lookup })
@@ -69,13 +81,16 @@ test('data that is no text is shown in hexadecimal digits, and long data cut off
     Buffer.from('\u001b[31mred'),
     Buffer.alloc(60_000, 'x'),
     Buffer.alloc(60_000, 255),
+    Buffer.alloc(200, 'x'),
+    Buffer.alloc(201, 'x'),
   ]) {
     socket.send(data, 10_000, '239.1.2.3')
   }
-  const [a, b, c, long, binary] = network.journal.map(({ text }) => text)
+  const [a, b, c, long, binary, whole, longer] = network.journal.map(({ text }) => text)
   assert.deepEqual([a, b, c], ['0001ff', 'c328', '1b5b33316d726564'])
   assert.equal(long, `${'x'.repeat(200)}…`)
   assert.equal(binary, `${'f'.repeat(200)}…`)
+  assert.deepEqual([whole, longer], ['x'.repeat(200), long])
   socket.close()
   await network.settled()
 })
@@ -277,6 +292,27 @@ test('what was expected is told in one line, also that it was nothing', async ()
   assert.throws(() => network.assertNothingUnexpected({ host: 'a host of that name', text }), {
     message: new RegExp(`\nexpected: { host: 'a host of that name', text: '${text}' }$`),
   })
+})
+
+test('what the journal has forgotten is freed', async () => {
+  const network = new MockNetwork({ journalLimit: 2 })
+  const socket = network.host().createSocket({ type: 'udp4', lookup })
+  const send = () => socket.send('x', 9, '239.1.2.3')
+  send()
+  const first = new WeakRef(network.journal[0] as object)
+  for (let count = 0; count < 10; count += 1) send()
+  await network.settled()
+  await new Promise((resolve) => setImmediate(resolve))
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  assert.equal(first.deref(), undefined)
+  await network.close()
+})
+
+test('the last entry that is kept is spoken of', async () => {
+  const network = new MockNetwork({ journalLimit: 1 })
+  await speak(network.host()).send('x')
+  network.assertNothingUnexpected({})
 })
 
 test('nothing is said of what the journal has forgotten', async () => {

@@ -448,6 +448,28 @@ test('closing ends, even where each socket that is closed leads to another', asy
   assert.equal(closed, 2)
 })
 
+test('what closing has led to, and is delayed, is given up too', async (t) => {
+  const set = t.mock.method(globalThis, 'setTimeout')
+  const cleared = t.mock.method(globalThis, 'clearTimeout')
+  const network = new MockNetwork({ latency: 60_000 })
+  const { createSocket } = network.host()
+  const open = () => createSocket({ type: 'udp4', lookup })
+  const settled = new Promise<void>((resolve) => {
+    open()
+      .bind(9)
+      .on('close', () => {
+        open().send('late', 9, '10.0.0.1')
+        void network.settled().then(resolve)
+      })
+  })
+  await network.close()
+  await settled
+  const timers = set.mock.calls.filter(({ arguments: [, ms] }) => ms === 60_000)
+  const ended = cleared.mock.calls.map(({ arguments: [timer] }) => timer)
+  assert.equal(timers.length, 1)
+  assert.ok(timers.every(({ result }) => ended.includes(result)))
+})
+
 test('spread in place of a host, a network is refused', () => {
   const network = new MockNetwork()
   const where = { group: '239.1.2.3', port: 10_000 }

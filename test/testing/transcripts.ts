@@ -8,7 +8,7 @@
  *     near b = udp4 alone                     one that shares it with nobody
  *     near c = udp6 dual                      one that does neither, and takes IPv4 as well
  *     a bind 10.0.0.1 port : ok               the ports are those of the transcript: port, port+1, …
- *     a addMembership 239.1.2.3 - : ok        any call; - is undefined
+ *     a addMembership 239.1.2.3 - : ok        any call; - is undefined, and null is null
  *     a send hello 239.1.2.3 port : ok
  *     a say hello : ok                        sends to what it is connected to
  *     a address : 10.0.0.1 port
@@ -181,6 +181,7 @@ class Reading {
     const port = /^port(?:\+(\d))?$/.exec(word)
     if (port !== null) return this.#port + Number(port[1] ?? 0)
     if (word === '-') return undefined
+    if (word === 'null') return null
     if (word === 'true' || word === 'false') return word === 'true'
     return /^\d+$/.test(word) ? Number(word) : word
   }
