@@ -18,3 +18,14 @@ test('what a task throws is uncaught, and the next one runs all the same, each i
   `)
   assert.deepEqual([code, stdout], [0, 'first undefined\nuncaught there\nnext there\n'])
 })
+
+test('what has only been loaded does not keep the process alive, a coming turn does', async () => {
+  const { code, stdout } = await runProgram(`
+    import { turn } from ${moduleOf('stack/turns')}
+    const holds = () => process.getActiveResourcesInfo().includes('MessagePort')
+    const told = [holds()]
+    turn(() => console.log(...told, holds()))
+    told.push(holds())
+  `)
+  assert.deepEqual([code, stdout], [0, 'false true false\n'])
+})
