@@ -108,7 +108,7 @@ export class Transport {
     else miss(shipment, sender, link, 'loopback-off')
     const reached = this.#segments.from(segment)
     for (const host of this.hosts) {
-      // An own address over IPv4 is a martian to the sender's other links (RFC 1812, 5.3.7).
+      // Over IPv4 Linux drops what comes in with an address of its own as the source (accept_local is off).
       if (host === sender && packet.family === 'IPv4') continue
       for (const end of this.#linksOf(host, reached)) {
         if (end.link === link) continue
