@@ -68,6 +68,26 @@ test('nobody answers for an address that is of no subnet of the link', async () 
   assert.deepEqual(await sent(near, '192.0.2.5'), [])
 })
 
+test('over IPv6 an interface answers for its own addresses alone', async () => {
+  const { host, sent } = madeNetwork()
+  const near = host({}, '::')
+  const far = host({ interfaces: { eth0: 'lan', eth1: lan('fd00::99/128') } }, '::')
+  assert.deepEqual(await sent(near, 'fd00::99'), ['host2 eth1 delivered'])
+  far.down('eth1')
+  assert.deepEqual(await sent(near, 'fd00::99'), ['host2 eth1 interface-down'])
+})
+
+test('a broadcast ends at a router', async () => {
+  const { network, host, sent, socket } = madeNetwork()
+  network.router('lan', 'dmz')
+  const near = host()
+  host({ interfaces: { eth0: 'dmz' } })
+  socket(near).setBroadcast(true)
+  assert.deepEqual(await sent(near, '255.255.255.255'), [
+    ...['host1 eth0 delivered', 'host2 eth0 scope'],
+  ])
+})
+
 // one-segment.test.ts has the kernel do the same.
 test('what a group is sent comes to the other interface on the segment over IPv6, and not over IPv4', async () => {
   const { host, sent, socket } = madeNetwork()
