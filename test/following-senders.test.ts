@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type MulticastError, MulticastSender, type SenderOptions } from '../src/index.js'
 import { addresses, type Heard, type Moving, moving, port } from './moving.js'
-import { BOUND } from './until.js'
+import { BOUND, until } from './until.js'
 
 /** What a sender asks for: the kinds that the same becomes of. */
 type Kind = 'all' | 'named' | 'both' | 'address'
@@ -246,8 +246,7 @@ moving('senders by an address follow it to another interface', async (network) =
     network.address(`e${from}`, ...addresses(2 + from))
     network.address(`e${to}`, ...addresses(0))
     const isThere = () => senders.every(({ interfaces }) => `${interfaces}` === `e${to}`)
-    for (const end = Date.now() + BOUND; !isThere() && Date.now() < end; ) await delay(20)
-    assert.ok(isThere())
+    await until('each sends through the other', isThere)
     const heard = await network.listen(
       [ipv4(100), ipv6(100)],
       () => Promise.all(senders.map((sender) => sender.send('hello'))),

@@ -10,6 +10,7 @@ import type { DatagramSocket } from '../src/datagram.js'
 import { MulticastError } from '../src/errors.js'
 import { Outbox } from '../src/outbox.js'
 import { runProgram } from './child.js'
+import { until } from './until.js'
 
 /** What a message that waits for opening takes beside its bytes. */
 const KEPT = 256
@@ -79,13 +80,6 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   promise.then(settle, settle)
   await setImmediate()
   return settled
-}
-
-/** Waits for what comes without an event. */
-async function until(isSo: () => boolean): Promise<void> {
-  for (const end = Date.now() + 10_000; !isSo(); await setImmediate()) {
-    assert.ok(Date.now() < end, 'not within 10 s')
-  }
 }
 
 /** Collects garbage. */
@@ -239,10 +233,10 @@ test('what waits for its time holds the process only while it is to, and is let 
 
   const data = new WeakRef(new Uint8Array(1))
   const sent = later(1, data.deref() as Uint8Array)
-  await until(() => kernel.taken.splice(0).length > 0)
+  await until('it is taken', () => kernel.taken.splice(0).length > 0)
   kernel.answer()
   assert.equal(await sent, 1)
-  await until(() => {
+  await until('its data is freed', () => {
     collect()
     return data.deref() === undefined
   })
@@ -338,7 +332,7 @@ test('a datagram may be as large as its family allows, and no larger', async () 
     open()
     kernel.answer()
     assert.equal(await waiting, most)
-    await until(() => kernel.taken.length === 2)
+    await until('the next is taken', () => kernel.taken.length === 2)
     kernel.answer()
     assert.equal(await sentLater, most)
   }

@@ -2,16 +2,15 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
 import { MulticastReceiver, MulticastSender, type SenderOptions, text } from '../src/index.js'
 import { Inbox } from '../src/testing/conformance/inbox.js'
 import { MockNetwork } from '../src/testing/index.js'
 import { type Host, type Lab, scenario } from './lab.js'
 import { openSockets } from './told.js'
+import { BOUND, until } from './until.js'
 
 const port = 10_000
 const group = '239.1.2.3'
-const bound = 10_000
 
 /** Plugs the cable of an interface here in. */
 function plug(lab: Lab, host: Host, at = 0, own = 1): Promise<void> {
@@ -31,13 +30,6 @@ async function fork(lab: Lab, group: string): Promise<[Inbox, Inbox]> {
     inboxes.push(new Inbox(await peer.receiver({ group, port, interfaces: 'far' }, 'heard ')))
   }
   return inboxes as [Inbox, Inbox]
-}
-
-/** Asks again until the answer is yes: nothing tells of what a look at the interfaces has done. */
-async function until(what: string, answer: () => unknown): Promise<void> {
-  for (const end = Date.now() + bound; !(await answer()); await delay(20)) {
-    assert.ok(Date.now() < end, `not within ${bound} ms: ${what}`)
-  }
 }
 
 const families = [
@@ -73,7 +65,7 @@ for (const { family, group, far, own } of families) {
         const { text, remote } = await inbox.next()
         assert.deepEqual([text, remote.port], ['hello', sender.address().port])
         // This answer comes after the one to what was said before.
-        await asker.gather('ask', { limit: 1, timeout: bound })
+        await asker.gather('ask', { limit: 1, timeout: BOUND })
         await inbox.next()
       }
       assert.deepEqual(heard, [])

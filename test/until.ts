@@ -8,9 +8,9 @@ const { now } = Date
 export const BOUND = 20_000
 
 /** Asks again until the answer is yes: for what no event tells. */
-export async function until(what: string, answer: () => boolean): Promise<void> {
+export async function until(what: string, answer: () => boolean | Promise<boolean>): Promise<void> {
   const end = now() + BOUND
-  while (!answer()) {
+  while (!(await answer())) {
     assert.ok(now() < end, `not within ${BOUND} ms: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }

@@ -88,7 +88,7 @@ export function sendArguments(given: readonly unknown[], isConnected: boolean): 
   const port = checkPort(to)
   if (isCallback(at)) return { list, port, address: undefined, callback: at }
   if (at !== undefined && at !== null) checkString(at, 'address')
-  // Errors tell of null as that.
+  // Where it is null, it is null in errors too.
   const address = at as string | undefined
   return { list, port, address, callback: isCallback(last) ? last : undefined }
 }

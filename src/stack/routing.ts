@@ -53,8 +53,9 @@ export class Routing {
   }
 
   /**
-   * The link that has that address, of several the one that got it last, over IPv6 first; what no other has of the
-   * loopback one's IPv4 subnets is that one's. Taken down a link keeps those of IPv4, and loses those of IPv6.
+   * The link that has that address: of several, over IPv4 the one that got it last, and over IPv6 the one that
+   * got it first. An address of the loopback one's IPv4 subnets that no link has is the loopback one's. Taken
+   * down, a link keeps its IPv4 addresses and loses those of IPv6.
    */
   ownerOf(address: string | undefined): Link | undefined {
     let found: { readonly link: Link; readonly own: LinkAddress } | undefined
@@ -62,7 +63,8 @@ export class Routing {
       for (const own of link.addresses) {
         const isIPv4 = own.family === 'IPv4'
         if (own.address !== address || !(link.isUp || isIPv4)) continue
-        if (found === undefined || own.added > found.own.added === isIPv4) found = { link, own }
+        const isLater = found !== undefined && own.added > found.own.added
+        if (found === undefined || isLater === isIPv4) found = { link, own }
       }
     }
     if (found !== undefined || address === undefined || familyOf(address) === 'IPv6')
@@ -158,8 +160,8 @@ export class Routing {
       const isReached = link === route || isOnLink(link, destination)
       return isReached ? link : 'ENETUNREACH'
     }
-    // What has an address of IPv6 is heard by who is bound in its zone. One of IPv4 is reached even where its link is
-    // down.
+    // Over IPv6 it comes by the link that has the address, for who is bound in that zone. Over IPv4 it comes by
+    // the loopback one, even where the link that has the address is down.
     if (owner !== undefined) return family === 'IPv6' ? owner : this.#loopback
     if (isWildcard(destination)) return this.#loopback
     return this.#subnetLink(family, destination) ?? route ?? 'ENETUNREACH'

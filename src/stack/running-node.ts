@@ -30,7 +30,7 @@ export function adapt(prototype: object, methods: readonly (string | symbol)[]):
   // Deprecated, and gone from 26 on: they show a handle of the system's, and there is none.
   for (const name of Object.getOwnPropertyNames(Socket.prototype)) {
     if (!name.startsWith('_')) continue
-    // They can be written to there too.
+    // In node:dgram they can be assigned to.
     Object.defineProperty(prototype, name, { value: undefined, writable: true })
   }
 }

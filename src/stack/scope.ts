@@ -21,6 +21,11 @@ export function staysOnHost(group: string): boolean {
   return /^ff.[01]:/.test(group)
 }
 
+/** Whether no host hears the group: its scope is the reserved one (RFC 4291, section 2.7). */
+export function isReserved(group: string): boolean {
+  return /^ff.0:/.test(group)
+}
+
 /** The groups that every host has joined on every link, without any socket having done so. */
 export const allHosts: ReadonlySet<string> = new Set(['224.0.0.1', 'ff01::1', 'ff02::1'])
 

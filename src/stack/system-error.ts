@@ -15,15 +15,15 @@ export function systemError(syscall: string, code: string): NodeJS.ErrnoExceptio
   return Object.assign(new Error(`${syscall} ${code}`), { errno: errnoOf(code), code, syscall })
 }
 
-/** The error that Node makes of the refusal of a call of libuv's, which is none of the socket's own. */
+/** The error that Node makes where a function of libuv fails that is not one of a socket's. */
 export function libraryError(syscall: string, code: string): NodeJS.ErrnoException {
   const error = new Error(`${code}: ${known(code).meaning}, ${syscall}`)
   return Object.assign(error, { errno: errnoOf(code), code, syscall })
 }
 
 /**
- * The error of a refused call that has an address, as it was given. `remedy` is what to try where that is something else than
- * after a refusal of the kernel's.
+ * The error of a refused call that has an address, as it was given. `remedy` is what to try where that is
+ * something else than after a refusal of the kernel's.
  */
 export function addressError(
   syscall: string,

@@ -130,8 +130,11 @@ export function judge(
   const copies = fate?.copies ?? (hits(duplication) ? 2 : 1)
   if (copies === 0) return { lostBy: 'rule' }
   const overtaken = hits(reordering)
-  const delay = () => fate?.delay ?? latency + (jitter > 0 ? chance().draw() * jitter : 0)
-  return { delays: Array.from({ length: copies }, delay), overtaken }
+  const delays: number[] = []
+  for (let copy = 0; copy < copies; copy += 1) {
+    delays.push(fate?.delay ?? latency + (jitter > 0 ? chance().draw() * jitter : 0))
+  }
+  return { delays, overtaken }
 }
 
 const fateRules = {

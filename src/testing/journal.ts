@@ -72,7 +72,7 @@ export class JournalEntry {
   }
 
   /**
-   * Notes a bound socket.
+   * Notes what became of it at a bound socket. What this returns notes what became of it there in the end.
    *
    * @internal
    */

@@ -5,7 +5,10 @@ export type Outcome =
   | SocketOutcome
   /** Its TTL is too low to reach the host. */
   | 'ttl'
-  /** Its scope ends before the host: link-local at a router, interface-local at the sender's host. */
+  /**
+   * Its scope ends before the host: link-local at a router, interface-local at the sender's host, and
+   * the reserved one (ff00::) everywhere.
+   */
   | 'scope'
   /** No segment or router leads to the host. */
   | 'unreachable'

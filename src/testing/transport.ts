@@ -2,7 +2,7 @@ import { isMulticast } from '../address.js'
 import { isBroadcast, isOnLink, type Link } from '../stack/link.js'
 import type { Packet } from '../stack/packet.js'
 import type { PlatformRules } from '../stack/platform.js'
-import { isLinkLocal, staysOnHost, staysOnLink } from '../stack/scope.js'
+import { isLinkLocal, isReserved, staysOnHost, staysOnLink } from '../stack/scope.js'
 import { mismatch, Stack, type Track } from '../stack/stack.js'
 import type { Reach } from '../stack/wire.js'
 import { Chance, type FaultSettings, judge, type Transit, type Verdict } from './faults.js'
@@ -103,11 +103,12 @@ export class Transport {
       this.#carry(shipment, { ...own, isOwn: false })
       return
     }
-    if (loopback) this.#carry(shipment, { ...own, isOwn: true })
+    if (isReserved(destination)) miss(shipment, sender, link, 'scope')
+    else if (loopback) this.#carry(shipment, { ...own, isOwn: true })
     else miss(shipment, sender, link, 'loopback-off')
     const reached = this.#segments.from(segment)
     for (const host of this.hosts) {
-      // An own address over IPv4 is a martian to the sender's other links (RFC 1812, 5.3.7).
+      // Over IPv4 Linux drops what comes in with an address of its own as the source (accept_local is off).
       if (host === sender && packet.family === 'IPv4') continue
       for (const end of this.#linksOf(host, reached)) {
         if (end.link === link) continue
@@ -142,7 +143,9 @@ export class Transport {
       this.#linksOf(host, reached).map((end) => ({ host, end })),
     )
     const isUpHere = ({ end }: { end: End }) => end.routers === 0 && end.link.isUp
-    const owner = ends.find(({ end }) => has(end.link, destination))
+    // Beyond a router others may have the same link-local address.
+    const owners = ends.filter(({ end }) => has(end.link, destination))
+    const owner = owners.find(isUpHere) ?? owners[0]
     const isAsked = family === 'IPv4' && isOnLink(link, destination)
     if ((owner !== undefined && isUpHere(owner)) || !isAsked) return owner
     // Who asks for a neighbour is answered by who has the address on any link, even on one that is down: a host,

@@ -1,4 +1,4 @@
-/** Records again what vectors.test.ts compares with: the recording is the machine's Python's, whatever Node runs this. */
+/** Records again what vectors.test.ts compares with: by the machine's Python, so that any one Node will do. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readdirSync } from 'node:fs'

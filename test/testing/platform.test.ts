@@ -5,6 +5,7 @@ import { lookup } from '../../src/datagram.js'
 import { MulticastReceiver } from '../../src/index.js'
 import { MockNetwork, type Platform } from '../../src/testing/index.js'
 import type * as networkModule from '../../src/testing/network.js'
+import { importAnew } from '../anew.js'
 import { keep, listen, rejects, speak } from './endpoints.js'
 
 const where = { group: '239.1.2.3', port: 10_000 }
@@ -173,8 +174,7 @@ test('on a machine of another system it is Linux', async (t) => {
   ] as const) {
     Object.defineProperty(process, 'platform', { ...own, value: platform })
     // It is read when the module is.
-    const { href } = new URL(`../../src/testing/network.js?${platform}`, import.meta.url)
-    const { MockNetwork: Network } = (await import(href)) as typeof networkModule
+    const { MockNetwork: Network } = await importAnew<typeof networkModule>('testing/network')
     let refusal: unknown
     const socket = new Network().host().createSocket({ type: 'udp4', lookup })
     socket.on('error', (error: NodeJS.ErrnoException) => (refusal = error.code))

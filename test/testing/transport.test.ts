@@ -68,6 +68,24 @@ test('nobody answers for an address that is of no subnet of the link', async () 
   assert.deepEqual(await sent(near, '192.0.2.5'), [])
 })
 
+test('over IPv6 an interface answers for its own addresses alone', async () => {
+  const { host, sent } = madeNetwork()
+  const near = host({}, '::')
+  host({ interfaces: { eth0: 'lan', eth1: dmz('fd00::99/128') } }, '::')
+  assert.deepEqual(await sent(near, 'fd00::99'), [])
+})
+
+test('a broadcast ends at a router', async () => {
+  const { network, host, sent, socket } = madeNetwork()
+  network.router('lan', 'dmz')
+  const near = host()
+  host({ interfaces: { eth0: 'dmz' } })
+  socket(near).setBroadcast(true)
+  assert.deepEqual(await sent(near, '255.255.255.255'), [
+    ...['host1 eth0 delivered', 'host2 eth0 scope'],
+  ])
+})
+
 // one-segment.test.ts has the kernel do the same.
 test('what a group is sent comes to the other interface on the segment over IPv6, and not over IPv4', async () => {
   const { host, sent, socket } = madeNetwork()
@@ -91,6 +109,15 @@ test('over IPv6 an address of the other interface on the same segment is a neigh
   socket(one).send('hello', 9, 'fe80::2%a')
   await network.settled()
   assert.deepEqual(heard, ['hello fe80::1%b'])
+})
+
+test('what is sent to a link-local address comes to who has it on the link, whoever has it behind a router', async () => {
+  const { network, host, sent } = madeNetwork()
+  network.router('lan', 'dmz')
+  const near = host({ interfaces: { eth0: lan('fe80::1'), eth1: dmz('fe80::2') } }, '::')
+  host({ interfaces: { eth0: dmz('fe80::2') } }, '::')
+  const far = host({ interfaces: { eth0: lan('fe80::2') } }, '::')
+  assert.deepEqual(await sent(near, 'fe80::2%eth0'), [`${far.name} eth0 delivered`])
 })
 
 test('what no way leads to is told of once for each host, by its first interface', async () => {
@@ -121,6 +148,14 @@ test('what is of one link or of one host is of the wrong scope elsewhere', async
   assert.deepEqual((await sent(near, 'ff01::5%eth0'))?.slice(1), [
     ...['host2 eth0 scope', 'host3 eth0 scope'],
   ])
+})
+
+// As on Linux, which drops it on arrival, and so does not hear its own either.
+test('a group of the reserved scope is heard by nobody', async () => {
+  const { host, sent, socket } = madeNetwork()
+  const [near, far] = [host({}, '::'), host({}, '::')]
+  for (const one of [near, far]) socket(one).addMembership('ff10::5')
+  assert.deepEqual(await sent(near, 'ff10::5'), ['host1 eth0 scope', 'host2 eth0 scope'])
 })
 
 test('who is in no part of the network speaks to all of them', async () => {

@@ -25,6 +25,7 @@ import { reach } from '../imports.js'
 import { keep } from '../loopback.js'
 import { freePort } from '../ports.js'
 import { moduleOf } from '../tree.js'
+import { BOUND, until } from '../until.js'
 
 const group = '239.1.2.3'
 const skip = process.platform === 'darwin' ? 'has 127.0.0.1 alone of 127.0.0.0/8' : false
@@ -57,13 +58,6 @@ async function plain(address: string, port = 0): Promise<Socket> {
   socket.bind(port, address)
   await once(socket, 'listening')
   return socket
-}
-
-/** Resolves once it is so: for counts, which have no event. */
-async function seen(isSo: () => boolean): Promise<void> {
-  for (const end = Date.now() + 10_000; !isSo(); await new Promise(setImmediate)) {
-    assert.ok(Date.now() < end)
-  }
 }
 
 test('a message reaches every host, each of its receivers, and its own host; replies come back', async () => {
@@ -169,7 +163,7 @@ test('a plain program neither is heard nor hears, and real multicast does not en
   assert.deepEqual([...bytes.subarray(0, 8)], [0x54, 0x4d, 1, 1, 239, 1, 2, 3])
   assert.equal(bytes.subarray(8).toString(), 'headed')
   assert.deepEqual(await heard.until('headed'), ['headed'])
-  await seen(() => carrier.stats.malformed > 0)
+  await until('it is counted', () => carrier.stats.malformed > 0)
   assert.equal(carrier.stats.malformed, 1)
 })
 
@@ -247,11 +241,11 @@ test('what a program is too slow for is counted: in its sockets, by the kernel, 
   const count = 200
   const message = 'x'.repeat(60_000)
   await Promise.all(Array.from({ length: count }, () => sender.send(message)))
-  await seen(() => own.heard.size + here.stats.overflowed === count)
+  await until('each is heard or counted', () => own.heard.size + here.stats.overflowed === count)
   assert.ok(own.heard.size > 0 && here.stats.overflowed > 0)
   let kernel: number | undefined
   const known = () => heard.size + there.stats.overflowed + (kernel ?? 0)
-  for (const end = Date.now() + 10_000; known() < count; await new Promise(setImmediate)) {
+  for (const end = Date.now() + BOUND; known() < count; await new Promise(setImmediate)) {
     assert.ok(Date.now() < end, `${heard.size} + ${there.stats.overflowed} + ${kernel}`)
     kernel = await there.kernelDrops()
     if (kernel === undefined) return assert.notEqual(process.platform, 'linux')
@@ -306,7 +300,7 @@ test('where the interfaces cannot be listed it goes on with those of before', as
   syncBuiltinESMExports()
   try {
     program.send('x', port, '127.0.0.1')
-    await seen(() => carrier.stats.strangers === 1)
+    await until('it is counted', () => carrier.stats.strangers === 1)
     assert.deepEqual(carrier.networkInterfaces(), before)
     assert.ok(broken.mock.callCount() > 0)
   } finally {
