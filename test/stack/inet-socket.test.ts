@@ -58,6 +58,36 @@ test('a socket that is not read keeps as many datagrams of each size as Linux 6.
   }
 })
 
+test('a datagram takes as many bytes of the buffer as Linux 6.18 charges for it, and not one more or less', () => {
+  const charged = {
+    IPv4: [
+      [100, 832],
+      [400, 1280],
+      [1200, 2304],
+      [1472, 2304],
+    ],
+    IPv6: [
+      [100, 832],
+      [400, 1280],
+      [1200, 2304],
+      [1441, 2304],
+      [1656, 2304],
+      [1657, 3584],
+    ],
+  } as const
+  for (const [family, rows] of Object.entries(charged)) {
+    for (const [size, bytes] of rows) {
+      const socket = socketOf(family as Family)
+      // Twice that is granted: just enough for ten, and two bytes too few.
+      socket.setBufferSize(5 * bytes, true)
+      assert.equal(kept(socket, size), 10, `${family}, ${size} bytes`)
+      const smaller = socketOf(family as Family)
+      smaller.setBufferSize(5 * bytes - 1, true)
+      assert.equal(kept(smaller, size), 9, `${family}, ${size} bytes`)
+    }
+  }
+})
+
 test('a buffer is twice what was asked for, within the limits of Linux', () => {
   for (const [asked, receive, send] of [
     [1, 2304, 4608],
