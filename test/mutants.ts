@@ -33,7 +33,7 @@ const WORKERS = 2 * availableParallelism()
 const PATIENCE = 60_000
 /** Milliseconds that tests may take with a mistake, past five times what they take without. */
 const GRACE = 3_000
-/** Milliseconds of tests that a mistake is worth, by what they take without. */
+/** Milliseconds that the tests of a file, and all that need a lab, may take for a mistake, by what they take without. */
 const BUDGET = 10_000
 /** Milliseconds that it takes to start a test file. */
 const START = 500
@@ -53,6 +53,7 @@ interface Equivalent {
 
 interface TestFile {
   readonly name: string
+  readonly hasLab: boolean
   readonly tests: readonly Test[]
   kills: number
 }
@@ -197,7 +198,8 @@ async function witnesses(
     if (verdict === 'late') console.log(`${name} takes long: not all of its tests are asked`)
     const ran = verdict === 'failed' ? [] : testsIn(own, codes)
     rmSync(own, { recursive: true, force: true })
-    return ran.length > 0 ? [{ name, tests: ran, kills: 0 }] : []
+    const hasLab = reach(name).has('test/lab')
+    return ran.length > 0 ? [{ name, hasLab, tests: ran, kills: 0 }] : []
   })
   return files.flat()
 }
@@ -259,7 +261,10 @@ function differing(original: string, code: string): [number, number] {
   return [start, Math.max(start + 1, original.length - end)]
 }
 
-/** The tests that run what is mutated, the quickest of each file, as far as the budget goes. */
+/**
+ * The tests that run what is mutated, the quickest of each file as far as the budget goes. All files without a lab are
+ * asked: a module's own tests may be the only ones to notice, and few other mistakes.
+ */
 function choices(files: readonly TestFile[], module: string, place: [number, number]): Choice[] {
   const all = files.flatMap((file) => {
     const covering = file.tests.filter(({ covered }) =>
@@ -281,7 +286,8 @@ function choices(files: readonly TestFile[], module: string, place: [number, num
   let sum = 0
   return all
     .sort((one, other) => speed(other) - speed(one))
-    .filter(({ cost }) => {
+    .filter(({ file, cost }) => {
+      if (!file.hasLab) return true
       sum += cost
       return sum <= BUDGET || sum === cost
     })
