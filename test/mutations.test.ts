@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { mutantsOf } from './mutations.js'
+import { root } from './tree.js'
 
 const changesOf = (source: string): string[] => mutantsOf(source).map(({ change }) => change)
 
@@ -92,4 +95,21 @@ test('types, logs and prose have none', () => {
   const thrown = changesOf("throw new MulticastError('ERR_X', 'It is wrong')")
   assert.equal(thrown.length, 2)
   assert.ok(thrown.includes("'ERR_X' → ''"))
+})
+
+test('each mutant that nothing can notice is of a line that is still there', () => {
+  const listed: { file: string; line: string }[] = JSON.parse(
+    readFileSync(join(root, 'test/mutants.json'), 'utf8'),
+  )
+  const files = new Map<string, string[]>()
+  const linesOf = (file: string): string[] => {
+    const lines = readFileSync(join(root, file), 'utf8').split('\n')
+    return lines.map((line) => line.trim())
+  }
+  for (const { file, line } of listed) {
+    const lines = files.get(file) ?? linesOf(file)
+    files.set(file, lines)
+    assert.ok(lines.includes(line), `mutants.json: ${file} has no line ${line}`)
+  }
+  assert.ok(listed.length > 100)
 })
