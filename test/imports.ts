@@ -22,11 +22,16 @@ export function importsOf(module: string): string[] {
     ...source.matchAll(/^(?:import|export)\b(?! type\b)(?:[^'"]*?\bfrom)? '([^']+)'/gm),
     ...source.matchAll(/\bawait import\('([^']+)'\)/g),
   ]
-  return named.map(([, specifier = '']) =>
-    specifier.startsWith('.')
-      ? posix.join(posix.dirname(module), specifier).replace(/\.js$/, '')
-      : specifier,
-  )
+  // By tree.ts, for a program of its own, or by anew.ts.
+  const ours = source.matchAll(/\b(?:moduleOf|importAnew)(?:<[^>]*>)?\('([^']+)'\)/g)
+  return [
+    ...[...ours].map(([, name]) => `src/${name}`),
+    ...named.map(([, specifier = '']) =>
+      specifier.startsWith('.')
+        ? posix.join(posix.dirname(module), specifier).replace(/\.js$/, '')
+        : specifier,
+    ),
+  ]
 }
 
 /** All that a module reaches through imports, itself included, the nearest first. */

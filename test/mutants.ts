@@ -208,19 +208,22 @@ async function witnesses(
 function testsIn(folder: string, codes: ReadonlyMap<string, string>): Test[] {
   const begun = new Map<string, Uint8Array>()
   addCovered(begun, join(folder, '0'), codes)
-  return readdirSync(folder).flatMap((name) => {
+  const ran = readdirSync(folder).flatMap((name) => {
     const own = join(folder, name)
     if (!existsSync(join(own, 'test.json'))) return []
-    const ran = JSON.parse(readFileSync(join(own, 'test.json'), 'utf8')) as Ran
     const covered = new Map<string, Uint8Array>()
     addCovered(covered, own, codes)
-    // Whoever runs something of a module may notice what it was loaded with.
-    for (const [module, places] of covered) {
-      const first = begun.get(module)
-      for (const place of places.keys()) places[place] ||= first?.[place] ?? 0
-    }
-    return covered.size > 0 ? [{ ...ran, covered }] : []
+    return [{ ...(JSON.parse(readFileSync(join(own, 'test.json'), 'utf8')) as Ran), covered }]
   })
+  for (const [module, first] of begun) {
+    // Whoever runs something of a module may notice what it was loaded with; of one that only holds values, anybody.
+    const runs = ran.filter(({ covered }) => covered.has(module))
+    for (const { covered } of runs.length > 0 ? runs : ran) {
+      const places = covered.get(module)
+      covered.set(module, places?.map((place, at) => place || (first[at] ?? 0)) ?? first)
+    }
+  }
+  return ran.filter(({ covered }) => covered.size > 0)
 }
 
 /** Adds what has run, as the files in a folder tell. */
