@@ -269,9 +269,14 @@ function dress(host: Host, device: string, ...addresses: string[]): void {
   )
 }
 
-/** Resolves once it is up, and what is sent to its addresses is its own: with IPv6 that is a moment later. */
+/** Resolves once it is up, and what is sent to its addresses is its own. */
 async function usable(host: Host, device: string, ...addresses: string[]): Promise<void> {
   await until(`${device} up`, () => host.up(device))
+  await owned(host, device, ...addresses)
+}
+
+/** Resolves once the kernel takes what is sent to these addresses for the interface's: of IPv6 a moment later. */
+export async function owned(host: Host, device: string, ...addresses: string[]): Promise<void> {
   const routes = addresses
     .filter((address) => address.includes(':'))
     .map((address) => `local ${address.replace(/\/.*/, '')} dev ${device} `)

@@ -5,7 +5,7 @@ import {
   routedGroups,
   topology,
 } from '../../src/testing/conformance/network.js'
-import type { End, Host, Lab, Lan } from '../lab.js'
+import { type End, type Host, type Lab, type Lan, owned } from '../lab.js'
 import { movables } from './end.js'
 
 /** What the lab needs for the router. */
@@ -125,6 +125,8 @@ async function conformanceHost(
           scope === undefined ? '' : ` scope ${scope}`,
         ]
         change(name, `addr add ${address} dev ${name}${details.join('')}`)
+        const isUp = /[<,]UP[,>]/.test(host.ip(`link show dev ${name}`))
+        if (isUp) await owned(host, name, address)
       },
       restore: async () => {
         const first = plugs.findIndex(({ end: [, name] }) => changed.has(name))
