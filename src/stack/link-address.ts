@@ -40,6 +40,8 @@ export interface LinkAddress {
   readonly isSecondary: boolean
   /** Greater than that of any address that was added before, on any link. */
   readonly added: number
+  /** When the route to its neighbours was made, told as `added` is. */
+  readonly routed: number
 }
 
 const isScope = (value: unknown, option: string): 'global' | 'link' => {
@@ -58,8 +60,8 @@ const addressRules = {
   scope: rule({ check: optional(isScope) }),
 } satisfies Rules
 
-/** How many addresses there have been. */
-let added = 0
+/** Counts addresses as they are added, and routes as they are made. */
+let made = 0
 
 /**
  * The addresses of a link, parsed, in the order in which Linux lists them. Those that are among `before`
@@ -73,9 +75,10 @@ export function parseAddresses(
   for (const value of values) {
     const address = parseLinkAddress(value)
     const same = before.find((one) => one.address === address.address)
-    if (same === undefined) added += 1
+    if (same === undefined) made += 1
+    const { added, routed } = same ?? { added: made, routed: made }
     const isSecondary = parsed.some((first) => isSameSubnet(first, address))
-    parsed.push({ ...address, isSecondary, added: same?.added ?? added })
+    parsed.push({ ...address, isSecondary, added, routed })
   }
   const ipv4 = parsed.filter(({ family }) => family === 'IPv4')
   const ipv6 = parsed.filter(({ family }) => family === 'IPv6').reverse()
@@ -90,8 +93,16 @@ export function parseAddresses(
   ]
 }
 
+/** The addresses of a link that is taken up again: all routes are new, and of IPv6 the addresses too. */
+export function renewed(addresses: readonly LinkAddress[]): readonly LinkAddress[] {
+  return addresses.map((own) => {
+    made += 1
+    return { ...own, added: own.family === 'IPv6' ? made : own.added, routed: made }
+  })
+}
+
 /** `'10.0.0.1/24'`, or more of it; without a prefix length, 24 bits of IPv4 and 64 of IPv6. */
-function parseLinkAddress(value: unknown): Omit<LinkAddress, 'isSecondary' | 'added'> {
+function parseLinkAddress(value: unknown): Omit<LinkAddress, 'isSecondary' | 'added' | 'routed'> {
   const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value)
   const more = isRecord ? resolve(addressRules, value) : undefined
   const text = more?.address ?? value

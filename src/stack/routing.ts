@@ -167,13 +167,13 @@ export class Routing {
     return this.#subnetLink(family, destination) ?? route ?? 'ENETUNREACH'
   }
 
-  /** The link of the subnet that has the address: of several the narrowest, or the one that was first. */
+  /** The link of the subnet that has the address: of several the narrowest, or the one with the oldest route. */
   #subnetLink(family: Family, destination: string): Link | undefined {
     const near = this.#upLinks(family).flatMap((link) =>
       link.addresses.filter((own) => isNear(own, destination)).map((own) => ({ link, own })),
     )
     near.sort(
-      ({ own: one }, { own: other }) => other.prefix - one.prefix || one.added - other.added,
+      ({ own: one }, { own: other }) => other.prefix - one.prefix || one.routed - other.routed,
     )
     return near[0]?.link
   }

@@ -3,7 +3,7 @@ import type { NetworkInterfaces, WatchInterfaces } from '../interfaces.js'
 import { integer, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
 import { type CreateStackSocket, type Dgram, dgramOn } from '../stack/dgram.js'
 import { describe, type Link } from '../stack/link.js'
-import { type MockAddress, parseAddresses } from '../stack/link-address.js'
+import { type MockAddress, parseAddresses, renewed } from '../stack/link-address.js'
 import type { Stack } from '../stack/stack.js'
 import { isErrno } from '../stack/system-error.js'
 import type { Segments } from './segments.js'
@@ -180,7 +180,9 @@ export class MockHost {
 
   /** Brings an interface up again. Throws as {@link down} does. */
   up(name: string): void {
-    this.#link(name).isUp = true
+    const link = this.#link(name)
+    if (!link.isUp) link.addresses = renewed(link.addresses)
+    link.isUp = true
     this.#changed()
   }
 

@@ -10,7 +10,7 @@ export type Outcome =
    * the reserved one (ff00::) everywhere.
    */
   | 'scope'
-  /** No segment or router leads to the host. */
+  /** No segment or router leads to the host, or its address is one of the sender's subnet and it is behind a router. */
   | 'unreachable'
   /** `partition` keeps the two hosts apart. */
   | 'partition'

@@ -146,12 +146,16 @@ export class Transport {
     // Beyond a router others may have the same link-local address.
     const owners = ends.filter(({ end }) => has(end.link, destination))
     const owner = owners.find(isUpHere) ?? owners[0]
-    const isAsked = family === 'IPv4' && isOnLink(link, destination)
-    if ((owner !== undefined && isUpHere(owner)) || !isAsked) return owner
+    const isFound = owner !== undefined && isUpHere(owner)
+    // A link-local address is in the subnet of any link, and its scope says why it is not reached.
+    const isAsked = isOnLink(link, destination) && !isLinkLocal(destination)
+    if (isFound || !isAsked) return owner
     // Who asks for a neighbour is answered by who has the address on any link, even on one that is down: a host,
-    // and not a link, has addresses. In IPv6 the link has to be the one.
+    // and not a link, has addresses. In IPv6 the link has to be the one. Beyond a router nobody is asked.
     const hasIt = ({ host }: { host: Stack }) => host.routing.ownerOf(destination) !== undefined
-    return ends.find((one) => isUpHere(one) && hasIt(one)) ?? owner
+    const answering = ends.find((one) => family === 'IPv4' && isUpHere(one) && hasIt(one))
+    if (answering !== undefined || !owner?.end.routers) return answering ?? owner
+    return { host: owner.host, end: { link: owner.end.link, routers: undefined } }
   }
 
   #ship(sender: Stack, link: Link, packet: Packet): Shipment {

@@ -158,6 +158,26 @@ test('a neighbour is reached by an address of its that is on another of its inte
   await network.close()
 })
 
+test('the journal says why somebody beyond a router who has an address of this subnet is not reached', async () => {
+  const network = new MockNetwork()
+  network.router('near', 'far')
+  const near = network.host({
+    interfaces: { eth0: { segment: 'near', addresses: ['fd00::1/64', 'fe80::1/64'] } },
+  })
+  const far = network.host({
+    interfaces: {
+      eth0: { segment: 'far', addresses: ['fd00::9/128', 'fe80::9/64', 'fd09::9/64'] },
+    },
+  })
+  far.createSocket({ type: 'udp6', lookup }).bind(9)
+  const speaker = near.createSocket({ type: 'udp6', lookup })
+  for (const address of ['fd00::9', 'fe80::9%eth0', 'fd09::9']) speaker.send('hello', 9, address)
+  await network.settled()
+  const outcomes = network.journal.map(({ deliveries }) => deliveries.map(({ outcome }) => outcome))
+  assert.deepEqual(outcomes, [['unreachable'], ['scope'], ['delivered']])
+  await network.close()
+})
+
 test('a broadcast is heard by those whose subnet it names', async () => {
   const network = new MockNetwork()
   const on = (...addresses: string[]) => network.host({ interfaces: { eth0: { addresses } } })
