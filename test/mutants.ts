@@ -254,14 +254,16 @@ function addCovered(
   }
 }
 
-/** Where a mutant differs from its module: the first place that does, and the one past the last. */
+/**
+ * Where a mutant differs from its module: the first place of the lines that do, and the one past the last. By whole
+ * lines, because V8 may take what follows a branch in the same statement for a part of the branch.
+ */
 function differing(original: string, code: string): [number, number] {
-  let start = 0
-  while (original[start] === code[start]) start += 1
-  let end = 0
-  const longest = Math.min(original.length, code.length) - start
-  while (end < longest && original.at(-1 - end) === code.at(-1 - end)) end += 1
-  return [start, Math.max(start + 1, original.length - end)]
+  const [lines, others] = [original.split('\n'), code.split('\n')]
+  const first = lines.findIndex((line, at) => line !== others[at])
+  const last = lines.toReversed().findIndex((line, at) => line !== others.at(-1 - at))
+  const start = lines.slice(0, first).join('\n').length
+  return [start, Math.max(start + 1, lines.slice(0, lines.length - last).join('\n').length)]
 }
 
 /**
