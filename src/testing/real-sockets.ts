@@ -70,6 +70,6 @@ function refuse(message: unknown): void {
       Error.captureStackTrace(error, value)
       throw error
     }
-    Object.defineProperty(socket, call, { value, configurable: true, writable: true })
+    Object.defineProperty(socket, call, { value, writable: true })
   }
 }
