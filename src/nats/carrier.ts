@@ -5,7 +5,7 @@ import type { NetworkInterfaces, WatchInterfaces } from '../interfaces.js'
 import type { Carrier } from '../options.js'
 import { optional, type Rules, resolve, rule } from '../rules.js'
 import { parseHost } from '../stack/host-address.js'
-import { describe, linkOf } from '../stack/link.js'
+import { createLink, describe } from '../stack/link.js'
 import { parseAddresses } from '../stack/link-address.js'
 import { linux, type PlatformRules } from '../stack/platform.js'
 import { StackSocket } from '../stack/socket.js'
@@ -57,14 +57,14 @@ export class NatsCarrier implements Carrier {
   constructor(connection: NatsConnection, options: NatsOptions) {
     const { prefix, address } = resolve(natsRules, options)
     const own = address === undefined ? byChance() : [alone(address)]
-    const link = linkOf('nats0', 2, parseAddresses(own))
+    const link = createLink('nats0', 2, parseAddresses(own))
     const wire = new NatsWire(
       { connection: parseConnection(connection), prefix, link },
       () => stack,
     )
     const stack: Stack = new Stack('this program', rules, wire)
     const { links } = stack.routing
-    links.set('lo', linkOf('lo', 1, parseAddresses(['127.0.0.1/8', '::1/128'])))
+    links.set('lo', createLink('lo', 1, parseAddresses(['127.0.0.1/8', '::1/128'])))
     links.set('nats0', link)
     this.#wire = wire
     this.createSocket = examined(

@@ -55,7 +55,9 @@ export function connectArguments(given: readonly unknown[]): {
   const isBare = isCallback(second)
   const address = isBare || second === undefined ? '' : second
   checkString(address, 'address')
-  return { port, address, callback: (isBare ? second : third) as Callback | undefined }
+  // What is as good as nothing is none; anything else is no listener, of which `once` says so.
+  const callback = (isBare ? second : third) || undefined
+  return { port, address, callback: callback as Callback | undefined }
 }
 
 /** What is to be sent, and where to: without a port to what the socket is connected to. */

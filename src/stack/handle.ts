@@ -22,7 +22,7 @@ type Change = (list: MulticastList, group: string, place: Place) => string | und
 
 /**
  * What lies between a socket and the system, as libuv does: it reads addresses, makes the socket of the
- * system when it is needed, and refuses some things by itself. What is refused it answers with the name of the error.
+ * system when it is needed, and refuses some things by itself. A refusal is answered with the name of the error.
  */
 export class Handle {
   readonly #stack: Stack
@@ -95,10 +95,12 @@ export class Handle {
     if (read === undefined) return
     const { packet, address } = read
     const { sourcePort: port, family, data } = packet
+    // Memory of its own for each who hears it: its ArrayBuffer holds nothing else, as that of node:dgram's.
+    const own = Buffer.allocUnsafeSlow(data.byteLength)
+    own.set(data)
     this.#scope.runInAsyncScope(() => {
       try {
-        // Memory of its own for each who hears it.
-        this.#onMessage(Buffer.from(data), { address, family, port, size: data.byteLength })
+        this.#onMessage(own, { address, family, port, size: data.byteLength })
       } catch (error) {
         // Uncaught in that context, as from a callback of node:dgram.
         tick(() => {
@@ -165,12 +167,12 @@ export class Handle {
   }
 
   setMulticastTTL(ttl: number): string | undefined {
-    return this.#setTtl('ttl', ttl, 0)
+    return this.#setTtl('multicastTtl', ttl, 0)
   }
 
   setMulticastLoopback(flag: boolean): string | undefined {
     if (!this.#exists) return 'EBADF'
-    if (this.#isFamilyKnown) this.#inet.loopback = flag
+    if (this.#isFamilyKnown) this.#inet.multicastLoopback = flag
     return undefined
   }
 
@@ -242,7 +244,7 @@ export class Handle {
     this.#holdProcess()
   }
 
-  #setTtl(option: 'ttl' | 'unicastTtl', ttl: number, least: number): string | undefined {
+  #setTtl(option: 'multicastTtl' | 'unicastTtl', ttl: number, least: number): string | undefined {
     // As C sees it: a fraction is cut off, and NaN is 0.
     const whole = ttl | 0
     // libuv looks at the value before it asks the kernel.

@@ -32,8 +32,6 @@ export class InetSocket {
   readonly isDual: boolean
   /** What it has joined. A socket of IPv6 can join groups of IPv4 as well. */
   readonly lists = { IPv4: new MulticastList('IPv4'), IPv6: new MulticastList('IPv6') } as const
-  /** Called once for each datagram that can be read. */
-  readonly onReadable: () => void
   /** Whether it has the port that it is to be bound to: until then it hears nothing. */
   isBound = false
   /** What it is bound to, if it is, or is to be. */
@@ -47,11 +45,11 @@ export class InetSocket {
   /** The index of the link that it is bound to by an IPv6 zone; 0 is any. */
   zone = 0
   /** IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS. */
-  ttl = 1
+  multicastTtl = 1
   /** IP_TTL, IPV6_UNICAST_HOPS; net.ipv4.ip_default_ttl and net.ipv6.conf.all.hop_limit are 64. */
   unicastTtl = 64
   /** IP_MULTICAST_LOOP. */
-  loopback = true
+  multicastLoopback = true
   /** SO_BROADCAST. */
   broadcast = false
   /** IP_MULTICAST_IF: a link's index, if there is one, and the address by which it was named. */
@@ -60,6 +58,8 @@ export class InetSocket {
   recvBufferSize = bufferDefault
   /** SO_SNDBUF, as it is read back. It never fills. */
   sendBufferSize = bufferDefault
+  /** Called once for each datagram that can be read. */
+  readonly #onReadable: () => void
   readonly #waiting: Waiting[] = []
   #used = 0
 
@@ -73,7 +73,7 @@ export class InetSocket {
     this.reuseAddr = reuseAddr
     this.reusePort = reusePort
     this.isDual = isDual
-    this.onReadable = onReadable
+    this.#onReadable = onReadable
   }
 
   /** Takes a datagram in, if there is room. */
@@ -86,7 +86,7 @@ export class InetSocket {
     }
     this.#used += memory
     this.#waiting.push({ packet, address, report, memory })
-    this.onReadable()
+    this.#onReadable()
   }
 
   /** Whether a datagram waits. */

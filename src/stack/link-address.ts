@@ -5,8 +5,8 @@ import { isString, optional, type Rules, resolve, rule, wrongValue } from '../ru
 import { inetNtop, inetPton } from '../struct/inet.js'
 import { type Family, familyOf, isLinkLocal } from './scope.js'
 
-/** An IPv4 address of a mock interface, with details that a string cannot give. */
-export interface MockAddress {
+/** An IPv4 address of an interface, with details that a string cannot give. */
+export interface AddressOptions {
   /** The address, with or without a prefix length (`'10.0.0.1/24'`). Without, it is 24 bits. */
   address: string
   /**

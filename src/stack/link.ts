@@ -15,7 +15,7 @@ export interface Link {
 }
 
 /** A link that is up; the loopback one is `lo`. */
-export function linkOf(name: string, index: number, addresses: readonly LinkAddress[]): Link {
+export function createLink(name: string, index: number, addresses: readonly LinkAddress[]): Link {
   return { name, index, isLoopback: name === 'lo', addresses, isUp: true }
 }
 

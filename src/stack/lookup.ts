@@ -12,8 +12,8 @@ export type Resolved = (error: NodeJS.ErrnoException | null, address: string) =>
 export type Lookup = (hostname: string, family: 4 | 6, callback: Resolved) => void
 
 /**
- * What is looked up by where a socket is given nothing to do it: an address is its own, `localhost` the host's, and
- * no other name is known. As node:dgram's it answers on the next tick, or, of a name, in a coming turn.
+ * The lookup of a socket that was given none: an address stands for itself, `localhost` for the host, and no other
+ * name is known. As node:dgram's it answers on the next tick, or, for a name, in a coming turn.
  */
 export function lookupOn(stack: Stack): Lookup {
   return (hostname, family, callback) => {
@@ -24,7 +24,7 @@ export function lookupOn(stack: Stack): Lookup {
     }
     const scope = new AsyncResource('STACKLOOKUP')
     stack.soon(() => {
-      if (hostname === 'localhost') callback(null, family === 4 ? '127.0.0.1' : '::1')
+      if (hostname.toLowerCase() === 'localhost') callback(null, family === 4 ? '127.0.0.1' : '::1')
       else callback(lookupError(hostname), hostname)
     }, scope)
   }

@@ -1,8 +1,6 @@
 /** What a socket of the host made of a datagram that came to it. */
 export type SocketOutcome =
-  /** It waits in the socket's receive buffer. */
-  | 'in-flight'
-  /** The socket has emitted it. */
+  /** The socket has read it, and emitted it unless its `receiveBlockList` has the sender. */
   | 'delivered'
   /** The socket is bound to another port. */
   | 'port'

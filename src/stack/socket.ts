@@ -68,7 +68,7 @@ export class StackSocket extends Base implements DatagramSocket {
   /** The type that it was made of. */
   readonly type: 'udp4' | 'udp6'
   /** Resolves once what it was asked for has taken effect; there is none where it does at once, as in memory. */
-  readonly settled?: () => Promise<void>
+  declare readonly settled?: () => Promise<void>
   readonly #stack: Stack
   readonly #options: StackSocketOptions
   /** None once it is closed; who does not look for that stumbles, as with node:dgram. */
@@ -117,7 +117,7 @@ export class StackSocket extends Base implements DatagramSocket {
       if (error) this.#bound(error)
       else {
         this.#open.bind(ip, port, (code, remedy) => {
-          this.#bound(code && addressError('bind', code, ip, port, remedy))
+          this.#bound(refused('bind', code, ip, port, remedy))
         })
       }
     })
@@ -162,7 +162,7 @@ export class StackSocket extends Base implements DatagramSocket {
         if (refusal) this.#connected(refusal, callback)
         else {
           this.#open.connect(ip, port, (code) => {
-            this.#connected(code && addressError('connect', code, address, port), callback)
+            this.#connected(refused('connect', code, address, port), callback)
           })
         }
       })
@@ -259,7 +259,7 @@ export class StackSocket extends Base implements DatagramSocket {
       const { list, port, address, callback } = sending
       // It may have been connected by then, and takes no address any more.
       this.#backlog.add(() => this.send(list, port, address, callback))
-    } else if (isConnected) this.#transmit(sending, null, undefined)
+    } else if (isConnected) this.#transmit(sending, null, '')
     else this.#lookUp(sending.address, (error, ip) => this.#transmit(sending, error, ip))
   }
 
@@ -378,7 +378,7 @@ export class StackSocket extends Base implements DatagramSocket {
     return this.#open.getSendQueueSize()
   }
 
-  /** Always 0, as {@link getSendQueueSize}. */
+  /** Always 0: what waits is counted in bytes, by {@link getSendQueueSize}. */
   override getSendQueueCount(): number {
     return this.#open.getSendQueueCount()
   }
@@ -408,7 +408,7 @@ export class StackSocket extends Base implements DatagramSocket {
   }
 
   /** The system has answered to a bind. */
-  #bound(error: Error | undefined | ''): void {
+  #bound(error: Error | undefined): void {
     if (this.#handle === null) return
     if (error) {
       this.#binding = 'unbound'
@@ -428,7 +428,7 @@ export class StackSocket extends Base implements DatagramSocket {
   }
 
   /** The system has answered to a connect. */
-  #connected(error: Error | undefined | '', callback: ConnectCallback | undefined): void {
+  #connected(error: Error | undefined, callback: ConnectCallback | undefined): void {
     if (this.#handle === null) return
     this.#connection = error ? 'none' : 'connected'
     tick(() => {
@@ -442,30 +442,25 @@ export class StackSocket extends Base implements DatagramSocket {
   }
 
   /** Sends to an address, or, where it is given none, to what it is connected to. */
-  #transmit(
-    { list, port, address, callback }: Sending,
-    error: Error | null,
-    ip: string | undefined,
-  ): void {
+  #transmit({ list, port, address, callback }: Sending, error: Error | null, ip: string): void {
     if (error) {
       tick(() => (callback === undefined ? this.emit('error', error) : callback(error)))
       return
     }
     // The kernel has a copy: what was sent is the caller's again.
     const data = Buffer.concat(list.map(bytesOf))
-    const sent = (refusal: Error | undefined | ''): void => {
+    const sent = (refusal: Error | undefined): void => {
       if (callback === undefined) return
       tick(() => (refusal ? callback(refusal) : callback(null, data.byteLength)))
     }
-    const answer: Answer = (code, remedy) =>
-      sent(code && addressError('send', code, address, port, remedy))
-    if (ip === undefined) {
+    const answer: Answer = (code, remedy) => sent(refused('send', code, address, port, remedy))
+    if (port === undefined) {
       this.#open.sendConnected(data, answer)
       return
     }
     const refusal = this.#blocked(ip)
     if (refusal) sent(refusal)
-    else this.#open.send(data, ip, port as number, answer)
+    else this.#open.send(data, ip, port, answer)
   }
 
   #hear(data: Buffer, remote: RemoteInfo): void {
@@ -532,6 +527,15 @@ adapt(StackSocket.prototype, ['bindSync', 'connectSync', Symbol.asyncDispose])
 /** Throws what the system refuses with. */
 function check(call: string, code: string | undefined): void {
   if (code !== undefined) throw systemError(call, code)
+}
+
+/** The error of a call with an address that the system has answered, if it has refused. */
+function refused(
+  call: string,
+  code: string | undefined,
+  ...where: [address: unknown, port: unknown, remedy?: string]
+): Error | undefined {
+  return code === undefined ? undefined : addressError(call, code, ...where)
 }
 
 function isOn(list: BlockList | undefined, ip: string): boolean | undefined {

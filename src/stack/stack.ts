@@ -6,10 +6,11 @@ import type { Report, SocketOutcome } from './outcome.js'
 import type { Packet } from './packet.js'
 import type { PlatformRules } from './platform.js'
 import { Poll } from './poll.js'
+import { Ports } from './ports.js'
 import { Routing } from './routing.js'
 import { allHosts, isWildcard, needsZone, staysOnHost } from './scope.js'
 import { turnIn } from './turns.js'
-import type { Answer, Claimed, Reach, Wire } from './wire.js'
+import type { Answer, Reach, Wire } from './wire.js'
 
 /** Who learns what became of a datagram at a socket that it could be for. */
 export type Track = (socket: InetSocket) => Report
@@ -22,13 +23,6 @@ export interface Asked {
   readonly link: Link
   /** The senders that are asked for; `undefined` is every sender. */
   readonly sources: ReadonlySet<string> | undefined
-}
-
-/** A port that the host has of its wire. */
-interface Claim {
-  users: number
-  /** Who is to be told whether it has it; undefined once that is so. */
-  waiting: ((claimed: Claimed) => void)[] | undefined
 }
 
 /** What a host's program has opened. */
@@ -51,18 +45,17 @@ export class Stack {
   readonly #open = new Set<InetSocket>()
   /** The bound sockets; the last one bound is the first, and gets the unicast of a shared port. */
   #bound: InetSocket[] = []
-  #nextPort: number
-  /** By family and number. */
-  readonly #claims = new Map<string, Claim>()
-  /** The port that each socket has a share in. */
-  readonly #shares = new Map<InetSocket, number>()
+  readonly #ports: Ports
 
   constructor(name: string, rules: PlatformRules, wire: Wire) {
     this.name = name
     this.rules = rules
     this.routing = new Routing(rules)
     this.#wire = wire
-    this.#nextPort = rules.freePorts.first
+    this.#ports = new Ports(wire, rules.freePorts, {
+      isOpen: (socket) => this.#open.has(socket),
+      isTaken: (port) => this.#bound.some(({ local }) => local?.port === port),
+    })
   }
 
   /** See {@link Wire}. */
@@ -131,7 +124,7 @@ export class Stack {
     // Until it is known, nobody else shall have it.
     socket.local = { address, port: wanted }
     if (wanted !== 0) this.#bound.unshift(socket)
-    this.#claim(socket, wanted, (claimed) => {
+    this.#ports.claim(socket, wanted, (claimed) => {
       if ('code' in claimed) {
         socket.local = undefined
         this.#bound = this.#bound.filter((other) => other !== socket)
@@ -234,7 +227,7 @@ export class Stack {
     socket.local = local
     this.#bound = this.#bound.filter((other) => other !== socket)
     if (local.port !== 0) this.#bound.unshift(socket)
-    else this.#release(socket)
+    else this.#ports.release(socket)
   }
 
   /** Goes on once it has a port. */
@@ -244,7 +237,7 @@ export class Stack {
       proceed()
       return
     }
-    this.#claim(socket, 0, (claimed) => {
+    this.#ports.claim(socket, 0, (claimed) => {
       if ('code' in claimed) {
         answer('EAGAIN')
         return
@@ -258,7 +251,7 @@ export class Stack {
     socket.drain()
     this.#open.delete(socket)
     this.#bound = this.#bound.filter((other) => other !== socket)
-    this.#release(socket)
+    this.#ports.release(socket)
     this.changed()
   }
 
@@ -273,64 +266,6 @@ export class Stack {
         if (this.clients.has(client)) client.close()
       })
     }
-  }
-
-  /** Gives the socket a share in a port, or answers with the name of an error. 0 is a free one. */
-  #claim(socket: InetSocket, wanted: number, answer: (claimed: Claimed) => void): void {
-    const { family } = socket
-    const wire = this.#wire
-    if (wire.claim === undefined) {
-      const port = wanted || this.#freePort()
-      answer(port === undefined ? { code: 'EADDRINUSE' } : { port })
-      return
-    }
-    const share = (claimed: Claimed): void => {
-      const hasClosed = !this.#open.has(socket)
-      if ('port' in claimed) {
-        // It may have asked for one twice before it had any.
-        this.#release(socket)
-        this.#shares.set(socket, claimed.port)
-      }
-      // Nobody waits for it any more.
-      if (hasClosed) this.#release(socket)
-      else answer(claimed)
-    }
-    const before = this.#claims.get(`${family} ${wanted}`)
-    if (before !== undefined) {
-      before.users += 1
-      if (before.waiting === undefined) share({ port: wanted })
-      else before.waiting.push(share)
-      return
-    }
-    const claim: Claim = { users: 1, waiting: [share] }
-    if (wanted !== 0) this.#claims.set(`${family} ${wanted}`, claim)
-    const answered = (claimed: Claimed): void => {
-      if ('code' in claimed) this.#claims.delete(`${family} ${wanted}`)
-      else this.#claims.set(`${family} ${claimed.port}`, claim)
-      const { waiting = [] } = claim
-      claim.waiting = undefined
-      for (const tell of waiting) tell(claimed)
-    }
-    try {
-      wire.claim(family, wanted, answered)
-    } catch (error) {
-      // No answer comes any more, unless it is a listener of the socket's that threw.
-      if (claim.waiting !== undefined) this.#claims.delete(`${family} ${wanted}`)
-      throw error
-    }
-  }
-
-  /** Takes back the socket's share in its port. */
-  #release(socket: InetSocket): void {
-    const port = this.#shares.get(socket)
-    const key = `${socket.family} ${port}`
-    const claim = this.#claims.get(key)
-    this.#shares.delete(socket)
-    if (port === undefined || claim === undefined) return
-    claim.users -= 1
-    if (claim.users > 0) return
-    this.#claims.delete(key)
-    this.#wire.release?.(socket.family, port)
   }
 
   /** Sends from a bound socket, or answers with the name of an error. */
@@ -372,18 +307,18 @@ export class Stack {
       sourcePort: socket.local?.port ?? 0,
       destination: destination === '0.0.0.0' ? way.source : destination,
       port,
-      ttl: isGroup ? socket.ttl : socket.unicastTtl,
+      ttl: isGroup ? socket.multicastTtl : socket.unicastTtl,
       data,
     }
     const reach = {
-      loopback: !isGroup || socket.loopback || this.rules.loopbackOfReceiver,
+      loopback: !isGroup || socket.multicastLoopback || this.rules.loopbackOfReceiver,
       leaves: !isGroup || this.#leaves(socket, way.link, packet),
     }
     return { link: way.link, packet, reach }
   }
 
   /**
-   * Lets this host hear what it sends, as far as it is for it, at once; returns whether it is for others too.
+   * Lets this host hear what it sends, if it is a receiver, at once; returns whether it is for others too.
    */
   hearOwn(link: Link, packet: Packet, { loopback, leaves }: Reach, track: Track): boolean {
     const { destination } = packet
@@ -404,20 +339,36 @@ export class Stack {
   hear(link: Link, packet: Packet, isOwn = false, track = ignore): void {
     const { destination } = packet
     if (isMulticast(destination)) this.#hearGroup(link, packet, isOwn, track)
-    else if (isBroadcast(link, destination)) this.#hearBroadcast(packet, track)
-    else this.#hearUnicast(link, packet, track)
+    // Every socket of the port hears it.
+    else if (isBroadcast(link, destination)) {
+      this.#offer(link, packet, track, (socket) => mismatch(socket, packet))
+    } else this.#hearUnicast(link, packet, track)
   }
 
   #hearGroup(link: Link, packet: Packet, isOwn: boolean, track: Track): void {
     const isAsked = this.#isAsked(link, packet)
+    this.#offer(
+      link,
+      packet,
+      track,
+      (socket) => mismatch(socket, packet) ?? this.#refusal(socket, link, packet, isAsked, isOwn),
+    )
+  }
+
+  /** Gives it to each socket of its family that nothing keeps from hearing it. */
+  #offer(
+    link: Link,
+    packet: Packet,
+    track: Track,
+    refusalOf: (socket: InetSocket) => SocketOutcome | undefined,
+  ): void {
+    const source = this.routing.zoned(packet.source, link)
     for (const socket of this.#bound) {
       if (socket.family !== packet.family) continue
-      const refusal =
-        mismatch(socket, packet) ?? this.#refusal(socket, link, packet, isAsked, isOwn)
+      const refusal = refusalOf(socket)
       const report = track(socket)
-      if (refusal === undefined) {
-        socket.receive(packet, this.routing.zoned(packet.source, link), report)
-      } else report(refusal)
+      if (refusal === undefined) socket.receive(packet, source, report)
+      else report(refusal)
     }
   }
 
@@ -438,18 +389,7 @@ export class Stack {
     if (staysOnHost(packet.destination)) return false
     if (packet.ttl > 0) return true
     if (!this.rules.leaksTtl0) return false
-    return !(this.#isAsked(link, packet) && (packet.family === 'IPv4' || socket.loopback))
-  }
-
-  /** Every socket of the port gets it. */
-  #hearBroadcast(packet: Packet, track: Track): void {
-    for (const socket of this.#bound) {
-      if (socket.family !== packet.family) continue
-      const refusal = mismatch(socket, packet)
-      const report = track(socket)
-      if (refusal === undefined) socket.receive(packet, packet.source, report)
-      else report(refusal)
-    }
+    return !(this.#isAsked(link, packet) && (packet.family === 'IPv4' || socket.multicastLoopback))
   }
 
   /** One socket of the port gets it. */
@@ -463,12 +403,9 @@ export class Stack {
     const exact = fitting.filter(({ local }) => local?.address === packet.destination)
     const best = exact.find(({ remote }) => remote !== undefined) ?? exact.at(0) ?? fitting.at(0)
     const chosen = best?.reusePort ? oneOf(exact.length > 0 ? exact : fitting, packet) : best
-    for (const socket of this.#bound) {
-      if (socket.family !== packet.family) continue
-      const report = track(socket)
-      if (socket === chosen) socket.receive(packet, this.routing.zoned(packet.source, link), report)
-      else report(mismatch(socket, packet) ?? 'address')
-    }
+    this.#offer(link, packet, track, (socket) =>
+      socket === chosen ? undefined : (mismatch(socket, packet) ?? 'address'),
+    )
   }
 
   /** Why a socket that is bound for it does not hear a group's datagram. */
@@ -485,20 +422,8 @@ export class Stack {
     if (!isAsked) return 'not-joined'
     const isMember = socket.lists[family].asks(destination, link.index, source)
     if (!isMember && !this.rules.hearsUnjoined) return 'not-joined'
-    const isSilent = isOwn && this.rules.loopbackOfReceiver && !socket.loopback
+    const isSilent = isOwn && this.rules.loopbackOfReceiver && !socket.multicastLoopback
     return isSilent ? 'loopback-off' : undefined
-  }
-
-  /** One that no socket has, counted up so that each run has the same; none where all are taken. */
-  #freePort(): number | undefined {
-    const { first, last } = this.rules.freePorts
-    const taken = new Set(this.#bound.map(({ local }) => local?.port))
-    for (let tried = first; tried <= last; tried += 1) {
-      const port = this.#nextPort
-      this.#nextPort = port === last ? first : port + 1
-      if (!taken.has(port)) return port
-    }
-    return undefined
   }
 }
 

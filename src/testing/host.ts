@@ -2,8 +2,8 @@ import { MulticastError, shown } from '../errors.js'
 import type { NetworkInterfaces, WatchInterfaces } from '../interfaces.js'
 import { integer, optional, type Rules, resolve, rule, wrongValue } from '../rules.js'
 import { type CreateStackSocket, type Dgram, dgramOn } from '../stack/dgram.js'
-import { describe, type Link } from '../stack/link.js'
-import { type MockAddress, parseAddresses, renewed } from '../stack/link-address.js'
+import { createLink, describe, type Link } from '../stack/link.js'
+import { type AddressOptions, parseAddresses, renewed } from '../stack/link-address.js'
 import type { Stack } from '../stack/stack.js'
 import { isErrno } from '../stack/system-error.js'
 import type { Segments } from './segments.js'
@@ -18,7 +18,7 @@ export interface MockInterface {
    * address, a global and a link-local IPv6 address, different for each interface. They are listed in the
    * order in which Linux lists them when they are added in this order.
    */
-  addresses?: readonly (string | MockAddress)[] | undefined
+  addresses?: readonly (string | AddressOptions)[] | undefined
 }
 
 const checkCount = integer(0, Number.MAX_SAFE_INTEGER)
@@ -231,7 +231,7 @@ export class MockHost {
    * Gives an interface other addresses, as DHCP may. It stays the same interface, and memberships on it are
    * kept. Throws as {@link down} and {@link add} do.
    */
-  readdress(name: string, addresses: readonly (string | MockAddress)[]): void {
+  readdress(name: string, addresses: readonly (string | AddressOptions)[]): void {
     const link = this.#link(name)
     link.addresses = parseAddresses(isAddresses(addresses, 'addresses'), link.addresses)
     this.#plugs.set(name, { segment: this.#home.segments.of(link), addresses: [...addresses] })
@@ -266,10 +266,8 @@ export class MockHost {
     const parsed = parseAddresses(addresses)
     this.#plugs.set(name, { segment, addresses: [...addresses] })
     this.#links += 1
-    const index = this.#links
-    const isLoopback = segment === undefined
-    const link: Link = { name, index, isLoopback, addresses: parsed, isUp: true }
-    if (!isLoopback) this.#home.segments.plug(link, segment)
+    const link = createLink(name, this.#links, parsed)
+    if (segment !== undefined) this.#home.segments.plug(link, segment)
     this.#home.stack.routing.links.set(name, link)
   }
 

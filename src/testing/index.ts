@@ -1,4 +1,4 @@
-export type { MockAddress } from '../stack/link-address.js'
+export type { AddressOptions as MockAddress } from '../stack/link-address.js'
 export type { StackSocket as MockSocket } from '../stack/socket.js'
 export type { StackSocketOptions as MockSocketOptions } from '../stack/socket-options.js'
 export type { Fate, Faults, Transit } from './faults.js'

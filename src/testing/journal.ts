@@ -88,8 +88,8 @@ export class JournalEntry {
   }
 
   /** @internal */
-  withdraw(expected: readonly Delivery[]): void {
-    for (const delivery of expected) {
+  withdraw(noted: readonly Delivery[]): void {
+    for (const delivery of noted) {
       const deliveries = this.deliveries as Delivery[]
       deliveries.splice(deliveries.indexOf(delivery), 1)
     }

@@ -3,6 +3,8 @@ import type { SocketOutcome } from '../stack/outcome.js'
 /** What became of a datagram at one socket. */
 export type Outcome =
   | SocketOutcome
+  /** It is on its way, or waits in the socket's receive buffer. */
+  | 'in-flight'
   /** Its TTL is too low to reach the host. */
   | 'ttl'
   /**

@@ -14,6 +14,9 @@ const refused = [
   'send',
   'addMembership',
   'addSourceSpecificMembership',
+  // They bind it to a port before they fail.
+  'dropMembership',
+  'dropSourceSpecificMembership',
 ]
 
 /** What has been asked for and not ended. */
@@ -21,9 +24,9 @@ const held = new Set<Disposable>()
 
 /**
  * Keeps tests off the real network. From now on every new socket of node:dgram in this thread, those of other
- * libraries too, refuses `bind`, `bindSync`, `connect`, `connectSync`, `send`, `addMembership` and
- * `addSourceSpecificMembership`: the call throws a MulticastError `ERR_MULTICAST_REAL_SOCKET`. So a sender,
- * receiver or peer that was given no mock host fails to open, and has that error as the `cause`.
+ * libraries too, refuses `bind`, `bindSync`, `connect`, `connectSync`, `send`, and to join or leave a group, for one
+ * source or for all: the call throws a MulticastError `ERR_MULTICAST_REAL_SOCKET`. So a sender, receiver or peer
+ * that was given no mock host fails to open, and has that error as the `cause`.
  *
  * Sockets of mock hosts are not refused. A socket stays as it was made: one from before goes on, and one that
  * is refused is refused for good, so that what a test has left behind does not reach the network later.

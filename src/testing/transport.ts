@@ -103,9 +103,9 @@ export class Transport {
       this.#carry(shipment, { ...own, isOwn: false })
       return
     }
-    if (isReserved(destination)) miss(shipment, sender, link, 'scope')
+    if (isReserved(destination)) noteEach(shipment, sender, link, 'scope')
     else if (loopback) this.#carry(shipment, { ...own, isOwn: true })
-    else miss(shipment, sender, link, 'loopback-off')
+    else noteEach(shipment, sender, link, 'loopback-off')
     const reached = this.#segments.from(segment)
     for (const host of this.hosts) {
       // Over IPv4 Linux drops what comes in with an address of its own as the source (accept_local is off).
@@ -150,8 +150,8 @@ export class Transport {
     // A link-local address is in the subnet of any link, and its scope says why it is not reached.
     const isAsked = isOnLink(link, destination) && !isLinkLocal(destination)
     if (isFound || !isAsked) return owner
-    // Who asks for a neighbour is answered by who has the address on any link, even on one that is down: a host,
-    // and not a link, has addresses. In IPv6 the link has to be the one. Beyond a router nobody is asked.
+    // ARP: any interface that is up answers for an address of its host, even for that of one that is down. In
+    // IPv6 it has to be the interface's own. Beyond a router nobody is asked.
     const hasIt = ({ host }: { host: Stack }) => host.routing.ownerOf(destination) !== undefined
     const answering = ends.find((one) => family === 'IPv4' && isUpHere(one) && hasIt(one))
     if (answering !== undefined || !owner?.end.routers) return answering ?? owner
@@ -177,13 +177,13 @@ export class Transport {
   #reach(shipment: Shipment, host: Stack, end: End, leaves: boolean): void {
     const { link, routers } = end
     if (routers === undefined) {
-      miss(shipment, host, link, 'unreachable')
+      noteEach(shipment, host, link, 'unreachable')
       return
     }
     const arrival = { host, link, routers, isOwn: false }
     const refusal = this.#refusal(shipment, arrival, leaves)
     if (refusal === undefined) this.#carry(shipment, arrival)
-    else miss(shipment, host, link, refusal)
+    else noteEach(shipment, host, link, refusal)
   }
 
   /** Why a datagram does not come to a host that there is a way to, if it does not. */
@@ -207,7 +207,8 @@ export class Transport {
     const { host, link, routers } = arrival
     const packet = { ...sent, ttl: sent.ttl - routers }
     const shipment = { sender, packet, entry }
-    const way = `${sender.name} ${host.name} ${link.name}`
+    // Names may have spaces.
+    const way = [sender.name, host.name, link.name].join('\0')
     const verdict = this.#judge(
       () => this.#chanceOf(way),
       () => ({
@@ -218,13 +219,15 @@ export class Transport {
       }),
     )
     if ('lostBy' in verdict) {
-      miss(shipment, host, link, verdict.lostBy)
+      noteEach(shipment, host, link, verdict.lostBy)
       return
     }
-    const { delays, overtaken } = verdict
-    for (const delay of delays) {
+    const { delays } = verdict
+    for (const [at, delay] of delays.entries()) {
+      // Of several copies the last is overtaken: else the copies overtook each other, and nothing else did.
+      const overtaken = verdict.overtaken && at === delays.length - 1
       const isLate = delay > 0 || overtaken
-      const forget = isLate ? expect(shipment, host, link) : undefined
+      const forget = isLate ? noteUnderWay(shipment, host, link) : undefined
       const arrive = (): void => {
         forget?.()
         arriveAt(shipment, arrival)
@@ -285,7 +288,7 @@ function arriveAt(shipment: Shipment, { host, link, isOwn }: Arrival): void {
   const { packet, entry } = shipment
   // It may have been on its way for long.
   if (!link.isUp || host.routing.links.get(link.name) !== link) {
-    miss(shipment, host, link, 'interface-down')
+    noteEach(shipment, host, link, 'interface-down')
     return
   }
   const track: Track | undefined =
@@ -293,8 +296,8 @@ function arriveAt(shipment: Shipment, { host, link, isOwn }: Arrival): void {
   host.hear(link, packet, isOwn, track)
 }
 
-/** Notes why none of a host's sockets hears it. */
-function miss({ packet, entry }: Shipment, host: Stack, link: Link, outcome: Outcome): void {
+/** Notes an outcome for each socket of a host that it could be for. */
+function noteEach({ packet, entry }: Shipment, host: Stack, link: Link, outcome: Outcome): void {
   if (entry === undefined) return
   for (const socket of host.sockets) {
     if (socket.family !== packet.family) continue
@@ -303,11 +306,11 @@ function miss({ packet, entry }: Shipment, host: Stack, link: Link, outcome: Out
 }
 
 /** Notes that it is on its way to a host, until what it returns is called. */
-function expect(shipment: Shipment, host: Stack, link: Link): (() => void) | undefined {
+function noteUnderWay(shipment: Shipment, host: Stack, link: Link): (() => void) | undefined {
   const { entry } = shipment
   if (entry === undefined) return undefined
   const before = entry.deliveries.length
-  miss(shipment, host, link, 'in-flight')
-  const expected = entry.deliveries.slice(before)
-  return () => entry.withdraw(expected)
+  noteEach(shipment, host, link, 'in-flight')
+  const noted = entry.deliveries.slice(before)
+  return () => entry.withdraw(noted)
 }

@@ -7,7 +7,7 @@ import type { Carrier } from '../options.js'
 import { OwnAddresses } from '../own-addresses.js'
 import { isBoolean, optional, type Rules, resolve, rule } from '../rules.js'
 import { parseHost } from '../stack/host-address.js'
-import { describe, type Link, linkOf } from '../stack/link.js'
+import { createLink, describe, type Link } from '../stack/link.js'
 import { isNear, type LinkAddress, parseAddresses } from '../stack/link-address.js'
 import { linux, type PlatformRules } from '../stack/platform.js'
 import { familyOf, isLinkLocal } from '../stack/scope.js'
@@ -85,7 +85,7 @@ export class UnicastCarrier implements Carrier {
     )
     const stack: Stack = new Stack('this host', rules, wire)
     const addresses = parseAddresses(loopbackBeside(address))
-    stack.routing.links.set('lo', linkOf('lo', 1, addresses))
+    stack.routing.links.set('lo', createLink('lo', 1, addresses))
     stack.routing.links.set('peers0', link)
     this.#wire = wire
     this.createSocket = examined(

@@ -4,7 +4,7 @@ import { rules } from '../../src/nats/carrier.js'
 import type { NatsConnection } from '../../src/nats/connection.js'
 import { NatsWire } from '../../src/nats/wire.js'
 import type { InetSocket } from '../../src/stack/inet-socket.js'
-import { describe, type Link, linkOf } from '../../src/stack/link.js'
+import { createLink, describe, type Link } from '../../src/stack/link.js'
 import { parseAddresses } from '../../src/stack/link-address.js'
 import type { Packet } from '../../src/stack/packet.js'
 import type { Family } from '../../src/stack/scope.js'
@@ -79,9 +79,9 @@ function carrierOf(name: Name, connection: NatsConnection): Carrier {
   const bundle = new Bundle()
   const stack: Stack = new Stack(name, rules, bundle)
   const { links } = stack.routing
-  links.set('lo', linkOf('lo', 1, parseAddresses(['127.0.0.1/8', '::1/128'])))
+  links.set('lo', createLink('lo', 1, parseAddresses(['127.0.0.1/8', '::1/128'])))
   for (const [device, { segment, addresses }] of Object.entries(topology[name])) {
-    const link = linkOf(device, links.size + 1, parseAddresses(addresses))
+    const link = createLink(device, links.size + 1, parseAddresses(addresses))
     links.set(device, link)
     bundle.wires.set(link, new NatsWire({ connection, prefix: segment, link }, () => stack))
   }

@@ -39,13 +39,15 @@ const calls: Readonly<Record<string, readonly unknown[]>> = {
   sendto: [Buffer.from('slip'), 0, 4, 9, '127.0.0.1'],
   addMembership: ['239.255.29.71', '127.0.0.1'],
   addSourceSpecificMembership: ['127.0.0.1', '239.255.29.71', '127.0.0.1'],
+  dropMembership: ['239.255.29.71', '127.0.0.1'],
+  dropSourceSpecificMembership: ['127.0.0.1', '239.255.29.71', '127.0.0.1'],
 }
 
 /** The members that take no socket onto the network by themselves. */
 const harmless = [
   ...['constructor', 'close', 'address', 'remoteAddress', 'disconnect', 'ref', 'unref'],
   ...['setBroadcast', 'setTTL', 'setMulticastTTL', 'setMulticastLoopback'],
-  ...['setMulticastInterface', 'dropMembership', 'dropSourceSpecificMembership'],
+  ...['setMulticastInterface'],
   ...['setRecvBufferSize', 'setSendBufferSize', 'getRecvBufferSize', 'getSendBufferSize'],
   ...['getSendQueueSize', 'getSendQueueCount'],
 ]
