@@ -355,7 +355,10 @@ export class Stack {
     )
   }
 
-  /** Gives it to each socket of its family that nothing keeps from hearing it. */
+  /**
+   * Gives it to each socket of its family that nothing keeps from hearing it. As in Linux, the first gets it last: the
+   * others copies before.
+   */
   #offer(
     link: Link,
     packet: Packet,
@@ -363,13 +366,16 @@ export class Stack {
     refusalOf: (socket: InetSocket) => SocketOutcome | undefined,
   ): void {
     const source = this.routing.zoned(packet.source, link)
+    let toFirst: (() => void) | undefined
     for (const socket of this.#bound) {
       if (socket.family !== packet.family) continue
       const refusal = refusalOf(socket)
       const report = track(socket)
-      if (refusal === undefined) socket.receive(packet, source, report)
-      else report(refusal)
+      if (refusal !== undefined) report(refusal)
+      else if (toFirst === undefined) toFirst = () => socket.receive(packet, source, report)
+      else socket.receive(packet, source, report)
     }
+    toFirst?.()
   }
 
   /** Whether any socket of the host has joined for it on the link. */

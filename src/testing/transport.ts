@@ -207,10 +207,11 @@ export class Transport {
     const { host, link, routers } = arrival
     const packet = { ...sent, ttl: sent.ttl - routers }
     const shipment = { sender, packet, entry }
+    const names = [sender.name, host.name, link.name]
     // Names may have spaces.
-    const way = [sender.name, host.name, link.name].join('\0')
+    const way = names.join('\0')
     const verdict = this.#judge(
-      () => this.#chanceOf(way),
+      () => this.#chanceOf(way, names.join(' ')),
       () => ({
         data: Buffer.from(packet.data),
         from: { host: sender.name, address: packet.source, port: packet.sourcePort },
@@ -237,8 +238,8 @@ export class Transport {
     }
   }
 
-  #chanceOf(way: string): Chance {
-    const chance = this.#chances.get(way) ?? new Chance(this.#seed, way)
+  #chanceOf(way: string, names: string): Chance {
+    const chance = this.#chances.get(way) ?? new Chance(this.#seed, names)
     this.#chances.set(way, chance)
     return chance
   }

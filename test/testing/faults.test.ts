@@ -195,7 +195,7 @@ test('a rule sees each datagram at each host, and decides', async (t) => {
   for (const text of ['lost', 'twice', 'late', 'none', 'chance', 'chance too']) {
     await sender.send(text)
   }
-  await new Promise((resolve) => setImmediate(resolve))
+  await network.idle()
   assert.deepEqual(ears[0]?.heard, ['twice', 'twice'])
   t.mock.timers.tick(1000)
   await network.settled()

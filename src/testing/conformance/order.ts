@@ -198,4 +198,29 @@ for (const ip of families) {
       assert.deepEqual(heard, [...rows(32), ...rows(8)])
     },
   )
+
+  order.rule(
+    `over ${family}, what is sent in answer is heard in the coming round of the loop, after immediates`,
+    [...needs, 'sync-bind'],
+    async ({ near, port }) => {
+      const nowhere = there.e0.address
+      const how = { type, address: here.e0.address, nowhere, port, hasLookup: true } as const
+      const told = await near.peer.volley({ ...how, start: 'task' }, 3)
+      assert.deepEqual(told, [
+        ...['early heard 0', 'immediate before', 'immediate after', 'immediate of 0'],
+        ...['earlier heard 1', 'immediate of 1', 'early heard 2', 'immediate of 2'],
+      ])
+    },
+  )
+
+  order.rule(
+    `over ${family}, a group is heard first by the last but one that was bound, then by those before it, and last by the last`,
+    [...needs, 'sync-bind'],
+    async ({ near, port }) => {
+      const nowhere = there.e0.address
+      const how = { type, address: here.e0.address, nowhere, port, hasLookup: true } as const
+      const told = await near.peer.crowd({ ...how, start: 'task' }, group, here.e0.handle, 4)
+      assert.deepEqual(told, [2, 1, 0, 3])
+    },
+  )
 }

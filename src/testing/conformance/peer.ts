@@ -116,6 +116,16 @@ export class Peer {
     return (await this.#tell({ scene: 'flood', args: [how, count] })) as string[]
   }
 
+  /** What two sockets that answer each other so many times are told, in order, among immediates. */
+  async volley(how: Sequence, count: number): Promise<string[]> {
+    return (await this.#tell({ scene: 'volley', args: [how, count] })) as string[]
+  }
+
+  /** Which of so many sockets of one port hear a message to a group, in order, counted from the one bound first. */
+  async crowd(how: Sequence, group: string, handle: string, count: number): Promise<number[]> {
+    return (await this.#tell({ scene: 'crowd', args: [how, group, handle, count] })) as number[]
+  }
+
   /** What the host's `networkInterfaces()` lists. */
   async networkInterfaces(): Promise<NetworkInterfaces> {
     return (await this.#tell({ ask: 'interfaces' })) as NetworkInterfaces

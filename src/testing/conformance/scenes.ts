@@ -75,6 +75,40 @@ export const scenes: Record<string, (createSocket: CreateSocket, ...args: never[
     await stage.end()
     return told
   },
+
+  /** Has two sockets answer each other so many times; what was heard when, beside immediates. */
+  async volley(createSocket: CreateSocket, how: Sequence, count: number): Promise<string[]> {
+    const told: string[] = []
+    const stage = new SequenceStage(createSocket, how, (what) => told.push(what))
+    await stage.ready()
+    await new Promise<void>((resolve) => {
+      setImmediate(() => {
+        setImmediate(() => told.push('immediate before'))
+        stage.volley(count, resolve)
+        setImmediate(() => told.push('immediate after'))
+      })
+    })
+    await stage.end()
+    return told
+  },
+
+  /**
+   * Sends to a group through an interface of that handle, on which so many sockets of one port have joined it; which of
+   * them heard it, in order, as they are counted from the first that was bound.
+   */
+  async crowd(
+    createSocket: CreateSocket,
+    how: Sequence,
+    group: string,
+    handle: string,
+    count: number,
+  ): Promise<number[]> {
+    const stage = new SequenceStage(createSocket, how, () => {})
+    await stage.ready()
+    const told = await stage.crowd(group, handle, count)
+    await stage.end()
+    return told
+  },
 }
 
 /** The sockets of a sequence. */
@@ -108,7 +142,7 @@ class SequenceStage {
     this.#hear('earlier', this.#earlier)
     this.#hear('early', this.#early)
     // Until the loop has come to look at them.
-    for (let round = 0; round < 2; round += 1) await new Promise((resolve) => setImmediate(resolve))
+    await rounds(2)
   }
 
   play(deed: Deed): void {
@@ -141,6 +175,45 @@ class SequenceStage {
     }
   }
 
+  /** Has `early` and `earlier` answer each other so many times, and each set an immediate before it does. */
+  volley(count: number, done: () => void): void {
+    const { address, port } = this.#how
+    const answer = (socket: DatagramSocket, to: number): void => {
+      socket.on('message', (data) => {
+        if (`${data}` === 'end') return
+        const next = Number(`${data}`) + 1
+        setImmediate(this.#tell, `immediate of ${data}`)
+        if (next < count) socket.send(Buffer.from(`${next}`), to, address, () => {})
+        else setImmediate(done)
+      })
+    }
+    answer(this.#early, port + 2)
+    answer(this.#earlier, port + 1)
+    this.#sending.send(Buffer.from('0'), port + 1, address, () => {})
+  }
+
+  /** Has so many sockets of one port join a group, and sends to it; who heard it, in order. */
+  async crowd(group: string, handle: string, count: number): Promise<number[]> {
+    const { port } = this.#how
+    const told: number[] = []
+    const all = Array.from({ length: count }, (_, at) => ({ at, socket: this.#socket(true) }))
+    for (const { socket } of all) {
+      await bound(socket, port, undefined)
+      socket.addMembership(group, handle)
+    }
+    await rounds(2)
+    this.#sending.setMulticastInterface(handle)
+    await new Promise<void>((resolve) => {
+      for (const { at, socket } of all) {
+        socket.on('message', () => {
+          if (told.push(at) === count) resolve()
+        })
+      }
+      this.#sending.send(Buffer.from('to all'), port, group, () => {})
+    })
+    return told
+  }
+
   /** When all has been told that is to come, closes what is open. */
   async end(): Promise<void> {
     const { port, address } = this.#how
@@ -152,7 +225,7 @@ class SequenceStage {
       })
       last.send(Buffer.from('end'), port + 1, address, () => {})
     })
-    for (let pass = 0; pass < 3; pass += 1) await new Promise((resolve) => setImmediate(resolve))
+    await rounds(3)
     await Promise.all(
       this.#open.map(
         (socket) =>
@@ -168,9 +241,9 @@ class SequenceStage {
     )
   }
 
-  #socket(): DatagramSocket {
+  #socket(reuseAddr = false): DatagramSocket {
     const { type, hasLookup } = this.#how
-    const options = { type, reuseAddr: false, ipv6Only: type === 'udp6', lookup }
+    const options = { type, reuseAddr, ipv6Only: type === 'udp6', lookup }
     const { lookup: _, ...bare } = options
     const socket = this.#createSocket((hasLookup ? options : bare) as typeof options)
     this.#open.push(socket)
@@ -201,13 +274,24 @@ class SequenceStage {
   }
 }
 
+/** Resolves when the loop has come round so many times. */
+async function rounds(count: number): Promise<void> {
+  for (let round = 0; round < count; round += 1)
+    await new Promise((resolve) => setImmediate(resolve))
+}
+
 /** With a callback, which the library itself has no use for. */
-function bind(socket: DatagramSocket, port: number, address: string, callback: () => void): void {
+function bind(
+  socket: DatagramSocket,
+  port: number,
+  address: string | undefined,
+  callback: () => void,
+): void {
   const bind: (...args: unknown[]) => void = Reflect.get(socket as object, 'bind')
   bind.call(socket, port, address, callback)
 }
 
-function bound(socket: DatagramSocket, port: number, address: string): Promise<void> {
+function bound(socket: DatagramSocket, port: number, address: string | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.on('error', reject)
     bind(socket, port, address, resolve)

@@ -1,0 +1,109 @@
+import type { InetSocket } from './inet-socket.js'
+import type { Claimed, Wire } from './wire.js'
+
+/** What is known of the host's sockets. */
+interface Sockets {
+  /** Whether the socket has not been closed. */
+  isOpen(socket: InetSocket): boolean
+  /** Whether one is bound to the port, or is to be. */
+  isTaken(port: number): boolean
+}
+
+/** A port that the host has of its wire. */
+interface Claim {
+  users: number
+  /** Who is to be told whether it has it; undefined once that is so. */
+  waiting: ((claimed: Claimed) => void)[] | undefined
+}
+
+/** The ports of a host: which its sockets have a share in, taken from the wire, if that has any. */
+export class Ports {
+  readonly #wire: Wire
+  readonly #range: { readonly first: number; readonly last: number }
+  readonly #sockets: Sockets
+  #next: number
+  /** By family and number. */
+  readonly #claims = new Map<string, Claim>()
+  /** The port that each socket has a share in. */
+  readonly #shares = new Map<InetSocket, number>()
+
+  constructor(
+    wire: Wire,
+    range: { readonly first: number; readonly last: number },
+    sockets: Sockets,
+  ) {
+    this.#wire = wire
+    this.#range = range
+    this.#sockets = sockets
+    this.#next = range.first
+  }
+
+  /** Gives the socket a share in a port, or answers with the name of an error. 0 is a free one. */
+  claim(socket: InetSocket, wanted: number, answer: (claimed: Claimed) => void): void {
+    const { family } = socket
+    const wire = this.#wire
+    if (wire.claim === undefined) {
+      const port = wanted || this.#freePort()
+      answer(port === undefined ? { code: 'EADDRINUSE' } : { port })
+      return
+    }
+    const share = (claimed: Claimed): void => {
+      const hasClosed = !this.#sockets.isOpen(socket)
+      if ('port' in claimed) {
+        // It may have asked for one twice before it had any.
+        this.release(socket)
+        this.#shares.set(socket, claimed.port)
+      }
+      // Nobody waits for it any more.
+      if (hasClosed) this.release(socket)
+      else answer(claimed)
+    }
+    const before = this.#claims.get(`${family} ${wanted}`)
+    if (before !== undefined) {
+      before.users += 1
+      if (before.waiting === undefined) share({ port: wanted })
+      else before.waiting.push(share)
+      return
+    }
+    const claim: Claim = { users: 1, waiting: [share] }
+    if (wanted !== 0) this.#claims.set(`${family} ${wanted}`, claim)
+    const answered = (claimed: Claimed): void => {
+      if ('code' in claimed) this.#claims.delete(`${family} ${wanted}`)
+      else this.#claims.set(`${family} ${claimed.port}`, claim)
+      const { waiting = [] } = claim
+      claim.waiting = undefined
+      for (const tell of waiting) tell(claimed)
+    }
+    try {
+      wire.claim(family, wanted, answered)
+    } catch (error) {
+      // No answer comes any more, unless it is a listener of the socket's that threw.
+      if (claim.waiting !== undefined) this.#claims.delete(`${family} ${wanted}`)
+      throw error
+    }
+  }
+
+  /** Takes back the socket's share in its port. */
+  release(socket: InetSocket): void {
+    const port = this.#shares.get(socket)
+    const key = `${socket.family} ${port}`
+    const claim = this.#claims.get(key)
+    this.#shares.delete(socket)
+    if (port === undefined || claim === undefined) return
+    claim.users -= 1
+    if (claim.users > 0) return
+    this.#claims.delete(key)
+    this.#wire.release?.(socket.family, port)
+  }
+
+  /** One that no socket has, counted up so that each run has the same; none where all are taken. */
+  #freePort(): number | undefined {
+    const { first, last } = this.#range
+    for (let tried = first; tried <= last; tried += 1) {
+      const port = this.#next
+      this.#next = port === last ? first : port + 1
+      if (!this.#sockets.isTaken(port)) return port
+    }
+    return undefined
+  }
+}
