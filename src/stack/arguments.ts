@@ -33,9 +33,9 @@ export function bindArguments([first, second]: readonly unknown[]): {
   address: unknown
 } {
   if (typeof first === 'object' && first !== null) {
-    const { port, address, fd } = first as BindOptions & { fd?: number }
+    const { port, address, fd } = first as BindOptions & { fd: number }
     // Others are no numbers of files, and node:dgram looks at them no further.
-    if (Number.isInteger(fd) && Number(fd) > 0 && Number(fd) < 2 ** 31) {
+    if (fd === (fd | 0) && fd > 0) {
       // A file of the process, which is no socket of a host in memory.
       throw nodeError(TypeError, 'ERR_INVALID_FD_TYPE', 'Unsupported fd type: UNKNOWN')
     }

@@ -71,8 +71,8 @@ export class Handle {
     // libuv binds no socket of the one family to be of the other alone.
     const isFit =
       address !== undefined && familyOf(address) === this.#inet.family && !this.#isMisfit
-    // As C sees it: 16 bits of what is a number somehow.
-    const number = Number(port) & 0xffff
+    // As C sees it: 16 bits of what is a number somehow. A BigInt is none.
+    const number = +(port as number) & 0xffff
     if (isFit) this.#stack.bind(this.#inet, address, zone, number, answer)
     else answer('EINVAL')
   }

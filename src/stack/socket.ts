@@ -455,11 +455,13 @@ export class StackSocket extends Base implements DatagramSocket {
     }
     const answer: Answer = (code, remedy) => sent(refused('send', code, address, port, remedy))
     if (port === undefined) {
-      this.#open.sendConnected(data, answer)
+      if (list.length > mostParts) answer('EMSGSIZE')
+      else this.#open.sendConnected(data, answer)
       return
     }
     const refusal = this.#blocked(ip)
     if (refusal) sent(refusal)
+    else if (list.length > mostParts) answer('EMSGSIZE')
     else this.#open.send(data, ip, port, answer)
   }
 
@@ -524,6 +526,9 @@ export class StackSocket extends Base implements DatagramSocket {
 Object.setPrototypeOf(StackSocket.prototype, Socket.prototype)
 adapt(StackSocket.prototype, ['bindSync', 'connectSync', Symbol.asyncDispose])
 
+/** How many parts Linux takes of one datagram: UIO_MAXIOV. */
+const mostParts = 1024
+
 /** Throws what the system refuses with. */
 function check(call: string, code: string | undefined): void {
   if (code !== undefined) throw systemError(call, code)
@@ -542,6 +547,7 @@ function isOn(list: BlockList | undefined, ip: string): boolean | undefined {
   return list?.check(ip, `ipv${isIP(ip)}` as IPVersion)
 }
 
+/** None of what has been given away with its memory, as by `structuredClone`. */
 function bytesOf({ buffer, byteOffset, byteLength }: NodeJS.ArrayBufferView): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength)
+  return byteLength === 0 ? new Uint8Array() : new Uint8Array(buffer, byteOffset, byteLength)
 }

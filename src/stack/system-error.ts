@@ -54,7 +54,13 @@ export function bufferSizeError(code: 'EBADF' | 'EINVAL', isReceive: boolean): E
   const call = isReceive ? 'uv_recv_buffer_size' : 'uv_send_buffer_size'
   const why = code === 'EINVAL' ? 'invalid argument' : 'bad file descriptor'
   const message = `Could not get or set buffer size: ${call} returned ${code} (${why})`
-  const error = Object.assign(new Error(message), { code: 'ERR_SOCKET_BUFFER_SIZE' })
+  const errno = errnoOf(code)
+  const error = Object.assign(new Error(message), {
+    code: 'ERR_SOCKET_BUFFER_SIZE',
+    info: { errno, code, message: why, syscall: call },
+    errno,
+    syscall: call,
+  })
   return Object.defineProperty(error, 'name', { value: 'SystemError', configurable: true })
 }
 

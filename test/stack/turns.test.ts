@@ -29,3 +29,47 @@ test('what has only been loaded does not keep the process alive, a coming turn d
   `)
   assert.deepEqual([code, stdout], [0, 'false true false\n'])
 })
+
+test('what has run is let go of, though others are always coming', async () => {
+  const { code, stdout, stderr } = await runProgram(`
+    import { setFlagsFromString } from 'node:v8'
+    import { runInNewContext } from 'node:vm'
+    import { turn } from ${moduleOf('stack/turns')}
+    setFlagsFromString('--expose-gc')
+    const gc = runInNewContext('gc')
+    const first = []
+    const chain = (left) => {
+      const task = () => left > 0 && chain(left - 1)
+      if (first.length < 20) first.push(new WeakRef(task))
+      turn(task)
+    }
+    for (let one = 0; one < 2; one += 1) chain(1000)
+    setTimeout(() => {
+      gc()
+      console.log(first.filter((task) => task.deref() !== undefined).length)
+      process.exit()
+    })
+  `)
+  assert.deepEqual([code, stdout, stderr], [0, '0\n', ''])
+})
+
+test('what is asked for in a turn comes in the next round of the loop, all of it', async () => {
+  const { code, stdout } = await runProgram(`
+    import { turn } from ${moduleOf('stack/turns')}
+    const told = []
+    setImmediate(() => {
+      for (const name of ['a', 'b']) {
+        turn(() => {
+          told.push(name)
+          setImmediate(() => told.push('immediate of ' + name))
+          for (const next of [name + '1', name + '2']) turn(() => told.push(next))
+          Promise.resolve().then(() => told.push('job of ' + name))
+        })
+      }
+      setImmediate(() => told.push('immediate'))
+    })
+    process.on('exit', () => console.log(told.join()))
+  `)
+  const first = 'a,job of a,b,job of b,immediate,immediate of a,immediate of b'
+  assert.deepEqual([code, stdout], [0, `${first},a1,a2,b1,b2\n`])
+})

@@ -9,6 +9,13 @@ import { lookup } from '../../src/datagram.js'
 import { MockNetwork } from '../../src/testing/index.js'
 import { modules } from './dgram.js'
 
+/** A copy whose memory has been given away. */
+function given(bytes: Uint8Array): Uint8Array {
+  const copy = bytes.slice()
+  structuredClone(copy.buffer, { transfer: [copy.buffer] })
+  return copy
+}
+
 /** What a sender is told, and what is heard of it, in the same program on either. */
 async function both(program: (sender: Socket, port: number, told: string[]) => unknown) {
   const outcomes = []
@@ -43,6 +50,7 @@ test('send() takes what that of node:dgram takes', async () => {
     for (const data of [
       ...['text', '', 'ä', bytes, Buffer.from('buffer'), new DataView(bytes.buffer, 2, 3)],
       ...[new Uint16Array(bytes.buffer, 2, 2), ['a', bytes, Buffer.from('b')], [], ['']],
+      ...[given(bytes), new Array(1024).fill('a'), new Array(1025).fill('a')],
     ]) {
       await send(data, port, '127.0.0.1')
       await send(data, port)
@@ -55,6 +63,7 @@ test('send() takes what that of node:dgram takes', async () => {
     await new Promise<void>((resolve) => sender.connect(port, '127.0.0.1', resolve))
     await send('connected')
     await send(['con', 'nected'])
+    await send(new Array(1025).fill('a'))
     await send(bytes, 1, 2)
     sender.send('without a callback')
     sender.send(bytes, 3, 2)
@@ -82,6 +91,54 @@ test('what is refused names the address as it was given', async () => {
   }
 })
 
+test('a message is alone in its memory', async () => {
+  for (const { createSocket } of Object.values(modules)) {
+    const receiver = createSocket({ type: 'udp4', lookup }).bind(0, '127.0.0.1')
+    createSocket('udp4').send('hello', receiver.address().port, '127.0.0.1')
+    const [{ buffer, byteOffset }] = await once(receiver, 'message')
+    assert.deepEqual([`${Buffer.from(buffer)}`, byteOffset], ['hello', 0])
+  }
+})
+
+test('connect() takes what that of node:dgram takes', async () => {
+  const called = (): void => {}
+  const choices = [undefined, null, 0, '', false, 'x', {}, '127.0.0.1', called] as const
+  for (const second of choices) {
+    for (const third of choices) {
+      const outcomes = []
+      for (const { createSocket } of Object.values(modules)) {
+        const socket = createSocket({ type: 'udp4', lookup }).bind(0, '127.0.0.1')
+        const told: unknown[] = []
+        socket.on('connect', () => told.push(socket.remoteAddress().address))
+        socket.on('error', ({ message }) => told.push(message))
+        try {
+          Reflect.apply(socket.connect, socket, [9, second, third])
+        } catch (error) {
+          const { code } = error as NodeJS.ErrnoException
+          told.push(code)
+        }
+        told.push(socket.listenerCount('connect'))
+        await setImmediate()
+        outcomes.push(told)
+        socket.close()
+      }
+      assert.deepEqual(outcomes[1], outcomes[0], `${second} ${third}`)
+    }
+  }
+})
+
+test('a lookup that finds nothing has nothing sent', async () => {
+  const { createSocket } = modules.mock
+  const socket = createSocket({ type: 'udp4', lookup }).bind(0, '127.0.0.1')
+  const lost = createSocket({
+    type: 'udp4',
+    lookup: (name, _family, callback) =>
+      callback(null, name === '0.0.0.0' ? name : (undefined as never), 4),
+  })
+  const sent = new Promise((resolve) => lost.send('x', socket.address().port, 'nobody', resolve))
+  assert.equal(((await sent) as Error).message, `send EINVAL nobody:${socket.address().port}`)
+})
+
 test('what is refused by the system vanishes where there is no callback', async () => {
   const { told } = await both(async (sender, port, told) => {
     sender.send(Buffer.alloc(70_000), port, '127.0.0.1')
@@ -97,7 +154,7 @@ test('what is refused by the system vanishes where there is no callback', async 
 
 test('names are found by the lookup that is given, and localhost without one', async () => {
   const { createSocket } = modules.mock
-  const receiver = createSocket('udp4').bind(9, 'localhost')
+  const receiver = createSocket('udp4').bind(9, 'LocalHost')
   await once(receiver, 'listening')
   assert.equal(receiver.address().address, '127.0.0.1')
   const asked: unknown[] = []

@@ -17,9 +17,10 @@ function refusal(call: () => unknown): unknown {
     const returned = call()
     return typeof returned === 'object' ? 'an object' : returned
   } catch (error) {
-    const { name, code, message } = error as NodeJS.ErrnoException
+    const { name, code, message, ...more } = error as NodeJS.ErrnoException
     // Earlier versions tell of the value in other words.
-    return { name, code, message: major < 24 ? message.replace(/ Received .*/s, '') : message }
+    const told = major < 24 ? message.replace(/ Received .*/s, '') : message
+    return { ...more, name, code, message: told }
   }
 }
 
@@ -77,6 +78,15 @@ test('a socket is one of node:dgram, and of its host', () => {
   assert.ok(!(host().createSocket('udp4') instanceof mocked.Socket))
   assert.equal(host().createSocket('udp6').type, 'udp6')
   assert.ok(!Object.keys(host()).includes('dgram'))
+})
+
+test('a socket has nothing of its own to show that one of node:dgram has not', () => {
+  const known = Object.keys(modules.node.createSocket('udp4'))
+  const own = Object.keys(modules.mock.createSocket('udp4'))
+  assert.deepEqual(
+    own.filter((name) => !known.includes(name)),
+    [],
+  )
 })
 
 test('making a socket refuses what node:dgram refuses', () => {
@@ -275,7 +285,7 @@ test('bind() takes what that of node:dgram takes', async () => {
     [0, '127.0.0.1', value, called],
     [0, '127.0.0.1', called, value],
   ]
-  for (const value of values) {
+  for (const value of [...values, 50_001n]) {
     // Node itself dies of what is no number in any way, and the ports below 1024 are not for everybody.
     if (typeof value === 'symbol' || Object.getPrototypeOf(value ?? 0) === null) continue
     const port = Number(value) & 0xffff
