@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { lookup } from '../../src/datagram.js'
 import { resolve } from '../../src/rules.js'
 import { Chance, faultRules, judge } from '../../src/testing/faults.js'
 import { type Faults, MockNetwork, type Transit } from '../../src/testing/index.js'
@@ -95,9 +96,31 @@ test('reordering lets the next one overtake its share, and loses none', async ()
   assert.deepEqual(await run({ reordering: 0.3, seed: 7 }), heard)
 })
 
+test('a way is not another one because the names of their hosts read alike', async () => {
+  const network = new MockNetwork({ reordering: 1 })
+  const heard: string[] = []
+  const names = [
+    ['a', 'b c'],
+    ['a b', 'c'],
+  ] as const
+  for (const [from, to] of names) {
+    const far = network.host({ name: to })
+    far
+      .createSocket({ type: 'udp4', lookup })
+      .bind(9)
+      .on('message', () => heard.push(to))
+    network.host({ name: from }).createSocket({ type: 'udp4', lookup }).send('x', 9, far.address)
+  }
+  await network.settled()
+  assert.deepEqual(heard, ['b c', 'c'])
+  await network.close()
+})
+
 test('what reordering holds back, and nothing overtakes, comes all the same', async () => {
   assert.deepEqual(await run({ reordering: 1 }, 1), [0])
   assert.deepEqual(await run({ reordering: 1 }, 5), [1, 0, 3, 2, 4])
+  // Of copies the last is held back.
+  assert.deepEqual(await run({ reordering: 1, duplication: 1 }, 3), [0, 1, 0, 2, 1, 2])
 })
 
 test('each way has a chance of its own, whatever is sent on others meanwhile', async () => {
