@@ -36,7 +36,7 @@ export interface LinkAddress {
   /** What it is listed under in place of the link's name. */
   readonly label: string | undefined
   readonly scope: 'global' | 'link'
-  /** Whether another IPv4 address of the link was the first of the same subnet. */
+  /** Whether another address of the link was the first of the same subnet, which counts over IPv4 alone. */
   readonly isSecondary: boolean
   /** Greater than that of any address that was added before, on any link. */
   readonly added: number
@@ -75,7 +75,7 @@ export function parseAddresses(
   for (const value of values) {
     const address = parseLinkAddress(value)
     const same = before.find((one) => one.address === address.address)
-    if (same === undefined) made += 1
+    made += 1
     const { added, routed } = same ?? { added: made, routed: made }
     const isSecondary = parsed.some((first) => isSameSubnet(first, address))
     parsed.push({ ...address, isSecondary, added, routed })
@@ -168,7 +168,7 @@ export function isNear(subnet: Subnet, address: string): boolean {
 }
 
 function isSameSubnet(one: Subnet, other: Subnet): boolean {
-  const isAlike = one.family === 'IPv4' && other.family === 'IPv4' && one.prefix === other.prefix
+  const isAlike = one.family === other.family && one.prefix === other.prefix
   return isAlike && holds(one, other.packed)
 }
 

@@ -37,3 +37,34 @@ test('an address is taken apart', () => {
     assert.deepEqual([[...(address?.mask ?? [])], address?.broadcast], [mask, broadcast], given)
   }
 })
+
+test('what is no address is refused, and told', () => {
+  for (const given of [
+    '/10.0.0.1/24',
+    '10.0.0.1/24/24',
+    '%10.0.0.1',
+    'x',
+    '',
+    null,
+    undefined,
+    5,
+    ['10.0.0.1/24'],
+  ]) {
+    assert.throws(
+      () => parseAddresses([given]),
+      ({ code, message }: { code?: unknown; message: string }) => {
+        assert.equal(code, 'ERR_MULTICAST_OPTION')
+        assert.match(message, /^An interface's address must be one such as '10\.0\.0\.1\/24' or /)
+        return true
+      },
+    )
+  }
+})
+
+test('addresses of the two families have no subnet in common', () => {
+  const addresses = parseAddresses(['a00::1/24', '10.0.0.1/24', '10.0.1.1/24', '10.0.0.2/24'])
+  assert.deepEqual(
+    addresses.map(({ address }) => address),
+    ['10.0.0.1', '10.0.1.1', '10.0.0.2', 'a00::1'],
+  )
+})
