@@ -214,7 +214,7 @@ for (const ip of families) {
   )
 
   order.rule(
-    `over ${family}, a group is heard first by the last but one that was bound, then by those before it, and last by the last`,
+    `over ${family}, of the sockets of a port the last that was bound hears a group last, the others before it, backwards`,
     [...needs, 'sync-bind'],
     async ({ near, port }) => {
       const nowhere = there.e0.address
