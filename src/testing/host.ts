@@ -267,7 +267,7 @@ export class MockHost {
     this.#plugs.set(name, { segment, addresses: [...addresses] })
     this.#links += 1
     const link = createLink(name, this.#links, parsed)
-    if (segment !== undefined) this.#home.segments.plug(link, segment)
+    this.#home.segments.plug(link, segment)
     this.#home.stack.routing.links.set(name, link)
   }
 

@@ -6,7 +6,7 @@ export class Segments {
   /** How many interfaces each has been given addresses for. */
   readonly #interfaces = new Map<string, number>()
   /** The segment that each link is plugged into; loopback interfaces have none. */
-  readonly #plugged = new WeakMap<Link, string>()
+  readonly #plugged = new WeakMap<Link, string | undefined>()
   readonly #routers: (readonly string[])[] = []
   /** From a segment to each that routers lead to, with their number on the shortest way. */
   readonly #reach = new Map<string, ReadonlyMap<string, number>>()
@@ -26,8 +26,8 @@ export class Segments {
     return [`10.${net}.${high}.${low}/16`, `fd00:${net.toString(16)}::${hex}/64`, `fe80::${hex}/64`]
   }
 
-  /** Plugs a link into a segment. */
-  plug(link: Link, segment: string): void {
+  /** Plugs a link into a segment, or into none. */
+  plug(link: Link, segment: string | undefined): void {
     this.#plugged.set(link, segment)
   }
 

@@ -88,6 +88,15 @@ test('its addresses have the order and the labels that Linux gives them', () => 
   assert.deepEqual(lo?.[0]?.address, '127.0.0.1')
 })
 
+test('an interface is given as the name of its segment or as an object', () => {
+  for (const given of [null, 5, undefined] as unknown as 'lan'[]) {
+    assert.throws(() => new MockNetwork().host({ interfaces: { eth0: given } }), {
+      code: 'ERR_MULTICAST_OPTION',
+      message: /^interfaces\.eth0 must be the name of a segment, or an object with segment and/,
+    })
+  }
+})
+
 test('what an address is given with is checked', () => {
   const host = new MockNetwork().host()
   for (const [address, message] of [
@@ -295,6 +304,10 @@ test('an interface is plugged in elsewhere with other addresses', () => {
   host.add('eth0', { addresses: ['192.0.2.1'] })
   assert.deepEqual(addresses(), ['192.0.2.1/24'])
   assert.throws(() => host.add('eth0'), { code: 'ERR_MULTICAST_OPTION', message: /already/ })
+  assert.throws(() => host.add(''), {
+    code: 'ERR_MULTICAST_OPTION',
+    message: /^name must be a name/,
+  })
 })
 
 test('an interface has other addresses, and stays joined', async () => {
