@@ -101,6 +101,7 @@ const order = [
   'stack/routing',
   'stack/wire',
   'stack/poll',
+  'stack/ports',
   'stack/stack',
   'stack/lookup',
   'stack/handle',

@@ -10,7 +10,7 @@ import { familyOf, isLinkLocal } from './scope.js'
 import type { StackSocketOptions } from './socket-options.js'
 import type { Stack } from './stack.js'
 import { libraryError } from './system-error.js'
-import { tick } from './ticks.js'
+import { throwUncaught } from './ticks.js'
 import { hold, release } from './turns.js'
 import type { Answer } from './wire.js'
 
@@ -102,10 +102,7 @@ export class Handle {
       try {
         this.#onMessage(own, { address, family, port, size: data.byteLength })
       } catch (error) {
-        // Uncaught in that context, as from a callback of node:dgram.
-        tick(() => {
-          throw error
-        })
+        throwUncaught(error)
       }
     })
   }

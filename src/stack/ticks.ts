@@ -20,3 +20,13 @@ export function tick(task: () => void): void {
   if (isGenuine) nextTick(task)
   else void Promise.resolve().then(task)
 }
+
+/**
+ * Lets an error be uncaught in the asynchronous context of the caller, as what a callback of node:dgram throws. Not by
+ * queueMicrotask(), from which node:test does not learn in which test it was.
+ */
+export function throwUncaught(error: unknown): void {
+  tick(() => {
+    throw error
+  })
+}

@@ -1,6 +1,6 @@
 import type { AsyncResource } from 'node:async_hooks'
 import { MessageChannel } from 'node:worker_threads'
-import { tick } from './ticks.js'
+import { throwUncaught } from './ticks.js'
 
 /**
  * Turns of the event loop, one after the other and each with its microtasks run, as the kernel's news come to
@@ -64,9 +64,7 @@ export function turnIn(scope: AsyncResource, task: () => void): void {
       try {
         task()
       } catch (error) {
-        tick(() => {
-          throw error
-        })
+        throwUncaught(error)
       }
     }),
   )

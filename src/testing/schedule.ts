@@ -1,5 +1,5 @@
 import type { AsyncResource } from 'node:async_hooks'
-import { tick } from '../stack/ticks.js'
+import { throwUncaught } from '../stack/ticks.js'
 import { turn } from '../stack/turns.js'
 
 /** Milliseconds of the longest timer: a longer one fires at once. */
@@ -61,14 +61,6 @@ export class Schedule {
     return this.#rest(false)
   }
 
-  /** Lets an error be uncaught: it is a mistake in the test, which nobody can catch. */
-  raise(error: unknown): void {
-    // Not queueMicrotask(), from which node:test does not learn in which test it was.
-    tick(() => {
-      throw error
-    })
-  }
-
   #rest(isPatient: boolean): Promise<void> {
     return new Promise((resolve) => {
       // At least one turn passes, in which what the caller has just begun shows.
@@ -80,7 +72,7 @@ export class Schedule {
     try {
       task()
     } catch (error) {
-      this.raise(error)
+      throwUncaught(error)
     }
     this.#underWay -= 1
     if (this.#waiters.length > 0 && this.#underWay === 0) turn(() => this.#wake())

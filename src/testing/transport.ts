@@ -4,6 +4,7 @@ import type { Packet } from '../stack/packet.js'
 import type { PlatformRules } from '../stack/platform.js'
 import { isLinkLocal, isReserved, staysOnHost, staysOnLink } from '../stack/scope.js'
 import { mismatch, Stack, type Track } from '../stack/stack.js'
+import { throwUncaught } from '../stack/ticks.js'
 import type { Reach } from '../stack/wire.js'
 import { Chance, type FaultSettings, judge, type Transit, type Verdict } from './faults.js'
 import type { Journal, JournalEntry } from './journal.js'
@@ -249,7 +250,7 @@ export class Transport {
       return judge(this.faults, chance, transit)
     } catch (error) {
       // The rule's mistake: it must not look like one of the network.
-      this.#schedule.raise(error)
+      throwUncaught(error)
       return { lostBy: 'rule' }
     }
   }
