@@ -9,11 +9,12 @@ interface Sockets {
   isTaken(port: number): boolean
 }
 
-/** A port that the host has of its wire. */
+/** A port that the host has of its wire, or asks for. */
 interface Claim {
   users: number
-  /** Who is to be told whether it has it; undefined once that is so. */
-  waiting: ((claimed: Claimed) => void)[] | undefined
+  isAnswered: boolean
+  /** Who is to be told whether the host has it. */
+  readonly waiting: ((claimed: Claimed) => void)[]
 }
 
 /** The ports of a host: which its sockets have a share in, taken from the wire, if that has any. */
@@ -25,7 +26,7 @@ export class Ports {
   /** By family and number. */
   readonly #claims = new Map<string, Claim>()
   /** The port that each socket has a share in. */
-  readonly #shares = new Map<InetSocket, number>()
+  readonly #shares = new Map<InetSocket, { readonly port: number; readonly claim: Claim }>()
 
   constructor(
     wire: Wire,
@@ -47,52 +48,51 @@ export class Ports {
       answer(port === undefined ? { code: 'EADDRINUSE' } : { port })
       return
     }
+    const before = this.#claims.get(`${family} ${wanted}`)
+    const claim: Claim = before ?? { users: 0, isAnswered: false, waiting: [] }
+    claim.users += 1
     const share = (claimed: Claimed): void => {
       const hasClosed = !this.#sockets.isOpen(socket)
       if ('port' in claimed) {
         // It may have asked for one twice before it had any.
         this.release(socket)
-        this.#shares.set(socket, claimed.port)
+        this.#shares.set(socket, { port: claimed.port, claim })
       }
       // Nobody waits for it any more.
       if (hasClosed) this.release(socket)
       else answer(claimed)
     }
-    const before = this.#claims.get(`${family} ${wanted}`)
-    if (before !== undefined) {
-      before.users += 1
-      if (before.waiting === undefined) share({ port: wanted })
-      else before.waiting.push(share)
+    if (claim.isAnswered) {
+      share({ port: wanted })
       return
     }
-    const claim: Claim = { users: 1, waiting: [share] }
+    claim.waiting.push(share)
+    if (before !== undefined) return
     if (wanted !== 0) this.#claims.set(`${family} ${wanted}`, claim)
     const answered = (claimed: Claimed): void => {
       if ('code' in claimed) this.#claims.delete(`${family} ${wanted}`)
       else this.#claims.set(`${family} ${claimed.port}`, claim)
-      const { waiting = [] } = claim
-      claim.waiting = undefined
-      for (const tell of waiting) tell(claimed)
+      claim.isAnswered = true
+      for (const tell of claim.waiting.splice(0)) tell(claimed)
     }
     try {
       wire.claim(family, wanted, answered)
     } catch (error) {
       // No answer comes any more, unless it is a listener of the socket's that threw.
-      if (claim.waiting !== undefined) this.#claims.delete(`${family} ${wanted}`)
+      if (!claim.isAnswered) this.#claims.delete(`${family} ${wanted}`)
       throw error
     }
   }
 
   /** Takes back the socket's share in its port. */
   release(socket: InetSocket): void {
-    const port = this.#shares.get(socket)
-    const key = `${socket.family} ${port}`
-    const claim = this.#claims.get(key)
+    const share = this.#shares.get(socket)
+    if (share === undefined) return
+    const { port, claim } = share
     this.#shares.delete(socket)
-    if (port === undefined || claim === undefined) return
     claim.users -= 1
     if (claim.users > 0) return
-    this.#claims.delete(key)
+    this.#claims.delete(`${socket.family} ${port}`)
     this.#wire.release?.(socket.family, port)
   }
 

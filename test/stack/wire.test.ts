@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { afterEach, beforeEach, test } from 'node:test'
+import { lookup } from '../../src/datagram.js'
 import { parseAddresses } from '../../src/stack/link-address.js'
 import type { Packet } from '../../src/stack/packet.js'
 import { linux } from '../../src/stack/platform.js'
@@ -107,7 +108,11 @@ test('a port is claimed once by all its sockets, also while that is not answered
   const [one, other] = [made(true).bind(9), made(true).bind(9)]
   await turn()
   assert.equal(wire.claims.length, 1)
+  const told: string[] = []
+  one.on('listening', () => told.push('one'))
+  other.on('listening', () => told.push('other'))
   wire.claims.shift()?.({ port: 9 })
+  assert.deepEqual(told, ['one', 'other'])
   const third = made(true).bind(9)
   await once(third, 'listening')
   assert.equal(wire.claims.length, 0)
@@ -301,4 +306,57 @@ test('a socket that has lost its port, and sends twice before it has another, ke
     wire.asked.filter((asked) => asked.startsWith('release')),
     ['release IPv4 8888', 'release IPv4 8889'],
   )
+})
+
+test('a socket that has lost its port, and is refused a second after it got one, keeps that', async () => {
+  const socket = await bound(0)
+  socket.connect(9, '10.0.0.9')
+  await once(socket, 'connect')
+  socket.disconnect()
+  for (const text of ['one', 'two']) socket.send(text, 9, '10.0.0.9')
+  await turn()
+  wire.asked.length = 0
+  for (const claimed of [{ port: 8888 }, { code: 'EADDRINUSE' }]) wire.claims.shift()?.(claimed)
+  assert.deepEqual([socket.address().port, wire.asked], [8888, []])
+  socket.close()
+  assert.deepEqual(wire.asked, ['release IPv4 8888', 'nothing at '])
+})
+
+test('a port that was given back once is kept by the others of it', async () => {
+  const socket = await bound(0)
+  const other = made(true).bind(7777)
+  const third = made(true).bind(7777)
+  await Promise.all([once(other, 'listening'), once(third, 'listening')])
+  socket.connect(9, '10.0.0.9')
+  await once(socket, 'connect')
+  socket.disconnect()
+  socket.close()
+  other.close()
+  assert.ok(!wire.asked.includes('release IPv4 7777'))
+  third.close()
+  assert.ok(wire.asked.includes('release IPv4 7777'))
+})
+
+test('a port whose answer made a listener throw is had all the same', async () => {
+  wire.claim = (_family, port, answer) => {
+    wire.asked.push(`claim ${port}`)
+    answer({ port })
+  }
+  const options = { type: 'udp4', reuseAddr: true, lookup } as const
+  const socket = new StackSocket(stack, options).on('listening', () => {
+    throw new Error('mine')
+  })
+  assert.throws(() => socket.bind(9), { message: 'mine' })
+  new StackSocket(stack, options).bind(9)
+  assert.equal(wire.asked.filter((asked) => asked === 'claim 9').length, 1)
+})
+
+test('a wire need not hear of a port that is given back', async () => {
+  const { send, soon, claim } = wire
+  const bare: Wire = { send, soon, claim: claim.bind(wire) }
+  stack = new Stack('host', linux, bare)
+  const socket = new StackSocket(stack, { type: 'udp4', lookup }).bind(9)
+  wire.claims.shift()?.({ port: 9 })
+  assert.equal(socket.address().port, 9)
+  socket.close()
 })
