@@ -49,9 +49,7 @@ export class Handle {
     const sharing = { reuseAddr: Boolean(reuseAddr), reusePort: Boolean(reusePort) }
     const isDual = type === 'udp6' && !ipv6Only
     this.#inet = new InetSocket(type === 'udp4' ? 'IPv4' : 'IPv6', sharing, isDual, () => {
-      if (!this.#isReading) return
-      stack.poll.notice(this)
-      stack.soon(() => stack.poll.next(), this.#scope)
+      if (this.#isReading) stack.poll.notice(this)
     })
   }
 

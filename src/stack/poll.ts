@@ -1,5 +1,3 @@
-import { idleTurn } from './turns.js'
-
 /** What can be read: a socket of the system. */
 interface Readable {
   /** Whether anything waits to be read. */
@@ -12,40 +10,74 @@ interface Readable {
 const most = 32
 
 /**
- * In which order the sockets of a process are read, as epoll and libuv have it: the one that could be read first comes
- * first, and is read until it is empty. One that has just been bound is looked at from the coming turn on.
+ * In which order the sockets of a process are read, as epoll and libuv have it. Each round of the event loop reads those
+ * that can be read as it begins, one after the other: each until it is empty, with what comes meanwhile, or `most`
+ * times. Those that could be read first come first, and one that was read stays ahead of others until a round begins
+ * without anything in it.
  */
 export class Poll {
+  readonly #ask: (step: () => boolean) => void
+  /** Whether the coming round is to look. */
+  #isAsked = false
+  /** Those that something has come for since a round began without, in the order in which it did. */
   #ready: Readable[] = []
   /** Those that are not looked at yet, in the order in which they were bound. */
   readonly #new = new Set<Readable>()
-  /** How many of the first one have been read in a row. */
+  /** Those of the present round that are not read yet, the first maybe in part. */
+  #batch: Readable[] | undefined
+  /** How many datagrams of the first one have been read. */
   #read = 0
 
-  /** Looks at the socket from the coming turn on. */
+  /** @param ask Has something done in the coming round, and again in it as long as that returns true. */
+  constructor(ask: (step: () => boolean) => void) {
+    this.#ask = ask
+  }
+
+  /** Looks at the socket from the coming round on. */
   watch(socket: Readable): void {
     this.#new.add(socket)
-    idleTurn(() => {
-      this.#new.delete(socket)
-      if (socket.isReadable) this.notice(socket)
-    })
+    this.#look()
   }
 
   /** A datagram of the socket waits. */
   notice(socket: Readable): void {
-    if (!this.#new.has(socket) && !this.#ready.includes(socket)) this.#ready.push(socket)
+    if (this.#new.has(socket)) return
+    if (!this.#ready.includes(socket)) this.#ready.push(socket)
+    this.#look()
   }
 
-  /** Reads the next datagram, in a turn of its own. */
-  next(): void {
-    const [first] = this.#ready
-    if (first === undefined) return
+  #look(): void {
+    if (this.#isAsked) return
+    this.#isAsked = true
+    this.#ask(() => this.#step())
+  }
+
+  /** Reads the next datagram of the present round; whether there may be another. */
+  #step(): boolean {
+    this.#batch ??= this.#begin()
+    while (this.#batch[0]?.isReadable === false || this.#read === most) {
+      this.#batch.shift()
+      this.#read = 0
+    }
+    const [socket] = this.#batch
+    if (socket === undefined) {
+      this.#batch = undefined
+      // The coming round forgets those that are empty by then.
+      if (this.#ready.length > 0) this.#look()
+      return false
+    }
     this.#read += 1
-    const isLast = this.#read === most
-    first.read()
-    if (first.isReadable && !isLast) return
-    this.#ready.shift()
-    this.#read = 0
-    if (first.isReadable) this.#ready.push(first)
+    socket.read()
+    return true
+  }
+
+  /** What a round is to read that begins now. */
+  #begin(): Readable[] {
+    this.#isAsked = false
+    this.#ready = [...new Set([...this.#ready, ...this.#new])].filter(
+      ({ isReadable }) => isReadable,
+    )
+    this.#new.clear()
+    return [...this.#ready]
   }
 }

@@ -9,7 +9,7 @@ import { Poll } from './poll.js'
 import { Ports } from './ports.js'
 import { Routing } from './routing.js'
 import { allHosts, isWildcard, needsZone, staysOnHost } from './scope.js'
-import { turnIn } from './turns.js'
+import { type Task, turnIn } from './turns.js'
 import type { Answer, Reach, Wire } from './wire.js'
 
 /** Who learns what became of a datagram at a socket that it could be for. */
@@ -37,7 +37,7 @@ export class Stack {
   readonly rules: PlatformRules
   readonly routing: Routing
   /** In which order its sockets are read. */
-  readonly poll: Poll = new Poll()
+  readonly poll: Poll
   /** What is open: each socket of node:dgram's kind. */
   readonly clients = new Set<Client>()
   readonly #wire: Wire
@@ -52,6 +52,8 @@ export class Stack {
     this.rules = rules
     this.routing = new Routing(rules)
     this.#wire = wire
+    const scope = new AsyncResource('STACKPOLL')
+    this.poll = new Poll((step) => wire.soon(step, scope))
     this.#ports = new Ports(wire, rules.freePorts, {
       isOpen: (socket) => this.#open.has(socket),
       isTaken: (port) => this.#bound.some(({ local }) => local?.port === port),
@@ -59,7 +61,7 @@ export class Stack {
   }
 
   /** See {@link Wire}. */
-  soon(task: () => void, scope: AsyncResource): void {
+  soon(task: Task, scope: AsyncResource): void {
     this.#wire.soon(task, scope)
   }
 

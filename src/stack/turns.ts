@@ -12,59 +12,67 @@ import { throwUncaught } from './ticks.js'
 const { port1: beginning, port2: starter } = new MessageChannel()
 const { port1: incoming, port2: outgoing } = new MessageChannel()
 
-/** What each of the coming turns does, in their order, from `first` on. */
-let tasks: (() => void)[] = []
-let first = 0
+/**
+ * What is done in a turn. It must not throw. If it returns true it is done once more, in a turn of the same round,
+ * after those that are coming.
+ */
+export type Task = () => unknown
 
-/** How many of them the coming round is to have that has not begun. */
-let asked = 0
+/** What the coming round does. */
+let coming: Task[] = []
+
+/** What the present one does, in that order, from `first` on. */
+let tasks: Task[] = []
+let first = 0
 
 /** What keeps the process alive: coming turns, and open sockets. */
 let holds = 0
 
 beginning.on('message', () => {
-  for (; asked > 0; asked -= 1) outgoing.postMessage(undefined)
+  for (const task of coming) add(task)
+  coming = []
 })
 beginning.unref()
 incoming.on('message', () => {
-  const task = tasks[first] as () => void
+  const task = tasks[first] as Task
   first += 1
-  // What has run is let go of, many at a time: there may always be others.
-  if (first * 2 >= tasks.length) {
-    tasks = tasks.slice(first)
+  if (first === tasks.length) {
+    tasks = []
     first = 0
   }
-  task()
+  if (task() === true) add(task)
 })
 incoming.unref()
 
-/** Runs `task` in a turn of its own, after those that were asked for before. It must not throw. */
-export function turn(task: () => void): void {
-  hold()
-  idleTurn(() => {
-    release()
-    task()
-  })
+function add(task: Task): void {
+  tasks.push(task)
+  outgoing.postMessage(undefined)
 }
 
-/** The same, for what the process need not be kept alive for. */
-export function idleTurn(task: () => void): void {
-  tasks.push(task)
-  asked += 1
-  if (asked === 1) starter.postMessage(undefined)
+/** Runs `task` in a turn of its own in the coming round, after those that were asked for before. */
+export function turn(task: Task): void {
+  hold()
+  if (coming.push(holding) === 1) starter.postMessage(undefined)
+  function holding(): boolean {
+    release()
+    const goesOn = task() === true
+    if (goesOn) hold()
+    return goesOn
+  }
 }
 
 /**
  * The same in the asynchronous context of `scope`, where it may throw: what it throws is uncaught there, as from a
  * callback of node:dgram.
  */
-export function turnIn(scope: AsyncResource, task: () => void): void {
+export function turnIn(scope: AsyncResource, task: Task): void {
   turn(() =>
     scope.runInAsyncScope(() => {
       try {
-        task()
+        return task()
       } catch (error) {
         throwUncaught(error)
+        return false
       }
     }),
   )

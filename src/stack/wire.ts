@@ -3,6 +3,7 @@ import type { InetSocket } from './inet-socket.js'
 import type { Link } from './link.js'
 import type { Packet } from './packet.js'
 import type { Family } from './scope.js'
+import type { Task } from './turns.js'
 
 /** Who is to hear a group's datagram. */
 export interface Reach {
@@ -31,9 +32,10 @@ export interface Wire {
   /** Takes a datagram that leaves by `link`. What comes in it hands to the stack's `hear`. */
   send(link: Link, packet: Packet, reach: Reach, answer: Answer): void
   /**
-   * Runs `task` in a turn of its own, as the kernel's news come, and in the asynchronous context of `scope`.
+   * Runs `task` in a turn of its own, as the kernel's news come, and in the asynchronous context of `scope`; again as
+   * long as it returns true: see {@link Task}.
    */
-  soon(task: () => void, scope: AsyncResource): void
+  soon(task: Task, scope: AsyncResource): void
   /**
    * Takes a port for the host's sockets, all of which share it; 0 is one by chance. Default: each port is the
    * host's, and the stack counts them up.

@@ -1,6 +1,6 @@
 import type { AsyncResource } from 'node:async_hooks'
 import { throwUncaught } from '../stack/ticks.js'
-import { turn } from '../stack/turns.js'
+import { type Task, turn } from '../stack/turns.js'
 
 /** Milliseconds of the longest timer: a longer one fires at once. */
 const LONGEST = 2 ** 31 - 1
@@ -13,15 +13,13 @@ export class Schedule {
   #waiters: { readonly resolve: () => void; readonly isPatient: boolean }[] = []
 
   /**
-   * Runs `task` in a turn of its own, in the asynchronous context of `scope`. What it throws is
-   * uncaught there, as from a callback of node:dgram.
+   * Runs `task` in a turn of its own, in the asynchronous context of `scope`, and again as long as it returns true.
+   * What it throws is uncaught there, as from a callback of node:dgram.
    */
-  soon(task: () => void, scope?: AsyncResource): void {
+  soon(task: Task, scope?: AsyncResource): void {
     this.#underWay += 1
-    turn(() => {
-      if (scope === undefined) this.#run(task)
-      else scope.runInAsyncScope(() => this.#run(task))
-    })
+    const run = () => this.#run(task)
+    turn(() => (scope === undefined ? run() : scope.runInAsyncScope(run)))
   }
 
   /** Runs `task` `ms` milliseconds later, by the timers of the moment, which may be fake ones. */
@@ -68,14 +66,16 @@ export class Schedule {
     })
   }
 
-  #run(task: () => void): void {
+  /** Whether it is to be run again. */
+  #run(task: Task): boolean {
     try {
-      task()
+      if (task() === true) return true
     } catch (error) {
       throwUncaught(error)
     }
     this.#underWay -= 1
     if (this.#waiters.length > 0 && this.#underWay === 0) turn(() => this.#wake())
+    return false
   }
 
   /** The microtasks of the last task have run: unless they began something, all is at rest. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { Chapter, open } from './chapter.js'
 import { families } from './network.js'
-import type { Deed } from './scenes.js'
+import type { Deed, Reading } from './scenes.js'
 
 export const order = new Chapter('socket')
 
@@ -200,7 +200,7 @@ for (const ip of families) {
   )
 
   order.rule(
-    `over ${family}, what is sent in answer is heard in the coming round of the loop, after immediates`,
+    `over ${family}, what is sent in answer to a socket that is not being read is heard after immediates`,
     [...needs, 'sync-bind'],
     async ({ near, port }) => {
       const nowhere = there.e0.address
@@ -209,6 +209,36 @@ for (const ip of families) {
       assert.deepEqual(told, [
         ...['early heard 0', 'immediate before', 'immediate after', 'immediate of 0'],
         ...['earlier heard 1', 'immediate of 1', 'early heard 2', 'immediate of 2'],
+      ])
+    },
+  )
+
+  order.rule(
+    `over ${family}, a round of the event loop reads those that can be read, each until it is empty, or 32 times`,
+    [...needs, 'sync-bind'],
+    async ({ near, port }) => {
+      const nowhere = there.e0.address
+      const how = { type, address: here.e0.address, nowhere, port, hasLookup: true } as const
+      const read = (what: Reading) => near.peer.reading({ ...how, start: 'task' }, what)
+      const early = (from: number, to: number) =>
+        Array.from({ length: to - from }, (_, at) => `early heard ${from + at}`)
+      assert.deepEqual(await read('itself'), [
+        ...['early heard 0', 'early heard again', 'immediate after 2'],
+      ])
+      assert.deepEqual(await read('another'), [
+        ...['early heard 0', 'earlier heard 0', 'earlier heard more', 'immediate after 1'],
+      ])
+      // Who was read in the last round comes before who could be read earlier.
+      assert.deepEqual(await read('later'), [
+        ...['early heard 0', 'immediate after 1', 'early heard again', 'earlier heard more'],
+      ])
+      assert.deepEqual(await read('most'), [
+        ...[...early(0, 32), 'immediate after 32', 'early heard 32', 'earlier heard more'],
+        'immediate after 33',
+      ])
+      assert.deepEqual(await read('burst'), [
+        ...[...early(0, 32), 'immediate after 32', ...early(32, 64), 'immediate after 64'],
+        ...[...early(64, 96), 'immediate after 96', ...early(96, 100), 'immediate after 100'],
       ])
     },
   )

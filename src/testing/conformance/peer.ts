@@ -24,7 +24,7 @@ import {
   type SocketChoice,
 } from './channel.js'
 import { BOUND, Inbox } from './inbox.js'
-import type { Deed, Sequence } from './scenes.js'
+import type { Deed, Reading, Sequence } from './scenes.js'
 
 /** Sends an order and awaits what comes of it. */
 type Tell = (order: Unnumbered<Order>) => Promise<unknown>
@@ -119,6 +119,11 @@ export class Peer {
   /** What two sockets that answer each other so many times are told, in order, among immediates. */
   async volley(how: Sequence, count: number): Promise<string[]> {
     return (await this.#tell({ scene: 'volley', args: [how, count] })) as string[]
+  }
+
+  /** What is told while sockets are read, where one's listener does something: see {@link Reading}. */
+  async reading(how: Sequence, what: Reading): Promise<string[]> {
+    return (await this.#tell({ scene: 'reading', args: [how, what] })) as string[]
   }
 
   /** Which of so many sockets of one port hear a message to a group, in order, counted from the one bound first. */

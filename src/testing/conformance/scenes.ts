@@ -36,6 +36,19 @@ export type Deed =
   /** Binds one and closes it. */
   | 'drop'
 
+/** What the socket `early` does when it hears for the first time. */
+export type Reading =
+  /** Sends to itself. */
+  | 'itself'
+  /** Sends to `earlier`, which has something to be read too. */
+  | 'another'
+  /** Has an immediate send to `earlier`, and then to itself. */
+  | 'later'
+  /** Sends to `earlier`, and has had 33 datagrams. */
+  | 'most'
+  /** Has had 100 datagrams, of which those are told that were read before an immediate. */
+  | 'burst'
+
 type Tell = (what: string) => void
 
 /** The scenes by name, for sockets of that carrier. */
@@ -88,6 +101,16 @@ export const scenes: Record<string, (createSocket: CreateSocket, ...args: never[
         setImmediate(() => told.push('immediate after'))
       })
     })
+    await stage.end()
+    return told
+  },
+
+  /** What one socket's listener does while sockets are read, and what is told of it, up to an immediate of that listener. */
+  async reading(createSocket: CreateSocket, how: Sequence, what: Reading): Promise<string[]> {
+    const told: string[] = []
+    const stage = new SequenceStage(createSocket, how, (what) => told.push(what))
+    await stage.ready()
+    await new Promise<void>((resolve) => setImmediate(() => stage.read(what, resolve)))
     await stage.end()
     return told
   },
@@ -190,6 +213,35 @@ class SequenceStage {
     answer(this.#early, port + 2)
     answer(this.#earlier, port + 1)
     this.#sending.send(Buffer.from('0'), port + 1, address, () => {})
+  }
+
+  read(what: Reading, done: () => void): void {
+    const count = { itself: 1, another: 1, later: 1, most: 33, burst: 100 }[what]
+    let heard = 0
+    this.#early.on('message', () => {
+      heard += 1
+      if (heard > 1) return
+      if (what === 'itself') this.#sendTo(this.#early, 'again')
+      else if (what === 'another' || what === 'most') this.#sendTo(this.#earlier, 'more')
+      const look = (): void => {
+        this.#tell(`immediate after ${heard}`)
+        if (what === 'later') {
+          this.#sendTo(this.#earlier, 'more')
+          this.#sendTo(this.#early, 'again')
+        }
+        if (heard < count) setImmediate(look)
+        else setImmediate(done)
+      }
+      setImmediate(look)
+    })
+    for (let sent = 0; sent < count; sent += 1) this.#sendTo(this.#early, `${sent}`)
+    if (what === 'another') this.#sendTo(this.#earlier, '0')
+  }
+
+  #sendTo(socket: DatagramSocket, text: string): void {
+    const { address, port } = this.#how
+    const to = port + (socket === this.#early ? 1 : 2)
+    this.#sending.send(Buffer.from(text), to, address, () => {})
   }
 
   /** Has so many sockets of one port join a group, and sends to it; who heard it, in order. */
