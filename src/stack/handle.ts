@@ -120,10 +120,10 @@ export class Handle {
     const { remote, family } = this.#inet
     const [address, zone] = parseAddress(asked)
     const isFit = address !== undefined && familyOf(address) === family
+    if (!isFit) answer('EINVAL')
     // The address may have been given before it was connected, and looked up until now.
-    if (remote !== undefined && remote.port !== 0) answer('EISCONN')
-    else if (isFit) this.#stack.send(this.#inet, data, address, zone, port, answer)
-    else answer('EINVAL')
+    else if (remote !== undefined && remote.port !== 0) answer('EISCONN')
+    else this.#stack.send(this.#inet, data, address, zone, port, answer)
   }
 
   /** Sends to what it is connected to, as it has to be. */

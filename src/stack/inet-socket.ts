@@ -36,6 +36,8 @@ export class InetSocket {
   isBound = false
   /** What it is bound to, if it is, or is to be. */
   local: { readonly address: string; readonly port: number } | undefined
+  /** Greater the later it was bound to that address, by `bind` or as it connected or disconnected. */
+  binding = 0
   /** The address that it sends from, wherever that leads: it is bound to it, or got it as it connected. */
   source: string | undefined
   /** What it is connected to, if it is: the port is 0 where only senders of that address are heard. */

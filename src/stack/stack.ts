@@ -43,8 +43,10 @@ export class Stack {
   readonly #wire: Wire
   /** The sockets that there are: what one has joined holds for the host, even where it is not bound. */
   readonly #open = new Set<InetSocket>()
-  /** The bound sockets; the last one bound is the first, and gets the unicast of a shared port. */
+  /** The bound sockets, the last one bound first. */
   #bound: InetSocket[] = []
+  /** How often a socket was bound to an address. */
+  #bindings = 0
   readonly #ports: Ports
 
   constructor(name: string, rules: PlatformRules, wire: Wire) {
@@ -136,6 +138,8 @@ export class Stack {
       socket.local = { address, port: claimed.port }
       socket.isBound = true
       if (wanted === 0) this.#bound.unshift(socket)
+      this.#bindings += 1
+      socket.binding = this.#bindings
       const isNobodys = isMulticast(address) || this.routing.isBroadcast(address)
       if (!isWildcard(address) && !isNobodys) socket.source = address
       socket.chosen = { address, port: wanted }
@@ -224,12 +228,15 @@ export class Stack {
     this.#move(socket, chosen)
   }
 
-  /** Binds it to something else, as the last one that was bound. */
+  /** Binds it to something else. For groups it stays in its place, unless it had no port. */
   #move(socket: InetSocket, local: { readonly address: string; readonly port: number }): void {
     socket.local = local
-    this.#bound = this.#bound.filter((other) => other !== socket)
-    if (local.port !== 0) this.#bound.unshift(socket)
-    else this.#ports.release(socket)
+    this.#bindings += 1
+    socket.binding = this.#bindings
+    if (local.port === 0) {
+      this.#bound = this.#bound.filter((other) => other !== socket)
+      this.#ports.release(socket)
+    } else if (!this.#bound.includes(socket)) this.#bound.unshift(socket)
   }
 
   /** Goes on once it has a port. */
@@ -409,8 +416,12 @@ export class Stack {
         (socket.zone === 0 || socket.zone === link.index),
     )
     const exact = fitting.filter(({ local }) => local?.address === packet.destination)
-    const best = exact.find(({ remote }) => remote !== undefined) ?? exact.at(0) ?? fitting.at(0)
-    const chosen = best?.reusePort ? oneOf(exact.length > 0 ? exact : fitting, packet) : best
+    const candidates = exact.length > 0 ? exact : fitting
+    // Linux's compute_score(), and of those alike the one that was bound to its address last.
+    const [best] = candidates.toSorted(
+      (one, other) => scoreOf(other) - scoreOf(one) || other.binding - one.binding,
+    )
+    const chosen = best?.reusePort ? oneOf(candidates, packet) : best
     this.#offer(link, packet, track, (socket) =>
       socket === chosen ? undefined : (mismatch(socket, packet) ?? 'address'),
     )
@@ -443,6 +454,11 @@ export function mismatch(socket: InetSocket, packet: Packet): SocketOutcome | un
   if (remote === undefined) return undefined
   const isPort = remote.port === 0 || remote.port === packet.sourcePort
   return isPort && remote.address === packet.source ? undefined : 'connected'
+}
+
+/** How much narrower a socket's choice of what it hears is than that of others that are bound to the same address. */
+function scoreOf({ remote, zone }: InetSocket): number {
+  return Number(remote !== undefined) + Number(Boolean(remote?.port)) + Number(zone > 0)
 }
 
 /** The one of those that share a port by SO_REUSEPORT that hears this sender. */

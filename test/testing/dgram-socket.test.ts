@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { lookup } from '../../src/datagram.js'
 import { MockNetwork } from '../../src/testing/index.js'
+import { until } from '../until.js'
 import { modules } from './dgram.js'
 
 /** A copy whose memory has been given away. */
@@ -461,6 +462,40 @@ test('block lists hold, where node:dgram knows them', async () => {
     const heard = ['heard from mute', 'heard from 127.0.0.1', 'heard end']
     assert.deepEqual(told, isRead('BlockList') ? [refused, refused, 'heard end'] : heard, name)
   }
+})
+
+test('a socket keeps its place among those who hear a group, though it was connected', async () => {
+  const [group, here] = ['239.255.29.71', '127.0.0.1']
+  const outcomes = []
+  for (const { createSocket } of Object.values(modules)) {
+    const heard: number[] = []
+    const sockets: Socket[] = []
+    // One that the system has picked would be given up.
+    const free = createSocket({ type: 'udp4', lookup }).bind(0)
+    const { port } = free.address()
+    free.close()
+    for (let at = 0; at < 3; at += 1) {
+      const socket = createSocket({ type: 'udp4', reuseAddr: true, lookup }).bind(port)
+      socket.addMembership(group, here)
+      socket.on('message', () => heard.push(at))
+      sockets.push(socket)
+    }
+    const [first] = sockets
+    assert.ok(first)
+    await new Promise<void>((resolve) => first.connect(port, here, resolve))
+    first.disconnect()
+    const sender = createSocket({ type: 'udp4', lookup }).bind(0)
+    sender.setMulticastInterface(here)
+    for (let rounds = 0; rounds < 3; rounds += 1) await setImmediate()
+    for (let sent = 0; sent < 2; sent += 1) {
+      sender.send('x', port, group)
+      await until('all have heard it', () => heard.length === 3 * (sent + 1))
+      // Who was read in the last round would be read first.
+      for (let rounds = 0; rounds < 3; rounds += 1) await setImmediate()
+    }
+    outcomes.push(heard)
+  }
+  assert.deepEqual(outcomes[1], outcomes[0])
 })
 
 test('sockets share a port by reusePort, where node:dgram knows it', async () => {

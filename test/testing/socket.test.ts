@@ -163,10 +163,13 @@ test('what was sent to an address before the socket is connected is refused by t
   for (const { createSocket: create } of [host(), { createSocket }]) {
     const socket = create('udp4')
     socket.connect(7, '127.0.0.1')
-    const error = await new Promise<Error | null>((resolve) =>
-      socket.send('x', 7, '127.0.0.1', resolve),
+    const send = (address: string) =>
+      new Promise<Error | null>((resolve) => socket.send('x', 7, address, resolve))
+    const errors = await Promise.all([send('127.0.0.1'), send('::1')])
+    assert.deepEqual(
+      errors.map((error) => error?.message),
+      ['send EISCONN 127.0.0.1:7', 'send EINVAL ::1:7'],
     )
-    assert.equal(error?.message, 'send EISCONN 127.0.0.1:7')
     await new Promise<void>((resolve) => socket.close(resolve))
   }
 })
