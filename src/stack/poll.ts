@@ -20,7 +20,7 @@ export class Poll {
   /** Whether the coming round is to look. */
   #isAsked = false
   /** Those that something has come for since a round began without, in the order in which it did. */
-  #ready: Readable[] = []
+  readonly #ready = new Set<Readable>()
   /** Those that are not looked at yet, in the order in which they were bound. */
   readonly #new = new Set<Readable>()
   /** Those of the present round that are not read yet, the first maybe in part. */
@@ -42,7 +42,7 @@ export class Poll {
   /** A datagram of the socket waits. */
   notice(socket: Readable): void {
     if (this.#new.has(socket)) return
-    if (!this.#ready.includes(socket)) this.#ready.push(socket)
+    this.#ready.add(socket)
     this.#look()
   }
 
@@ -63,7 +63,7 @@ export class Poll {
     if (socket === undefined) {
       this.#batch = undefined
       // The coming round forgets those that are empty by then.
-      if (this.#ready.length > 0) this.#look()
+      if (this.#ready.size > 0) this.#look()
       return false
     }
     this.#read += 1
@@ -74,10 +74,9 @@ export class Poll {
   /** What a round is to read that begins now. */
   #begin(): Readable[] {
     this.#isAsked = false
-    this.#ready = [...new Set([...this.#ready, ...this.#new])].filter(
-      ({ isReadable }) => isReadable,
-    )
+    for (const socket of this.#new) this.#ready.add(socket)
     this.#new.clear()
+    for (const socket of this.#ready) if (!socket.isReadable) this.#ready.delete(socket)
     return [...this.#ready]
   }
 }

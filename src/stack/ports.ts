@@ -62,11 +62,8 @@ export class Ports {
       if (hasClosed) this.release(socket)
       else answer(claimed)
     }
-    if (claim.isAnswered) {
-      share({ port: wanted })
-      return
-    }
-    claim.waiting.push(share)
+    if (claim.isAnswered) share({ port: wanted })
+    else claim.waiting.push(share)
     if (before !== undefined) return
     if (wanted !== 0) this.#claims.set(`${family} ${wanted}`, claim)
     const answered = (claimed: Claimed): void => {

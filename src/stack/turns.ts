@@ -71,8 +71,7 @@ export function turnIn(scope: AsyncResource, task: Task): void {
       try {
         return task()
       } catch (error) {
-        throwUncaught(error)
-        return false
+        return throwUncaught(error)
       }
     }),
   )
