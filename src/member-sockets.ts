@@ -384,8 +384,8 @@ function waysToLeave(
       other.on.name === on.name ||
       !handlesOf(table, group, other.on).shared.some((one) => shared.includes(one)),
   )
-  // Left by an address that no interface has any more, Linux forgets only what the socket has joined first by that
-  // address. The host stays a member, and goes on reporting it.
+  // If a membership is left by an address that no interface has any more, Linux forgets it for the socket alone, the
+  // first that was joined by that address. The host stays a member of the group, and goes on reporting that.
   const isBy = (handle: string): boolean =>
     all.some((other) => other.by === handle && other.on?.name !== on.name)
   const gone = there === undefined ? former.filter((handle) => !isBy(handle)) : []

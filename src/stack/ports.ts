@@ -17,7 +17,7 @@ interface Claim {
   readonly waiting: ((claimed: Claimed) => void)[]
 }
 
-/** The ports of a host: which its sockets have a share in, taken from the wire, if that has any. */
+/** The ports of a host's sockets, which may share them. The wire gives them, or else they are counted up. */
 export class Ports {
   readonly #wire: Wire
   readonly #range: { readonly first: number; readonly last: number }

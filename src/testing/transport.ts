@@ -151,8 +151,8 @@ export class Transport {
     // A link-local address is in the subnet of any link, and its scope says why it is not reached.
     const isAsked = isOnLink(link, destination) && !isLinkLocal(destination)
     if (isFound || !isAsked) return owner
-    // ARP: any interface that is up answers for an address of its host, even for that of one that is down. In
-    // IPv6 it has to be the interface's own. Beyond a router nobody is asked.
+    // ARP asks for it on the segment. Any interface there that is up answers, for each address of its host, also for
+    // one of an interface that is down. Over IPv6 only the interface that has the address answers.
     const hasIt = ({ host }: { host: Stack }) => host.routing.ownerOf(destination) !== undefined
     const answering = ends.find((one) => family === 'IPv4' && isUpHere(one) && hasIt(one))
     if (answering !== undefined || !owner?.end.routers) return answering ?? owner

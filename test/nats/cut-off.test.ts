@@ -116,21 +116,24 @@ const users = (may: string): string => `authorization {
 }`
 const all = '{ publish: ">", subscribe: ">" }'
 
-/** The same with a carrier of each. */
+/** The same with a carrier of each, and what resolves once the server has all that the other one has sent. */
 const servingTwo = (
   host: Host,
-  body: (server: NatsServer, one: NatsCarrier, other: NatsCarrier) => Promise<void>,
+  body: (
+    server: NatsServer,
+    one: NatsCarrier,
+    other: NatsCarrier,
+    flush: () => Promise<void>,
+  ) => Promise<void>,
 ): Promise<void> =>
   serving(host, users(all), async (server) => {
-    const carriers = ['one', 'other'].map(async (user) =>
-      natsCarrier(await server.connect({ user, pass: user })),
-    )
-    const [one, other] = await Promise.all(carriers)
-    await body(server, one as NatsCarrier, other as NatsCarrier)
+    const connect = (user: string) => server.connect({ user, pass: user })
+    const [one, other] = await Promise.all([connect('one'), connect('other')])
+    await body(server, natsCarrier(one), natsCarrier(other), () => other.flush())
   })
 
 test('what may be heard no more is counted, join() tells, and it is heard once it is allowed again', async (_server, host) => {
-  await servingTwo(host, async (server, one, other) => {
+  await servingTwo(host, async (server, one, other, flush) => {
     const { receiver, heard, sender } = await hearing(one, other)
     await server.reload(
       users('{ publish: ">", subscribe: ["multicast.all.>", "multicast.host.>"] }'),
@@ -143,6 +146,7 @@ test('what may be heard no more is counted, join() tells, and it is heard once i
       })
     }
     await sender.send('meanwhile')
+    await flush()
     await server.reload(users(all))
     await receiver.join({ interface: 'nats0' })
     await sender.send('after')

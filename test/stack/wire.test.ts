@@ -84,6 +84,13 @@ async function bound(port: number): Promise<StackSocket> {
   return socket
 }
 
+/** Has a socket give up its port, which the system has picked. */
+async function losePort(socket: StackSocket): Promise<void> {
+  socket.connect(9, '10.0.0.9')
+  await once(socket, 'connect')
+  socket.disconnect()
+}
+
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 test('a socket is bound once its port is claimed, and tells the port that it was given', async () => {
@@ -194,9 +201,7 @@ test('a send calls back once the wire answers, and with its refusal', async () =
 
 test('a socket that has lost its port claims another before it sends', async () => {
   const socket = await bound(0)
-  socket.connect(9, '10.0.0.9')
-  await once(socket, 'connect')
-  socket.disconnect()
+  await losePort(socket)
   assert.ok(wire.asked.includes('release IPv4 7777'))
   const sent = new Promise((resolve) => socket.send('x', 9, '10.0.0.9', resolve))
   await turn()
@@ -293,9 +298,7 @@ test('what comes while its port is being claimed is not heard, and holds up noth
 
 test('a socket that has lost its port, and sends twice before it has another, keeps one', async () => {
   const socket = await bound(0)
-  socket.connect(9, '10.0.0.9')
-  await once(socket, 'connect')
-  socket.disconnect()
+  await losePort(socket)
   for (const text of ['one', 'two']) socket.send(text, 9, '10.0.0.9')
   await turn()
   wire.asked.length = 0
@@ -310,9 +313,7 @@ test('a socket that has lost its port, and sends twice before it has another, ke
 
 test('a socket that has lost its port, and is refused a second after it got one, keeps that', async () => {
   const socket = await bound(0)
-  socket.connect(9, '10.0.0.9')
-  await once(socket, 'connect')
-  socket.disconnect()
+  await losePort(socket)
   for (const text of ['one', 'two']) socket.send(text, 9, '10.0.0.9')
   await turn()
   wire.asked.length = 0
@@ -327,9 +328,7 @@ test('a port that was given back once is kept by the others of it', async () => 
   const other = made(true).bind(7777)
   const third = made(true).bind(7777)
   await Promise.all([once(other, 'listening'), once(third, 'listening')])
-  socket.connect(9, '10.0.0.9')
-  await once(socket, 'connect')
-  socket.disconnect()
+  await losePort(socket)
   socket.close()
   other.close()
   assert.ok(!wire.asked.includes('release IPv4 7777'))

@@ -91,7 +91,7 @@ function lane<Message>() {
   let listen: (message: Message) => void = () => {}
   return {
     // In a turn of its own, so that whoever asks again and again lets the world go on.
-    send: (message: Message): void => turn(() => listen(message)),
+    send: (message: Message): void => turn(() => void listen(message)),
     receive: (listener: (message: Message) => void): void => {
       listen = listener
     },

@@ -116,11 +116,6 @@ export class Peer {
     return (await this.#tell({ scene: 'flood', args: [how, count] })) as string[]
   }
 
-  /** What two sockets that answer each other so many times are told, in order, among immediates. */
-  async volley(how: Sequence, count: number): Promise<string[]> {
-    return (await this.#tell({ scene: 'volley', args: [how, count] })) as string[]
-  }
-
   /** What is told while sockets are read, where one's listener does something: see {@link Reading}. */
   async reading(how: Sequence, what: Reading): Promise<string[]> {
     return (await this.#tell({ scene: 'reading', args: [how, what] })) as string[]

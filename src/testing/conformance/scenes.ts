@@ -42,6 +42,8 @@ export type Reading =
   | 'itself'
   /** Sends to `earlier`, which has something to be read too. */
   | 'another'
+  /** Sends to `earlier`, which has nothing to be read. */
+  | 'answer'
   /** Has an immediate send to `earlier`, and then to itself. */
   | 'later'
   /** Sends to `earlier`, and has had 33 datagrams. */
@@ -89,23 +91,7 @@ export const scenes: Record<string, (createSocket: CreateSocket, ...args: never[
     return told
   },
 
-  /** Has two sockets answer each other so many times; what was heard when, beside immediates. */
-  async volley(createSocket: CreateSocket, how: Sequence, count: number): Promise<string[]> {
-    const told: string[] = []
-    const stage = new SequenceStage(createSocket, how, (what) => told.push(what))
-    await stage.ready()
-    await new Promise<void>((resolve) => {
-      setImmediate(() => {
-        setImmediate(() => told.push('immediate before'))
-        stage.volley(count, resolve)
-        setImmediate(() => told.push('immediate after'))
-      })
-    })
-    await stage.end()
-    return told
-  },
-
-  /** What one socket's listener does while sockets are read, and what is told of it, up to an immediate of that listener. */
+  /** What is told while sockets are read, where the listener of one does something. */
   async reading(createSocket: CreateSocket, how: Sequence, what: Reading): Promise<string[]> {
     const told: string[] = []
     const stage = new SequenceStage(createSocket, how, (what) => told.push(what))
@@ -198,31 +184,15 @@ class SequenceStage {
     }
   }
 
-  /** Has `early` and `earlier` answer each other so many times, and each set an immediate before it does. */
-  volley(count: number, done: () => void): void {
-    const { address, port } = this.#how
-    const answer = (socket: DatagramSocket, to: number): void => {
-      socket.on('message', (data) => {
-        if (`${data}` === 'end') return
-        const next = Number(`${data}`) + 1
-        setImmediate(this.#tell, `immediate of ${data}`)
-        if (next < count) socket.send(Buffer.from(`${next}`), to, address, () => {})
-        else setImmediate(done)
-      })
-    }
-    answer(this.#early, port + 2)
-    answer(this.#earlier, port + 1)
-    this.#sending.send(Buffer.from('0'), port + 1, address, () => {})
-  }
-
+  /** Has `early` hear, and do what it does then; calls `done` after the immediates of that. */
   read(what: Reading, done: () => void): void {
-    const count = { itself: 1, another: 1, later: 1, most: 33, burst: 100 }[what]
+    const count = { itself: 1, another: 1, answer: 1, later: 1, most: 33, burst: 100 }[what]
     let heard = 0
     this.#early.on('message', () => {
       heard += 1
       if (heard > 1) return
       if (what === 'itself') this.#sendTo(this.#early, 'again')
-      else if (what === 'another' || what === 'most') this.#sendTo(this.#earlier, 'more')
+      else if (what !== 'later' && what !== 'burst') this.#sendTo(this.#earlier, 'more')
       const look = (): void => {
         this.#tell(`immediate after ${heard}`)
         if (what === 'later') {

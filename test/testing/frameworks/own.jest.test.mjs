@@ -5,10 +5,7 @@ const refusal = refuseRealSockets()
 afterAll(() => refusal[Symbol.dispose]())
 const network = new MockNetwork()
 const [listening, announcing] = [network.host(), network.host()]
-jest.unstable_mockModule('node:dgram', () => ({
-  ...announcing.dgram,
-  default: announcing.dgram,
-}))
+jest.unstable_mockModule('node:dgram', () => announcing.dgram)
 const { announce, expected, heard } = await import('./announcer.mjs')
 
 test('an ES module that is imported has the module in the place of node:dgram', async () => {

@@ -3,11 +3,7 @@ import { expect, test, vi } from 'vitest'
 import { announce, expected, heard } from './announcer.mjs'
 
 refuseRealSockets()
-vi.mock('node:dgram', async (importOriginal) => {
-  const { Socket } = await importOriginal()
-  const createSocket = (...args) => announcing.createSocket(...args)
-  return { Socket, createSocket, default: { Socket, createSocket } }
-})
+vi.mock('node:dgram', () => ({ createSocket: (...args) => announcing.createSocket(...args) }))
 const network = new MockNetwork()
 const [listening, announcing] = [network.host(), network.host()]
 
