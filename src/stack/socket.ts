@@ -454,14 +454,10 @@ export class StackSocket extends Base implements DatagramSocket {
       tick(() => (refusal ? callback(refusal) : callback(null, data.byteLength)))
     }
     const answer: Answer = (code, remedy) => sent(refused('send', code, address, port, remedy))
-    if (port === undefined) {
-      if (list.length > mostParts) answer('EMSGSIZE')
-      else this.#open.sendConnected(data, answer)
-      return
-    }
-    const refusal = this.#blocked(ip)
+    const refusal = port === undefined ? undefined : this.#blocked(ip)
     if (refusal) sent(refusal)
     else if (list.length > mostParts) answer('EMSGSIZE')
+    else if (port === undefined) this.#open.sendConnected(data, answer)
     else this.#open.send(data, ip, port, answer)
   }
 
