@@ -18,7 +18,7 @@ import { Machine } from './machine.js'
 import { unavailable } from './namespace.js'
 import { peerOptions, peerProgram, startedPeer } from './peer.js'
 import { isCI, root } from './tree.js'
-import { until } from './until.js'
+import { BOUND, until } from './until.js'
 
 if (unavailable === undefined) {
   // Names of namespaces and smcroute's files live in /run: these are the lab's own.
@@ -95,9 +95,12 @@ export class Host {
     return name === undefined ? '' : ` netns ${name}`
   }
 
-  /** What this host's `ip` prints, one line for each thing. Commands run up to the first that fails. */
+  /**
+   * What this host's `ip` prints, one line for each thing. Commands run up to the first that fails. What they
+   * take up is up after them, if it has a cable.
+   */
   ip(...commands: string[]): string {
-    return commands.map((command) => this.#machine.ip.run(command)).join('')
+    return commands.map((command) => this.#run(command)).join('')
   }
 
   /** The groups that an interface has joined. A process of its own: an `ip` tells them of one only. */
@@ -118,6 +121,17 @@ export class Host {
   /** Whether the kernel has found the cable of this interface plugged in at both ends. */
   up(device: string): boolean {
     return this.ip(`link show dev ${device}`).includes('state UP')
+  }
+
+  #run(command: string): string {
+    const said = this.#machine.ip.run(command)
+    const raised = /^link set (?:dev )?(\S+) up$/.exec(command)?.[1]
+    if (raised === undefined) return said
+    // The kernel may put off for a second to list it as running, unless it is asked for this one alone.
+    const isPending = () => /LOWER_UP.* state \S*DOWN/.test(this.ip(`link show dev ${raised}`))
+    for (const end = Date.now() + BOUND; isPending(); )
+      assert.ok(Date.now() < end, `not within ${BOUND} ms: ${raised} is running`)
+    return said
   }
 
   /** Deletes an interface, and so its cable, unless it is gone already. */
