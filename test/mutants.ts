@@ -33,7 +33,7 @@ const WORKERS = 2 * availableParallelism()
 const PATIENCE = 60_000
 /** Milliseconds that tests may take with a mistake, past five times what they take without. */
 const GRACE = 3_000
-/** Milliseconds that the tests of a file, and all that need a lab, may take for a mistake, by what they take without. */
+/** Milliseconds that the tests that need a lab may take for a mistake, by what they take without. */
 const BUDGET = 10_000
 /** Milliseconds that it takes to start a test file. */
 const START = 500
@@ -267,8 +267,8 @@ function differing(original: string, code: string): [number, number] {
 }
 
 /**
- * The tests that run what is mutated, the quickest of each file as far as the budget goes. All files without a lab are
- * asked: a module's own tests may be the only ones to notice, and few other mistakes.
+ * The tests that run what is mutated, all of them: a module's own may be the only ones to notice, and few other
+ * mistakes. Of those with a lab, the quickest of each file and the best of these files, as far as the budget goes.
  */
 function choices(files: readonly TestFile[], module: string, place: [number, number]): Choice[] {
   const all = files.flatMap((file) => {
@@ -281,10 +281,10 @@ function choices(files: readonly TestFile[], module: string, place: [number, num
     const quick = covering.toSorted((one, other) => one.milliseconds - other.milliseconds)
     let cost = START
     const tests = quick.filter(({ milliseconds }) => {
-      cost += milliseconds
-      return cost < BUDGET
+      const isAsked = !file.hasLab || cost + milliseconds < BUDGET
+      if (isAsked) cost += milliseconds
+      return isAsked
     })
-    cost = START + tests.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
     return tests.length > 0 ? [{ file, tests, cost }] : []
   })
   const speed = ({ file, cost }: Choice): number => (file.kills + 0.1) / cost
