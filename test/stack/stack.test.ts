@@ -68,6 +68,29 @@ test('a port is shared by sockets that all have SO_REUSEADDR, or all SO_REUSEPOR
   }
 })
 
+test('of sockets that share a port by SO_REUSEPORT one hears each sender, and not always the same', () => {
+  const sockets = [1, 2, 3].map(() => {
+    const socket = new InetSocket('IPv4', { reuseAddr: false, reusePort: true }, false, () => {})
+    stack.bind(socket, '0.0.0.0', undefined, 9, () => {})
+    return socket
+  })
+  const link = stack.routing.links.get('lo')
+  assert.ok(link)
+  const heard = new Set<InetSocket>()
+  for (let sourcePort = 1; sourcePort <= 20; sourcePort += 1) {
+    const packet = {
+      ...{ family: 'IPv4' as const, source: '127.0.0.1', sourcePort, ttl: 64 },
+      ...{ destination: '127.0.0.1', port: 9, data: Buffer.from('x') },
+    }
+    stack.hear(link, packet)
+    const hearers = sockets.filter((socket) => socket.read() !== undefined)
+    assert.equal(hearers.length, 1)
+    for (const socket of hearers) heard.add(socket)
+  }
+  assert.equal(heard.size, sockets.length)
+  for (const socket of sockets) stack.close(socket)
+})
+
 test('where no port is free a socket that has given up its own sends nothing', async () => {
   const { socket } = bound(0)
   await new Promise<void>((resolve) => socket.connect(9, '127.0.0.1', () => resolve()))

@@ -1,7 +1,7 @@
 /** Ports and addresses: which a socket can have, and which beside another socket. */
 import assert from 'node:assert/strict'
 import { Chapter, type Opening, open, refusal } from './chapter.js'
-import { families, ipv4 } from './network.js'
+import { families, ipv4, ipv6 } from './network.js'
 
 export const binding = new Chapter('socket')
 
@@ -250,6 +250,10 @@ binding.rule(
       open(near, 'udp4', { port: port + 1, reuseAddr: false }),
       refusal('bind', 'EADDRINUSE', `0.0.0.0:${port + 1}`),
     )
+    // Of one address of IPv6 it takes that alone.
+    const narrow = await near.peer.socket({ type: 'udp6', ipv6Only: false })
+    await narrow.bind({ port: port + 2, address: ipv6.near.e0.address })
+    await open(near, 'udp4', { port: port + 2, reuseAddr: false })
   },
 )
 
