@@ -54,7 +54,10 @@ interface Equivalent {
 interface TestFile {
   readonly name: string
   readonly hasLab: boolean
+  /** Those that run any of the modules. */
   readonly tests: readonly Test[]
+  /** Whether it has others. */
+  readonly hasOthers: boolean
   kills: number
 }
 
@@ -196,10 +199,12 @@ async function witnesses(
     const verdict = await copy.measure(name, own)
     if (verdict === 'failed') console.log(`${name} is left out: it fails without a mistake`)
     if (verdict === 'late') console.log(`${name} takes long: not all of its tests are asked`)
-    const ran = verdict === 'failed' ? [] : testsIn(own, codes)
+    const all = verdict === 'failed' ? [] : testsIn(own, codes)
     rmSync(own, { recursive: true, force: true })
+    const ran = all.filter(({ covered }) => covered.size > 0)
     const hasLab = reach(name).has('test/lab')
-    return ran.length > 0 ? [{ name, hasLab, tests: ran, kills: 0 }] : []
+    const hasOthers = verdict === 'late' || ran.length < all.length
+    return ran.length > 0 ? [{ name, hasLab, tests: ran, hasOthers, kills: 0 }] : []
   })
   return files.flat()
 }
@@ -223,7 +228,7 @@ function testsIn(folder: string, codes: ReadonlyMap<string, string>): Test[] {
       covered.set(module, places?.map((place, at) => place || (first[at] ?? 0)) ?? first)
     }
   }
-  return ran.filter(({ covered }) => covered.size > 0)
+  return ran
 }
 
 /** Adds what has run, as the files in a folder tell. */
@@ -302,7 +307,7 @@ function choices(files: readonly TestFile[], module: string, place: [number, num
 async function judged(copy: Copy, chosen: readonly Choice[]): Promise<Verdict> {
   for (const { file, tests, cost } of chosen) {
     const names = tests.map(({ name }) => name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'))
-    const isAll = tests.length === file.tests.length
+    const isAll = !file.hasOthers && tests.length === file.tests.length
     const flags = isAll ? [] : [`--test-name-pattern=^(?:${names.join('|')})$`]
     const verdict = await copy.run(file.name, 5 * cost + GRACE, flags)
     if (verdict === 'passed') continue

@@ -169,6 +169,9 @@ test('names are found by the lookup that is given, and localhost without one', a
   sender.send('by name', 9, 'printer.example')
   const [data] = await once(receiver, 'message')
   assert.equal(`${data}`, 'by name')
+  // What is connected need not be found again.
+  sender.connect(9, '127.0.0.1', () => sender.send('connected'))
+  assert.equal(`${(await once(receiver, 'message'))[0]}`, 'connected')
   const six = createSocket({
     type: 'udp6',
     lookup: (name, family, callback) => {
@@ -179,6 +182,7 @@ test('names are found by the lookup that is given, and localhost without one', a
   assert.deepEqual(asked, [
     ['0.0.0.0', 4],
     ['printer.example', 4],
+    ['127.0.0.1', 4],
     ['::', 6],
   ])
   const local = createSocket('udp6').bind(9, 'localhost')
@@ -455,6 +459,10 @@ test('block lists hold, where node:dgram knows them', async () => {
       )
     await ended((callback) => mute.send('from mute', port, '127.0.0.1', callback))
     await ended((callback) => mute.connect(port, '127.0.0.1', callback as () => void))
+    const other = createSocket(options).bind(0, '127.0.0.2')
+    const free = createSocket({ ...options, ...{ sendBlockList: list } })
+    await ended((callback) => free.connect(other.address().port, '127.0.0.2', callback))
+    await ended((callback) => free.send('to one that is not on the list', callback))
     createSocket(options).send('from 127.0.0.1', port, '127.0.0.1')
     createSocket(options).bind(0, '127.0.0.2').send('end', port, '127.0.0.1')
     while (told.at(-1) !== 'heard end') await once(deaf, 'message')

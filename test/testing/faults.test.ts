@@ -102,6 +102,8 @@ test('a way is not another one because the names of their hosts read alike', asy
   const names = [
     ['a', 'b c'],
     ['a b', 'c'],
+    ['d', 'ef'],
+    ['de', 'f'],
   ] as const
   for (const [from, to] of names) {
     const far = network.host({ name: to })
@@ -112,7 +114,7 @@ test('a way is not another one because the names of their hosts read alike', asy
     network.host({ name: from }).createSocket({ type: 'udp4', lookup }).send('x', 9, far.address)
   }
   await network.settled()
-  assert.deepEqual(heard, ['b c', 'c'])
+  assert.deepEqual(heard, ['b c', 'c', 'ef', 'f'])
   await network.close()
 })
 

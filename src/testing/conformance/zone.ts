@@ -52,6 +52,20 @@ zone.rule(
 )
 
 zone.rule(
+  'of two sockets of a port the one with a zone hears unicast, even if its bind in that was refused',
+  needs,
+  async ({ near, port }) => {
+    const early = await near.peer.socket({ type, reuseAddr: true })
+    await assert.rejects(early.bind({ port, address: 'fe80::9%lo' }), { code: 'EADDRNOTAVAIL' })
+    await early.bind({ port })
+    const late = await open(near, type, { port })
+    await (await open(near, type)).send('hello', port, ipv6.loopback)
+    assert.equal((await early.heard.next()).text, 'hello')
+    assert.equal(late.heard.size, 0)
+  },
+)
+
+zone.rule(
   'a zone behind a group that is not link-local is ignored where it is bound',
   needs,
   async ({ near, other, port }) => {
