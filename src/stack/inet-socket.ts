@@ -36,7 +36,7 @@ export class InetSocket {
   isBound = false
   /** What it is bound to, if it is, or is to be. */
   local: { readonly address: string; readonly port: number } | undefined
-  /** Greater the later it was bound to that address, by `bind` or as it connected or disconnected. */
+  /** How many of the host were bound to something else, as they connected or disconnected, by when it was bound to that address. */
   binding = 0
   /** The address that it sends from, wherever that leads: it is bound to it, or got it as it connected. */
   source: string | undefined

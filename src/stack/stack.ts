@@ -45,8 +45,8 @@ export class Stack {
   readonly #open = new Set<InetSocket>()
   /** The bound sockets, the last one bound first. */
   #bound: InetSocket[] = []
-  /** How often a socket was bound to an address. */
-  #bindings = 0
+  /** How often a socket was bound to something else. */
+  #moves = 0
   readonly #ports: Ports
 
   constructor(name: string, rules: PlatformRules, wire: Wire) {
@@ -138,8 +138,8 @@ export class Stack {
       socket.local = { address, port: claimed.port }
       socket.isBound = true
       if (wanted === 0) this.#bound.unshift(socket)
-      this.#bindings += 1
-      socket.binding = this.#bindings
+      // After what was moved before; and of those that are alike it is the first.
+      socket.binding = this.#moves
       const isNobodys = isMulticast(address) || this.routing.isBroadcast(address)
       if (!isWildcard(address) && !isNobodys) socket.source = address
       socket.chosen = { address, port: wanted }
@@ -231,8 +231,8 @@ export class Stack {
   /** Binds it to something else. For groups it stays in its place, unless it had no port. */
   #move(socket: InetSocket, local: { readonly address: string; readonly port: number }): void {
     socket.local = local
-    this.#bindings += 1
-    socket.binding = this.#bindings
+    this.#moves += 1
+    socket.binding = this.#moves
     if (local.port === 0) {
       this.#bound = this.#bound.filter((other) => other !== socket)
       this.#ports.release(socket)
@@ -345,7 +345,7 @@ export class Stack {
   }
 
   /** A datagram has come in by a link. `isOwn`: to a group, and this host has sent it through a network. */
-  hear(link: Link, packet: Packet, isOwn = false, track = ignore): void {
+  hear(link: Link, packet: Packet, isOwn: boolean, track = ignore): void {
     const { destination } = packet
     if (isMulticast(destination)) this.#hearGroup(link, packet, isOwn, track)
     // Every socket of the port hears it.

@@ -58,6 +58,13 @@ test('while the server is away sends are refused, and afterwards all goes on, wi
     string,
     string
   >
+  // Bound to an address it knows its way still.
+  const bound = here.createSocket({ type: 'udp4', reuseAddr: true, ipv6Only: false, lookup })
+  const [own] = here.networkInterfaces().nats0 ?? []
+  assert.ok(own)
+  const listening = new Promise<void>((resolve) => bound.once('listening', resolve))
+  bound.bind({ port: 0, address: own.address, exclusive: true })
+  await listening
   const all = [receiver, ssm.receiver, ...senders, deaf, peer]
   for (const one of all) (one as MulticastEmitter<string>).on('error', assert.fail)
   await Promise.all(all.map((one) => one.ready()))
@@ -71,7 +78,12 @@ test('while the server is away sends are refused, and afterwards all goes on, wi
   for (let round = 0; round < 3; round += 1) {
     for (const sender of [...senders, deaf, peer]) await refused(sender.send('away'))
     await refused(receiver.reply('away', remote))
+    const error = await new Promise<NodeJS.ErrnoException | null>((resolve) =>
+      bound.send(Buffer.from('away'), where.port, where.group, resolve),
+    )
+    assert.equal(error?.code, 'ENETUNREACH')
   }
+  bound.close()
   const up = [told(here, true), told(there, true)]
   await server.restart()
   await Promise.all(up)

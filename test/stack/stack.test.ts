@@ -3,13 +3,16 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { lookup } from '../../src/datagram.js'
 import { InetSocket } from '../../src/stack/inet-socket.js'
+import { createLink, type Link } from '../../src/stack/link.js'
 import { parseAddresses } from '../../src/stack/link-address.js'
+import type { Packet } from '../../src/stack/packet.js'
 import { linux } from '../../src/stack/platform.js'
 import { StackSocket } from '../../src/stack/socket.js'
 import { Stack } from '../../src/stack/stack.js'
 import { turnIn } from '../../src/stack/turns.js'
 
 let stack: Stack
+let lo: Link
 
 beforeEach(() => {
   const rules = { ...linux, freePorts: { first: 40_000, last: 40_002 } }
@@ -17,15 +20,27 @@ beforeEach(() => {
     send: (_link, _packet, _reach, answer) => answer(),
     soon: (task, scope) => turnIn(scope, task),
   })
-  stack.routing.links.set('lo', {
-    ...{ name: 'lo', index: 1, isLoopback: true, isUp: true },
-    addresses: parseAddresses(['127.0.0.1/8', '::1/128']),
-  })
+  lo = createLink('lo', 1, parseAddresses(['127.0.0.1/8', '::1/128']))
+  stack.routing.links.set('lo', lo)
 })
 
 afterEach(() => {
   for (const client of stack.clients) client.close()
 })
+
+/** One of IPv4 that comes to port 9. */
+function packetTo(destination: string): Packet {
+  return {
+    ...{ family: 'IPv4', source: '127.0.0.1', sourcePort: 1, destination, port: 9, ttl: 64 },
+    data: Buffer.from('x'),
+  }
+}
+
+function addLink(...addresses: string[]): Link {
+  const e0 = createLink('e0', 2, parseAddresses(addresses))
+  stack.routing.links.set('e0', e0)
+  return e0
+}
 
 /** A socket that was bound at once; what it was refused with, if so. */
 function bound(port: number) {
@@ -74,21 +89,61 @@ test('of sockets that share a port by SO_REUSEPORT one hears each sender, and no
     stack.bind(socket, '0.0.0.0', undefined, 9, () => {})
     return socket
   })
-  const link = stack.routing.links.get('lo')
-  assert.ok(link)
   const heard = new Set<InetSocket>()
   for (let sourcePort = 1; sourcePort <= 20; sourcePort += 1) {
-    const packet = {
-      ...{ family: 'IPv4' as const, source: '127.0.0.1', sourcePort, ttl: 64 },
-      ...{ destination: '127.0.0.1', port: 9, data: Buffer.from('x') },
-    }
-    stack.hear(link, packet)
+    const told: string[] = []
+    const track = () => (outcome: string) => told.push(outcome)
+    stack.hear(lo, { ...packetTo('127.0.0.1'), sourcePort }, false, track)
+    assert.deepEqual(told, ['address', 'address'])
     const hearers = sockets.filter((socket) => socket.read() !== undefined)
     assert.equal(hearers.length, 1)
     for (const socket of hearers) heard.add(socket)
   }
   assert.equal(heard.size, sockets.length)
   for (const socket of sockets) stack.close(socket)
+})
+
+test('a host hears what it sends itself, and others do what it does not keep', () => {
+  const e0 = addLink('10.0.0.1/24')
+  const socket = new InetSocket('IPv4', { reuseAddr: false, reusePort: false }, false, () => {})
+  stack.bind(socket, '0.0.0.0', undefined, 9, () => {})
+  const group = '239.1.2.3'
+  for (const { index } of [lo, e0]) socket.lists.IPv4.join(group, { asked: index, index, by: 'x' })
+  const sent = (link: Link, destination: string, loopback: boolean, leaves: boolean) => {
+    const isLeft = stack.hearOwn(link, packetTo(destination), { loopback, leaves }, () => () => {})
+    return [socket.read() !== undefined, isLeft]
+  }
+  for (const loopback of [true, false]) {
+    assert.deepEqual(sent(lo, '127.0.0.1', loopback, true), [true, false])
+    assert.deepEqual(sent(lo, group, loopback, true), [true, false])
+    assert.deepEqual(sent(e0, '10.0.0.1', loopback, true), [true, false])
+    assert.deepEqual(sent(e0, '10.0.0.2', loopback, true), [false, true])
+    for (const leaves of [true, false]) {
+      for (const all of [group, '10.0.0.255', '255.255.255.255']) {
+        assert.deepEqual(sent(e0, all, loopback, leaves), [loopback, leaves])
+      }
+    }
+  }
+  stack.close(socket)
+})
+
+test("where the loopback option is the receiver's, it counts for what comes back of a network", () => {
+  Object.assign(stack.rules, { loopbackOfReceiver: true })
+  const e0 = addLink('10.0.0.1/24')
+  const socket = new InetSocket('IPv4', { reuseAddr: false, reusePort: false }, false, () => {})
+  stack.bind(socket, '0.0.0.0', undefined, 9, () => {})
+  const group = '239.1.2.3'
+  for (const { index } of [lo, e0]) socket.lists.IPv4.join(group, { asked: index, index, by: 'x' })
+  for (const multicastLoopback of [true, false]) {
+    socket.multicastLoopback = multicastLoopback
+    const sent = (link: Link) => {
+      const reach = { loopback: true, leaves: true }
+      stack.hearOwn(link, packetTo(group), reach, () => () => {})
+      return socket.read() !== undefined
+    }
+    assert.deepEqual([sent(lo), sent(e0)], [true, multicastLoopback])
+  }
+  stack.close(socket)
 })
 
 test('where no port is free a socket that has given up its own sends nothing', async () => {
@@ -125,10 +180,7 @@ test('a stack whose wire is gone tells each client, and closes it, unless the fi
 })
 
 test('an address of 127.0.0.0/8 is of whichever link has it', async () => {
-  stack.routing.links.set('e0', {
-    ...{ name: 'e0', index: 2, isLoopback: false, isUp: true },
-    addresses: parseAddresses(['127.0.5.1/24']),
-  })
+  addLink('127.0.5.1/24')
   const { socket } = bound(0)
   socket.setMulticastInterface('127.0.5.1')
   const told: unknown[] = []

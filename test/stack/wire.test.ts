@@ -284,10 +284,14 @@ test('what comes while its port is being claimed is not heard, and holds up noth
   const e0 = stack.routing.links.get('e0')
   assert.ok(e0)
   const hear = (text: string): void =>
-    stack.hear(e0, {
-      ...{ family: 'IPv4', source: '10.0.0.9', sourcePort: 9, destination: '10.0.0.1', port: 9 },
-      ...{ ttl: 1, data: Buffer.from(text) },
-    })
+    stack.hear(
+      e0,
+      {
+        ...{ family: 'IPv4', source: '10.0.0.9', sourcePort: 9, destination: '10.0.0.1', port: 9 },
+        ...{ ttl: 1, data: Buffer.from(text) },
+      },
+      false,
+    )
   hear('too early')
   wire.claims.shift()?.({ port: 9 })
   hear('one')

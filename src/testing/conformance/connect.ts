@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { Chapter, open, refusal } from './chapter.js'
 import { controls } from './interfaces.js'
-import { type ConformanceHost, families } from './network.js'
+import { type ConformanceHost, families, ipv4 } from './network.js'
 import type { PeerSocket } from './peer.js'
 
 export const connect = new Chapter('socket')
@@ -448,6 +448,22 @@ connect.rule(
     await speaker.connect(port, `${group}%e1`)
     await speaker.sendConnected('hello')
     assert.equal((await heard.next()).remote.address, 'fe80::1%e1')
+  },
+)
+
+connect.rule(
+  'over IPv4, of the sockets of a port the one that was disconnected last hears unicast, or one bound since',
+  ['connected'],
+  async ({ near, other, port }) => {
+    const [one] = [await open(near, 'udp4', { port }), await open(near, 'udp4', { port })]
+    await one.connect(port, ipv4.other.e0.address)
+    await one.call('disconnect')
+    const speaker = await open(other, 'udp4')
+    await speaker.send('disconnected', port, ipv4.near.e0.address)
+    assert.equal((await one.heard.next()).text, 'disconnected')
+    const since = await open(near, 'udp4', { port })
+    await speaker.send('bound since', port, ipv4.near.e0.address)
+    assert.equal((await since.heard.next()).text, 'bound since')
   },
 )
 

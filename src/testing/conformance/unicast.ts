@@ -109,10 +109,13 @@ for (const ip of families) {
         const { text, remote } = await listener.heard.next()
         assert.deepEqual([text, remote.address], [to, to])
       }
-      // The wildcard address is the own host too.
+      // The wildcard address is the own host too: by the loopback address.
       await speaker.send('any', port, any)
       const { remote } = await listener.heard.next()
       assert.equal(remote.address, loopback)
+      const bound = await open(near, type, { port, address: loopback })
+      await speaker.send('any', port, any)
+      assert.equal((await bound.heard.next()).text, 'any')
     },
   )
 
