@@ -30,6 +30,19 @@ test('what has only been loaded does not keep the process alive, a coming turn d
   assert.deepEqual([code, stdout], [0, 'false true false\n'])
 })
 
+test('what is done once more in its round keeps the process alive no shorter, nor longer', async () => {
+  const { code, stdout } = await runProgram(`
+    import { turn } from ${moduleOf('stack/turns')}
+    let times = 0
+    turn(() => {
+      times += 1
+      if (times < 3) return true
+      turn(() => console.log('after', times))
+    })
+  `)
+  assert.deepEqual([code, stdout], [0, 'after 3\n'])
+})
+
 test('what has run is let go of, though others are always coming', async () => {
   const { code, stdout, stderr } = await runProgram(`
     import { setFlagsFromString } from 'node:v8'
