@@ -35,7 +35,7 @@ const natsRules = {
 } satisfies Rules
 
 /** The rules of Linux, but for what only a kernel can do. */
-export const rules: PlatformRules = { ...linux, leaksTtl0: false, losesDown: false }
+export const rules: PlatformRules = { ...linux, leaksTtl0: false }
 
 /**
  * A carrier that goes by the subjects of a NATS server. Spread it into the options of a sender, a receiver or a peer.

@@ -13,8 +13,6 @@ export interface PlatformRules {
   readonly loopbackOfReceiver: boolean
   /** Whether a group's datagram with TTL 0 leaves a host of which no socket has joined. */
   readonly leaksTtl0: boolean
-  /** Whether an interface that is down takes what it gets, without a word, where a socket keeps to its address. */
-  readonly losesDown: boolean
   /** The largest payload in bytes, by family. */
   readonly maxPayload: { readonly IPv4: number; readonly IPv6: number }
   /** Which ports the system picks from (net.ipv4.ip_local_port_range). */
@@ -29,7 +27,6 @@ export const linux: PlatformRules = {
   hearsUnjoined: true,
   loopbackOfReceiver: false,
   leaksTtl0: true,
-  losesDown: true,
   maxPayload,
   freePorts: { first: 32_768, last: 60_999 },
   zone: 'name',

@@ -306,7 +306,6 @@ export class Stack {
     if (data.byteLength > this.rules.maxPayload[socket.family]) return 'EMSGSIZE'
     const way = this.routing.wayOut(socket, destination, zone)
     if (typeof way === 'string') return way
-    if (!way.link.isUp) return this.rules.losesDown ? undefined : 'ENETUNREACH'
     // From the loopback address nothing is taken that came by a network (RFC 4291, section 2.5.3).
     if (way.source === '::1' && !this.routing.isOwn(destination, way.link)) return undefined
     const isGroup = isMulticast(destination)

@@ -82,6 +82,8 @@ export class Transport {
   }
 
   #send(sender: Stack, link: Link, packet: Packet, reach: Reach): string | undefined {
+    // It takes what it gets, without a word: from a socket that keeps to its address.
+    if (!link.isUp) return undefined
     const failure = this.#failures.get(sender)
     if (failure !== undefined && failure.left > 0) {
       failure.left -= 1

@@ -42,6 +42,21 @@ function madeNetwork(options?: MockNetworkOptions) {
 const lan = (...addresses: string[]) => ({ segment: 'lan', addresses })
 const dmz = (...addresses: string[]) => ({ segment: 'dmz', addresses })
 
+test('what a host sends through an interface of its own that is down is lost, and not noted', async () => {
+  const { network, host, socket } = madeNetwork()
+  // Bound to an address it keeps to it.
+  const near = host({ interfaces: { eth0: lan('10.0.0.1/24') } }, '10.0.0.1')
+  host()
+  near.down('eth0')
+  near.failSends('EPERM', 1)
+  const send = () => new Promise((resolve) => socket(near).send('x', 9, '239.1.2.3', resolve))
+  assert.equal(await send(), null)
+  assert.equal(network.journal.length, 0)
+  near.up('eth0')
+  // It has not come so far as to fail.
+  assert.equal(((await send()) as NodeJS.ErrnoException).code, 'EPERM')
+})
+
 test('an address of a neighbour is found on its own interface, or by another that is up', async () => {
   const { host, sent } = madeNetwork()
   const near = host()
