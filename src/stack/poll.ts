@@ -2,7 +2,7 @@
 interface Readable {
   /** Whether anything waits to be read. */
   readonly isReadable: boolean
-  /** Takes out what has waited for longest, and tells of it; nothing where it has been closed meanwhile. */
+  /** Takes out what has waited for longest, and tells of it. Asked only where something waits. */
   read(): void
 }
 

@@ -10,6 +10,7 @@ import { linux } from '../../src/stack/platform.js'
 import { StackSocket } from '../../src/stack/socket.js'
 import { Stack } from '../../src/stack/stack.js'
 import { turnIn } from '../../src/stack/turns.js'
+import type { Reach } from '../../src/stack/wire.js'
 
 let stack: Stack
 let lo: Link
@@ -125,6 +126,45 @@ test('a host hears what it sends itself, and others do what it does not keep', (
     }
   }
   stack.close(socket)
+})
+
+test('what a wire is told leaves the host', () => {
+  addLink('10.0.0.1/24', 'fe80::1/64', 'fd00::1/64')
+  const { links } = stack.routing
+  for (const leaksTtl0 of [true, false]) {
+    const told: unknown[] = []
+    stack = new Stack(
+      'host',
+      { ...linux, leaksTtl0 },
+      {
+        send: (_link: Link, { destination }: Packet, { leaves }: Reach) =>
+          told.push([destination, leaves]),
+        soon: (task, scope) => turnIn(scope, task),
+      },
+    )
+    for (const [name, link] of links) stack.routing.links.set(name, link)
+    for (const [type, ttl, to] of [
+      ['udp6', 1, 'ff01::5%e0'],
+      ['udp6', 1, 'ff02::5%e0'],
+      ['udp6', 0, 'ff02::6%e0'],
+      ['udp4', 1, '239.1.2.3'],
+      ['udp4', 0, '239.1.2.4'],
+      ['udp4', 0, '10.0.0.2'],
+    ] as const) {
+      const socket = new StackSocket(stack, { type, lookup }).bind()
+      socket.setMulticastTTL(ttl)
+      socket.send('x', 9, to)
+      socket.close()
+    }
+    assert.deepEqual(told, [
+      ['ff01::5', false],
+      ['ff02::5', true],
+      ['ff02::6', leaksTtl0],
+      ['239.1.2.3', true],
+      ['239.1.2.4', leaksTtl0],
+      ['10.0.0.2', true],
+    ])
+  }
 })
 
 test("where the loopback option is the receiver's, it counts for what comes back of a network", () => {
