@@ -96,8 +96,8 @@ export class Host {
   }
 
   /**
-   * What this host's `ip` prints, one line for each thing. Commands run up to the first that fails. What they
-   * take up is up after them, if it has a cable.
+   * What this host's `ip` prints, one line for each thing. Commands run up to the first that fails. An interface
+   * that one takes up is listed as running after it, if the other end of its cable is up by then.
    */
   ip(...commands: string[]): string {
     return commands.map((command) => this.#run(command)).join('')
@@ -127,7 +127,7 @@ export class Host {
     const said = this.#machine.ip.run(command)
     const raised = /^link set (?:dev )?(\S+) up$/.exec(command)?.[1]
     if (raised === undefined) return said
-    // The kernel may put off for a second to list it as running, unless it is asked for this one alone.
+    // The kernel may take a second to list it as running, unless it is asked for this one alone.
     const isPending = () => /LOWER_UP.* state \S*DOWN/.test(this.ip(`link show dev ${raised}`))
     for (const end = Date.now() + BOUND; isPending(); )
       assert.ok(Date.now() < end, `not within ${BOUND} ms: ${raised} is running`)

@@ -56,7 +56,7 @@ interface TestFile {
   readonly hasLab: boolean
   /** Those that run any of the modules. */
   readonly tests: readonly Test[]
-  /** Whether it has others. */
+  /** Whether it has others, or was not measured to its end: then those that are asked are named. */
   readonly hasOthers: boolean
   kills: number
 }
@@ -272,8 +272,9 @@ function differing(original: string, code: string): [number, number] {
 }
 
 /**
- * The tests that run what is mutated, all of them: a module's own may be the only ones to notice, and few other
- * mistakes. Of those with a lab, the quickest of each file and the best of these files, as far as the budget goes.
+ * The tests that run what is mutated. Those without a lab are all asked: a module's own may be the only ones to notice,
+ * however seldom they notice anything else. Of those with a lab, the quickest of each file and the best of these files,
+ * as far as the budget goes.
  */
 function choices(files: readonly TestFile[], module: string, place: [number, number]): Choice[] {
   const all = files.flatMap((file) => {

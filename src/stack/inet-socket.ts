@@ -36,7 +36,7 @@ export class InetSocket {
   isBound = false
   /** What it is bound to, if it is, or is to be. */
   local: { readonly address: string; readonly port: number } | undefined
-  /** How many of the host were bound to something else, as they connected or disconnected, by when it was bound to that address. */
+  /** How often the host's sockets had moved when this one was bound to its address: the greater hears unicast first. */
   binding = 0
   /** The address that it sends from, wherever that leads: it is bound to it, or got it as it connected. */
   source: string | undefined

@@ -454,7 +454,7 @@ export class StackSocket extends Base implements DatagramSocket {
       tick(() => (refusal ? callback(refusal) : callback(null, data.byteLength)))
     }
     const answer: Answer = (code, remedy) => sent(refused('send', code, address, port, remedy))
-    const refusal = this.#blocked(ip)
+    const refusal = port === undefined ? undefined : this.#blocked(ip)
     if (refusal) sent(refusal)
     else if (list.length > mostParts) answer('EMSGSIZE')
     else if (port === undefined) this.#open.sendConnected(data, answer)

@@ -45,7 +45,7 @@ export class Stack {
   readonly #open = new Set<InetSocket>()
   /** The bound sockets, the last one bound first. */
   #bound: InetSocket[] = []
-  /** How often a socket was bound to something else. */
+  /** How often a socket has moved: see `#move`. */
   #moves = 0
   readonly #ports: Ports
 
@@ -138,7 +138,7 @@ export class Stack {
       socket.local = { address, port: claimed.port }
       socket.isBound = true
       if (wanted === 0) this.#bound.unshift(socket)
-      // After what was moved before; and of those that are alike it is the first.
+      // As that of the one that moved last: `#bound` has this one before it.
       socket.binding = this.#moves
       const isNobodys = isMulticast(address) || this.routing.isBroadcast(address)
       if (!isWildcard(address) && !isNobodys) socket.source = address
@@ -416,7 +416,7 @@ export class Stack {
     )
     const exact = fitting.filter(({ local }) => local?.address === packet.destination)
     const candidates = exact.length > 0 ? exact : fitting
-    // Linux's compute_score(), and of those alike the one that was bound to its address last.
+    // Linux's compute_score(), and of those alike the one that moved last, or was bound since and so comes first.
     const [best] = candidates.toSorted(
       (one, other) => scoreOf(other) - scoreOf(one) || other.binding - one.binding,
     )

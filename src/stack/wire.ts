@@ -29,7 +29,10 @@ export type Claimed =
  * members are needed where everything holds at once, as in memory. Answers may come at once or later.
  */
 export interface Wire {
-  /** Takes a datagram that leaves by `link`. What comes in it hands to the stack's `hear`. */
+  /**
+   * Takes a datagram that leaves by `link`, which may be down: a socket that is bound to its address sends by it all the
+   * same, and the wire loses or refuses that. What comes in it hands to the stack's `hear`.
+   */
   send(link: Link, packet: Packet, reach: Reach, answer: Answer): void
   /**
    * Runs `task` in a turn of its own, as the kernel's news come, and in the asynchronous context of `scope`; again as

@@ -82,7 +82,7 @@ export class Transport {
   }
 
   #send(sender: Stack, link: Link, packet: Packet, reach: Reach): string | undefined {
-    // It takes what it gets, without a word: from a socket that keeps to its address.
+    // An interface that is down loses what it is given, without an error. Who keeps to its address sends by it.
     if (!link.isUp) return undefined
     const failure = this.#failures.get(sender)
     if (failure !== undefined && failure.left > 0) {

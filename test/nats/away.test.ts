@@ -58,7 +58,7 @@ test('while the server is away sends are refused, and afterwards all goes on, wi
     string,
     string
   >
-  // Bound to an address it knows its way still.
+  // A socket that is bound to an address keeps its way out.
   const bound = here.createSocket({ type: 'udp4', reuseAddr: true, ipv6Only: false, lookup })
   const [own] = here.networkInterfaces().nats0 ?? []
   assert.ok(own)
@@ -78,10 +78,12 @@ test('while the server is away sends are refused, and afterwards all goes on, wi
   for (let round = 0; round < 3; round += 1) {
     for (const sender of [...senders, deaf, peer]) await refused(sender.send('away'))
     await refused(receiver.reply('away', remote))
+    const { failed } = here.stats
     const error = await new Promise<NodeJS.ErrnoException | null>((resolve) =>
       bound.send(Buffer.from('away'), where.port, where.group, resolve),
     )
     assert.equal(error?.code, 'ENETUNREACH')
+    assert.equal(here.stats.failed, failed + 1)
   }
   bound.close()
   const up = [told(here, true), told(there, true)]

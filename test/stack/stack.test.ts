@@ -167,7 +167,7 @@ test('what a wire is told leaves the host', () => {
   }
 })
 
-test("where the loopback option is the receiver's, it counts for what comes back of a network", () => {
+test("where the loopback option is the receiver's, it counts for what comes back from a network", () => {
   Object.assign(stack.rules, { loopbackOfReceiver: true })
   const e0 = addLink('10.0.0.1/24')
   const socket = new InetSocket('IPv4', { reuseAddr: false, reusePort: false }, false, () => {})

@@ -30,7 +30,7 @@ test('what has only been loaded does not keep the process alive, a coming turn d
   assert.deepEqual([code, stdout], [0, 'false true false\n'])
 })
 
-test('what is done once more in its round keeps the process alive no shorter, nor longer', async () => {
+test('a task that goes on in its round keeps the process alive until it is done, and no longer', async () => {
   const { code, stdout } = await runProgram(`
     import { turn } from ${moduleOf('stack/turns')}
     let times = 0

@@ -53,7 +53,7 @@ test('what a host sends through an interface of its own that is down is lost, an
   assert.equal(await send(), null)
   assert.equal(network.journal.length, 0)
   near.up('eth0')
-  // It has not come so far as to fail.
+  // What was lost has not used up the failure.
   assert.equal(((await send()) as NodeJS.ErrnoException).code, 'EPERM')
 })
 

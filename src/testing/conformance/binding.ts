@@ -250,7 +250,7 @@ binding.rule(
       open(near, 'udp4', { port: port + 1, reuseAddr: false }),
       refusal('bind', 'EADDRINUSE', `0.0.0.0:${port + 1}`),
     )
-    // Of one address of IPv6 it takes that alone.
+    // Bound to one address of IPv6 it leaves the port to IPv4.
     const narrow = await near.peer.socket({ type: 'udp6', ipv6Only: false })
     await narrow.bind({ port: port + 2, address: ipv6.near.e0.address })
     await open(near, 'udp4', { port: port + 2, reuseAddr: false })

@@ -455,7 +455,8 @@ connect.rule(
   'over IPv4, of the sockets of a port the one that was disconnected last hears unicast, or one bound since',
   ['connected'],
   async ({ near, other, port }) => {
-    const [one] = [await open(near, 'udp4', { port }), await open(near, 'udp4', { port })]
+    const one = await open(near, 'udp4', { port })
+    await open(near, 'udp4', { port })
     await one.connect(port, ipv4.other.e0.address)
     await one.call('disconnect')
     const speaker = await open(other, 'udp4')

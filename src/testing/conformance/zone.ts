@@ -52,7 +52,7 @@ zone.rule(
 )
 
 zone.rule(
-  'of two sockets of a port the one with a zone hears unicast, even if its bind in that was refused',
+  'of two sockets of a port the one with a zone hears unicast, even if its bind in that zone was refused',
   needs,
   async ({ near, port }) => {
     const early = await near.peer.socket({ type, reuseAddr: true })
