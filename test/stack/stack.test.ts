@@ -6,24 +6,28 @@ import { InetSocket } from '../../src/stack/inet-socket.js'
 import { createLink, type Link } from '../../src/stack/link.js'
 import { parseAddresses } from '../../src/stack/link-address.js'
 import type { Packet } from '../../src/stack/packet.js'
-import { linux } from '../../src/stack/platform.js'
+import { linux, type PlatformRules } from '../../src/stack/platform.js'
 import { StackSocket } from '../../src/stack/socket.js'
 import { Stack } from '../../src/stack/stack.js'
 import { turnIn } from '../../src/stack/turns.js'
-import type { Reach } from '../../src/stack/wire.js'
+import type { Wire } from '../../src/stack/wire.js'
 
 let stack: Stack
 let lo: Link
 
-beforeEach(() => {
-  const rules = { ...linux, freePorts: { first: 40_000, last: 40_002 } }
-  stack = new Stack('host', rules, {
-    send: (_link, _packet, _reach, answer) => answer(),
-    soon: (task, scope) => turnIn(scope, task),
-  })
+/** Makes the stack, under rules that differ in some from those of Linux. */
+function makeStack(
+  rules: Partial<PlatformRules> = {},
+  send: Wire['send'] = (_link, _packet, _reach, answer) => answer(),
+): void {
+  const freePorts = { first: 40_000, last: 40_002 }
+  const soon: Wire['soon'] = (task, scope) => turnIn(scope, task)
+  stack = new Stack('host', { ...linux, freePorts, ...rules }, { send, soon })
   lo = createLink('lo', 1, parseAddresses(['127.0.0.1/8', '::1/128']))
   stack.routing.links.set('lo', lo)
-})
+}
+
+beforeEach(() => makeStack())
 
 afterEach(() => {
   for (const client of stack.clients) client.close()
@@ -50,6 +54,13 @@ function bound(port: number) {
   socket.on('error', (error: NodeJS.ErrnoException) => (refusal = error.code))
   socket.bind(port)
   return { socket, port: refusal ?? socket.address().port }
+}
+
+/** An IPv4 socket at port 9, by itself. */
+function earAt9({ reusePort = false } = {}): InetSocket {
+  const socket = new InetSocket('IPv4', { reuseAddr: false, reusePort }, false, () => {})
+  stack.bind(socket, '0.0.0.0', undefined, 9, (refusal) => assert.equal(refusal, undefined))
+  return socket
 }
 
 test('free ports are counted up, from the first again after the last, past those that are taken', () => {
@@ -85,11 +96,7 @@ test('a port is shared by sockets that all have SO_REUSEADDR, or all SO_REUSEPOR
 })
 
 test('of sockets that share a port by SO_REUSEPORT one hears each sender, and not always the same', () => {
-  const sockets = [1, 2, 3].map(() => {
-    const socket = new InetSocket('IPv4', { reuseAddr: false, reusePort: true }, false, () => {})
-    stack.bind(socket, '0.0.0.0', undefined, 9, () => {})
-    return socket
-  })
+  const sockets = [1, 2, 3].map(() => earAt9({ reusePort: true }))
   const heard = new Set<InetSocket>()
   for (let sourcePort = 1; sourcePort <= 20; sourcePort += 1) {
     const told: string[] = []
@@ -106,8 +113,7 @@ test('of sockets that share a port by SO_REUSEPORT one hears each sender, and no
 
 test('a host hears what it sends itself, and others do what it does not keep', () => {
   const e0 = addLink('10.0.0.1/24')
-  const socket = new InetSocket('IPv4', { reuseAddr: false, reusePort: false }, false, () => {})
-  stack.bind(socket, '0.0.0.0', undefined, 9, () => {})
+  const socket = earAt9()
   const group = '239.1.2.3'
   for (const { index } of [lo, e0]) socket.lists.IPv4.join(group, { asked: index, index, by: 'x' })
   const sent = (link: Link, destination: string, loopback: boolean, leaves: boolean) => {
@@ -129,20 +135,12 @@ test('a host hears what it sends itself, and others do what it does not keep', (
 })
 
 test('what a wire is told leaves the host', () => {
-  addLink('10.0.0.1/24', 'fe80::1/64', 'fd00::1/64')
-  const { links } = stack.routing
   for (const leaksTtl0 of [true, false]) {
     const told: unknown[] = []
-    stack = new Stack(
-      'host',
-      { ...linux, leaksTtl0 },
-      {
-        send: (_link: Link, { destination }: Packet, { leaves }: Reach) =>
-          told.push([destination, leaves]),
-        soon: (task, scope) => turnIn(scope, task),
-      },
+    makeStack({ leaksTtl0 }, (_link, { destination }, { leaves }) =>
+      told.push([destination, leaves]),
     )
-    for (const [name, link] of links) stack.routing.links.set(name, link)
+    addLink('10.0.0.1/24', 'fe80::1/64', 'fd00::1/64')
     for (const [type, ttl, to] of [
       ['udp6', 1, 'ff01::5%e0'],
       ['udp6', 1, 'ff02::5%e0'],
@@ -168,10 +166,9 @@ test('what a wire is told leaves the host', () => {
 })
 
 test("where the loopback option is the receiver's, it counts for what comes back from a network", () => {
-  Object.assign(stack.rules, { loopbackOfReceiver: true })
+  makeStack({ loopbackOfReceiver: true })
   const e0 = addLink('10.0.0.1/24')
-  const socket = new InetSocket('IPv4', { reuseAddr: false, reusePort: false }, false, () => {})
-  stack.bind(socket, '0.0.0.0', undefined, 9, () => {})
+  const socket = earAt9()
   const group = '239.1.2.3'
   for (const { index } of [lo, e0]) socket.lists.IPv4.join(group, { asked: index, index, by: 'x' })
   for (const multicastLoopback of [true, false]) {
