@@ -118,8 +118,12 @@ function listOf(data: unknown): readonly NodeJS.ArrayBufferView[] {
   const parts: unknown[] = Array.isArray(data) ? [...data] : [data]
   return parts.map((part): NodeJS.ArrayBufferView => {
     if (typeof part === 'string') return Buffer.from(part)
-    if (ArrayBuffer.isView(part)) return part as NodeJS.ArrayBufferView
-    throw invalidType(Array.isArray(data) ? 'buffer list arguments' : 'buffer', bytes, data)
+    if (!ArrayBuffer.isView(part)) {
+      throw invalidType(Array.isArray(data) ? 'buffer list arguments' : 'buffer', bytes, data)
+    }
+    // As who extends the class sees them, when it is bound and sends what has waited for that.
+    const view = part as NodeJS.ArrayBufferView
+    return Array.isArray(data) ? Buffer.from(view.buffer, view.byteOffset, view.byteLength) : view
   })
 }
 

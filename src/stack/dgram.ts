@@ -15,10 +15,16 @@ export type CreateStackSocket = (
 /** The class of the sockets of that host, and what makes them. */
 export function dgramOn(stack: Stack): { createSocket: CreateStackSocket; dgram: Dgram } {
   class Socket extends StackSocket {
-    constructor(...[options, listener]: Parameters<CreateStackSocket>) {
+    constructor(
+      options: StackSocketOptions | 'udp4' | 'udp6',
+      listener: MessageListener | undefined,
+    ) {
       super(stack, options, listener)
     }
   }
+  // Who looks for the members of the class does not look at what it extends.
+  const { constructor: _, ...members } = Object.getOwnPropertyDescriptors(StackSocket.prototype)
+  Object.defineProperties(Socket.prototype, members)
   const createSocket: CreateStackSocket = (options, listener) => new Socket(options, listener)
   const dgram = Object.freeze({ createSocket, Socket: Socket as unknown as typeof node.Socket })
   return { createSocket, dgram }

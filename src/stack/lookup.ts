@@ -4,6 +4,7 @@ import { checkString } from './arguments.js'
 import type { Stack } from './stack.js'
 import { lookupError } from './system-error.js'
 import { tick } from './ticks.js'
+import { hold, release } from './turns.js'
 
 /** Learns which address a name stands for. */
 export type Resolved = (error: NodeJS.ErrnoException | null, address: string) => void
@@ -23,7 +24,9 @@ export function lookupOn(stack: Stack): Lookup {
       return
     }
     const scope = new AsyncResource('STACKLOOKUP')
+    hold()
     stack.soon(() => {
+      release()
       if (hostname.toLowerCase() === 'localhost') callback(null, family === 4 ? '127.0.0.1' : '::1')
       else callback(lookupError(hostname), hostname)
     }, scope)

@@ -8,7 +8,19 @@ export function nodeError(
   code: string,
   message: string,
 ): NodeJS.ErrnoException {
-  return Object.assign(new kind(message), { code })
+  return withCode(Object.assign(new kind(message), { code }))
+}
+
+/** Has an error told with its code after its name, as a string and in its stack, as Node tells its own. */
+export function withCode<Coded extends Error & { readonly code: string }>(error: Coded): Coded {
+  const { code } = error
+  const title = (): string => `${error.name} [${code}]`
+  Object.defineProperty(error, 'name', { value: title(), configurable: true })
+  // Its first line is written when the stack is first read.
+  void error.stack
+  Reflect.deleteProperty(error, 'name')
+  const value = (): string => `${title()}: ${error.message}`
+  return Object.defineProperty(error, 'toString', { value, configurable: true, writable: true })
 }
 
 /** Of an argument, or of an option, that is not what it must be: `'of type number'`. */

@@ -22,15 +22,22 @@ export const bindFailure: typeof errorMonitor | 'error' = String(Socket.prototyp
   ? errorMonitor
   : 'error'
 
-/** Takes away which of the methods node:dgram's sockets do not have, and hides what they keep to themselves. */
+/**
+ * Gives what stands in the place of node:dgram's prototype the shape of that: takes away which of the methods it does
+ * not have there, has the others enumerated with as many parameters, and hides what sockets keep to themselves.
+ */
 export function adapt(prototype: object, methods: readonly (string | symbol)[]): void {
   for (const method of methods) {
     if (!(method in Socket.prototype)) Reflect.deleteProperty(prototype, method)
   }
-  // Deprecated, and gone from 26 on: they show a handle of the system's, and there is none.
-  for (const name of Object.getOwnPropertyNames(Socket.prototype)) {
-    if (!name.startsWith('_')) continue
-    // In node:dgram they can be assigned to.
-    Object.defineProperty(prototype, name, { value: undefined, writable: true })
+  for (const name of Reflect.ownKeys(Socket.prototype)) {
+    if (typeof name === 'string' && name.startsWith('_')) {
+      // Deprecated, and gone from 26 on: they show a handle of the system's, and there is none. They can be assigned to.
+      Object.defineProperty(prototype, name, { value: undefined, writable: true })
+    } else if (name !== 'constructor' && Object.hasOwn(prototype, name)) {
+      const { value: theirs } = Object.getOwnPropertyDescriptor(Socket.prototype, name) ?? {}
+      Object.defineProperty(Reflect.get(prototype, name), 'length', { value: theirs.length })
+      Object.defineProperty(prototype, name, { enumerable: true })
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { getSystemErrorMap } from 'node:util'
+import { withCode } from './node-error.js'
 
 /** The numbers of the system's errors, and what they say, by their names. */
 const errors = new Map(
@@ -49,19 +50,23 @@ export function lookupError(hostname: string): NodeJS.ErrnoException {
   return Object.assign(error, { errno: -3008, code, syscall, hostname })
 }
 
+/** What Node says where the system refuses something that is not one of a socket's calls. */
+class SystemError extends Error {}
+SystemError.prototype.name = 'SystemError'
+
 /** The error that Node makes of a refusal to tell or set the size of a buffer. */
 export function bufferSizeError(code: 'EBADF' | 'EINVAL', isReceive: boolean): Error {
   const call = isReceive ? 'uv_recv_buffer_size' : 'uv_send_buffer_size'
   const why = code === 'EINVAL' ? 'invalid argument' : 'bad file descriptor'
   const message = `Could not get or set buffer size: ${call} returned ${code} (${why})`
   const errno = errnoOf(code)
-  const error = Object.assign(new Error(message), {
+  const error = Object.assign(new SystemError(message), {
     code: 'ERR_SOCKET_BUFFER_SIZE',
     info: { errno, code, message: why, syscall: call },
     errno,
     syscall: call,
   })
-  return Object.defineProperty(error, 'name', { value: 'SystemError', configurable: true })
+  return withCode(error)
 }
 
 function errnoOf(code: string): number {

@@ -1,16 +1,25 @@
 import type { AsyncResource } from 'node:async_hooks'
-import { MessageChannel } from 'node:worker_threads'
+import { performance } from 'node:perf_hooks'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { throwUncaught } from './ticks.js'
 
 /**
  * Turns of the event loop, one after the other and each with its microtasks run, as the kernel's news come to
- * node:dgram: what is asked for in a turn is for the coming round of the loop, after timers and immediates. Message
+ * node:dgram: what is asked for is for the next time that the loop looks for news, after timers and immediates. Message
  * ports make them, because no fake timers replace them. A port goes on with what it is sent while it is told of
- * messages, in the same round. Of two ports the one that was made first is told first, so one that is sent
- * something while the other is told learns of that in the coming round.
+ * messages, in the same round. Of several ports the one that was made first is told first, so one that is sent
+ * something while a later one is told learns of that in the coming round. But who was called with other news, as of a
+ * file, comes before all ports, which are then told in the same round.
  */
-const { port1: beginning, port2: starter } = new MessageChannel()
+const { port1: again, port2: toAgain } = new MessageChannel()
+const { port1: beginning, port2: toBeginning } = new MessageChannel()
 const { port1: incoming, port2: outgoing } = new MessageChannel()
+
+/** Taken before anybody puts a fake in its place. */
+const { nodeTiming } = performance
+
+/** How often the loop has looked for news. */
+const rounds = (): number => nodeTiming.uvMetricsInfo.loopCount
 
 /**
  * What is done in a turn. It must not throw. If it returns true it is done once more, in a turn of the same round,
@@ -18,21 +27,18 @@ const { port1: incoming, port2: outgoing } = new MessageChannel()
  */
 export type Task = () => unknown
 
-/** What the coming round does. */
-let coming: Task[] = []
+/** What coming rounds do, and how many there had been when it was asked for. */
+let coming: { readonly task: Task; readonly asked: number }[] = []
 
 /** What the present one does, in that order, from `first` on. */
 let tasks: Task[] = []
 let first = 0
 
-/** What keeps the process alive: coming turns, and open sockets. */
+/** What keeps the process alive: who waits for a turn, and open sockets. */
 let holds = 0
 
-beginning.on('message', () => {
-  for (const task of coming) add(task)
-  coming = []
-})
-beginning.unref()
+beginning.on('message', () => begin(toAgain))
+again.on('message', () => begin(toBeginning))
 incoming.on('message', () => {
   const task = tasks[first] as Task
   first += 1
@@ -42,23 +48,37 @@ incoming.on('message', () => {
   }
   if (task() === true) add(task)
 })
-incoming.unref()
+for (const port of [again, beginning, incoming]) port.unref()
+
+/** Begins with what was asked for before this round, and leaves the rest to the next, which the other port begins. */
+function begin(other: MessagePort): void {
+  const round = rounds()
+  const due = coming.filter(({ asked }) => asked !== round)
+  coming = coming.slice(due.length)
+  for (const { task } of due) add(task)
+  if (coming.length > 0) other.postMessage(undefined)
+}
 
 function add(task: Task): void {
   tasks.push(task)
   outgoing.postMessage(undefined)
 }
 
-/** Runs `task` in a turn of its own in the coming round, after those that were asked for before. */
+/**
+ * Runs `task` in a turn of its own in the coming round, after those that were asked for before. That keeps no process
+ * alive, as what is on its way to a socket of the kernel's does not: see {@link hold}.
+ */
 export function turn(task: Task): void {
+  if (coming.push({ task, asked: rounds() }) === 1) toBeginning.postMessage(undefined)
+}
+
+/** The same for who waits for it: it keeps the process alive until then. */
+export function heldTurn(task: () => void): void {
   hold()
-  if (coming.push(holding) === 1) starter.postMessage(undefined)
-  function holding(): boolean {
+  turn(() => {
     release()
-    const goesOn = task() === true
-    if (goesOn) hold()
-    return goesOn
-  }
+    task()
+  })
 }
 
 /**

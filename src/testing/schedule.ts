@@ -1,6 +1,6 @@
 import type { AsyncResource } from 'node:async_hooks'
 import { throwUncaught } from '../stack/ticks.js'
-import { type Task, turn } from '../stack/turns.js'
+import { hold, release, type Task, turn } from '../stack/turns.js'
 
 /** Milliseconds of the longest timer: a longer one fires at once. */
 const LONGEST = 2 ** 31 - 1
@@ -10,7 +10,7 @@ export class Schedule {
   /** What happens in the coming turns, and what a timer will bring. */
   #underWay = 0
   readonly #delayed = new Set<{ cancel(): void }>()
-  #waiters: { readonly resolve: () => void; readonly isPatient: boolean }[] = []
+  #waiters: { readonly rested: () => void; readonly isPatient: boolean }[] = []
 
   /**
    * Runs `task` in a turn of its own, in the asynchronous context of `scope`, and again as long as it returns true.
@@ -61,8 +61,13 @@ export class Schedule {
 
   #rest(isPatient: boolean): Promise<void> {
     return new Promise((resolve) => {
+      hold()
+      const rested = (): void => {
+        release()
+        resolve()
+      }
       // At least one turn passes, in which what the caller has just begun shows.
-      this.soon(() => this.#waiters.push({ resolve, isPatient }))
+      this.soon(() => this.#waiters.push({ rested, isPatient }))
     })
   }
 
@@ -83,6 +88,6 @@ export class Schedule {
     if (this.#underWay > 0) return
     const waiters = this.#waiters.splice(0)
     this.#waiters = waiters.filter(({ isPatient }) => isPatient && this.#delayed.size > 0)
-    for (const waiter of waiters) if (!this.#waiters.includes(waiter)) waiter.resolve()
+    for (const waiter of waiters) if (!this.#waiters.includes(waiter)) waiter.rested()
   }
 }

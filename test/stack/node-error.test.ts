@@ -1,6 +1,7 @@
 /** The words of Node 24, whichever runs. dgram.test.ts compares them with Node's own from there on. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import { blocked, invalidType, received } from '../../src/stack/node-error.js'
 
 test('an error tells what was given as Node does', () => {
@@ -39,4 +40,20 @@ test('an error names the argument or the property that is wrong, and what it mus
   }
   const { code, message } = blocked('10.0.0.1') as NodeJS.ErrnoException
   assert.deepEqual([code, message], ['ERR_IP_BLOCKED', 'IP(10.0.0.1) is blocked by net.BlockList'])
+})
+
+test('an error is told with its code after its name, wherever that is', () => {
+  const error = invalidType('port', 'of type number', 'x')
+  const told = `The "port" argument must be of type number. Received type string ('x')`
+  assert.equal(error.name, 'TypeError')
+  assert.ok(!Object.hasOwn(error, 'name'))
+  assert.deepEqual(Object.keys(error), ['code'])
+  for (const shown of [String(error), error.stack, inspect(error)]) {
+    assert.equal(shown?.split('\n')[0], `TypeError [ERR_INVALID_ARG_TYPE]: ${told}`)
+  }
+  Object.assign(error, { name: 'Mine', code: 'ERR_MINE', message: 'mine' })
+  assert.equal(String(error), 'Mine [ERR_INVALID_ARG_TYPE]: mine')
+  error.toString = () => 'anything'
+  assert.equal(String(error), 'anything')
+  assert.ok(Reflect.deleteProperty(error, 'toString'))
 })

@@ -55,8 +55,9 @@ test('the size of a buffer is refused as Node refuses it', () => {
     ['EINVAL', true, 'uv_recv_buffer_size returned EINVAL (invalid argument)'],
   ] as const) {
     const error = bufferSizeError(code, isReceive)
-    const { name, message } = error
-    assert.deepEqual([name, message], ['SystemError', `Could not get or set buffer size: ${why}`])
-    assert.ok(Object.getOwnPropertyDescriptor(error, 'name')?.configurable)
+    const told = `Could not get or set buffer size: ${why}`
+    assert.deepEqual([error.name, error.message], ['SystemError', told])
+    error.name = 'Another'
+    assert.equal(String(error), `Another [ERR_SOCKET_BUFFER_SIZE]: ${told}`)
   }
 })

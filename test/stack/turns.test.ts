@@ -6,7 +6,7 @@ import { moduleOf } from '../tree.js'
 test('what a task throws is uncaught, and the next one runs all the same, each in its context', async () => {
   const { code, stdout } = await runProgram(`
     import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
-    import { turnIn } from ${moduleOf('stack/turns')}
+    import { heldTurn, turnIn } from ${moduleOf('stack/turns')}
     const storage = new AsyncLocalStorage()
     const scope = storage.run('there', () => new AsyncResource('TASK'))
     process.on('uncaughtException', ({ message }) => console.log('uncaught', message))
@@ -14,31 +14,34 @@ test('what a task throws is uncaught, and the next one runs all the same, each i
       throw new Error(storage.getStore())
     })
     turnIn(scope, () => console.log('next', storage.getStore()))
+    heldTurn(() => {})
     console.log('first', storage.getStore())
   `)
   assert.deepEqual([code, stdout], [0, 'first undefined\nuncaught there\nnext there\n'])
 })
 
-test('what has only been loaded does not keep the process alive, a coming turn does', async () => {
+test('who waits for a turn keeps the process alive until it is done, the turn by itself does not', async () => {
   const { code, stdout } = await runProgram(`
-    import { turn } from ${moduleOf('stack/turns')}
+    import { heldTurn, turn } from ${moduleOf('stack/turns')}
     const holds = () => process.getActiveResourcesInfo().includes('MessagePort')
     const told = [holds()]
     turn(() => console.log(...told, holds()))
     told.push(holds())
+    heldTurn(() => turn(() => console.log('nobody waits for this')))
+    told.push(holds())
   `)
-  assert.deepEqual([code, stdout], [0, 'false true false\n'])
+  assert.deepEqual([code, stdout], [0, 'false false true true\n'])
 })
 
-test('a task that goes on in its round keeps the process alive until it is done, and no longer', async () => {
+test('a task that goes on in its round does so until it is done', async () => {
   const { code, stdout } = await runProgram(`
-    import { turn } from ${moduleOf('stack/turns')}
+    import { heldTurn, turn } from ${moduleOf('stack/turns')}
     let times = 0
     turn(() => {
       times += 1
-      if (times < 3) return true
-      turn(() => console.log('after', times))
+      return times < 3
     })
+    heldTurn(() => heldTurn(() => console.log('after', times)))
   `)
   assert.deepEqual([code, stdout], [0, 'after 3\n'])
 })
@@ -47,8 +50,9 @@ test('what has run is let go of, though others are always coming', async () => {
   const { code, stdout, stderr } = await runProgram(`
     import { setFlagsFromString } from 'node:v8'
     import { runInNewContext } from 'node:vm'
-    import { turn } from ${moduleOf('stack/turns')}
+    import { hold, turn } from ${moduleOf('stack/turns')}
     setFlagsFromString('--expose-gc')
+    hold()
     const gc = runInNewContext('gc')
     const first = []
     const chain = (left) => {
@@ -68,14 +72,14 @@ test('what has run is let go of, though others are always coming', async () => {
 
 test('what is asked for in a turn comes in the next round of the loop, all of it', async () => {
   const { code, stdout } = await runProgram(`
-    import { turn } from ${moduleOf('stack/turns')}
+    import { heldTurn } from ${moduleOf('stack/turns')}
     const told = []
     setImmediate(() => {
       for (const name of ['a', 'b']) {
-        turn(() => {
+        heldTurn(() => {
           told.push(name)
           setImmediate(() => told.push('immediate of ' + name))
-          for (const next of [name + '1', name + '2']) turn(() => told.push(next))
+          for (const next of [name + '1', name + '2']) heldTurn(() => told.push(next))
           Promise.resolve().then(() => told.push('job of ' + name))
         })
       }
@@ -85,4 +89,36 @@ test('what is asked for in a turn comes in the next round of the loop, all of it
   `)
   const first = 'a,job of a,b,job of b,immediate,immediate of a,immediate of b'
   assert.deepEqual([code, stdout], [0, `${first},a1,a2,b1,b2\n`])
+})
+
+test('what is asked for with news of something else comes in the next round, what was asked for before with those', async () => {
+  const { code, stdout } = await runProgram(`
+    import { stat } from 'node:fs'
+    import { setImmediate as immediate } from 'node:timers/promises'
+    import { heldTurn } from ${moduleOf('stack/turns')}
+    for (let time = 0; time < 20; time += 1) {
+      const told = []
+      await immediate()
+      await new Promise((resolve) => {
+        stat('.', () => {
+          told.push('news')
+          heldTurn(() => {
+            told.push('asked with it')
+            resolve()
+          })
+          setImmediate(() => told.push('immediate'))
+        })
+        // Until there is the news, which the next round brings.
+        const until = performance.now() + 5
+        while (performance.now() < until);
+        heldTurn(() => told.push('asked before'))
+      })
+      console.log(told.join())
+    }
+  `)
+  assert.equal(code, 0)
+  assert.deepEqual(
+    stdout.split('\n').slice(0, 20),
+    Array(20).fill('news,asked before,immediate,asked with it'),
+  )
 })

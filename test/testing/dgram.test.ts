@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { BlockList } from 'node:net'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { lookup } from '../../src/datagram.js'
 import type { MockSocket } from '../../src/testing/index.js'
 import { host, modules } from './dgram.js'
@@ -17,10 +18,13 @@ function refusal(call: () => unknown): unknown {
     const returned = call()
     return typeof returned === 'object' ? 'an object' : returned
   } catch (error) {
-    const { name, code, message, ...more } = error as NodeJS.ErrnoException
+    const { name, code, message, stack = '', ...more } = error as NodeJS.ErrnoException
+    const shown = [String(error), stack, inspect(error)].map((text) => text.split('\n    at ')[0])
     // Earlier versions tell of the value in other words.
-    const told = major < 24 ? message.replace(/ Received .*/s, '') : message
-    return { ...more, name, code, message: told }
+    const told = [message, ...shown].map((text = '') =>
+      major < 24 ? text.replace(/ Received .*/s, '') : text,
+    )
+    return { ...more, name, code, told }
   }
 }
 
@@ -62,6 +66,49 @@ test('every member of dgram.Socket is there, and is its own', () => {
     assert.equal(Reflect.get(socket, name), undefined)
     assert.ok(Reflect.set(socket, name, undefined))
   }
+})
+
+test('members of the class have the shape of those of dgram.Socket', () => {
+  const { Socket: Mocked } = host().dgram
+  assert.equal(Mocked.length, dgram.Socket.length)
+  assert.equal(Mocked.name, dgram.Socket.name)
+  const shape = (prototype: object) => {
+    const { constructor: _, ...members } = Object.getOwnPropertyDescriptors(prototype)
+    return Reflect.ownKeys(members)
+      .filter((name) => !String(name).startsWith('_'))
+      .map((name) => {
+        const { value, ...flags } = Reflect.get(members, name) as PropertyDescriptor
+        return { ...flags, name: String(name), length: value.length }
+      })
+      .sort((one, other) => (one.name < other.name ? -1 : 1))
+  }
+  assert.deepEqual(shape(Mocked.prototype), shape(dgram.Socket.prototype))
+  const names: string[] = []
+  for (const name in host().createSocket('udp4')) names.push(name)
+  assert.ok(names.includes('send') && names.includes('once'))
+})
+
+test('who extends the class sees what is sent, and what that is once it is bound, as with node:dgram', async () => {
+  const seen = async (Base: typeof Socket): Promise<string[]> => {
+    const told: string[] = []
+    class Telling extends Base {
+      override send(...args: unknown[]): void {
+        told.push(inspect(args.slice(0, 3)))
+        Reflect.apply(super.send, this, args)
+      }
+    }
+    const socket: Socket = Reflect.construct(Telling, ['udp4'])
+    const bytes = new Uint8Array([98])
+    for (const data of ['a', bytes, ['a', bytes, new DataView(new ArrayBuffer(1))]]) {
+      socket.send(data as string, 9, '127.0.0.1')
+    }
+    await new Promise<void>((resolve) => socket.send('last', 9, '127.0.0.1', () => resolve()))
+    await socket[Symbol.asyncDispose]()
+    return told
+  }
+  const node = await seen(dgram.Socket)
+  assert.equal(node.length, 8)
+  assert.deepEqual(await seen(host().dgram.Socket), node)
 })
 
 test('a socket is one of node:dgram, and of its host', () => {

@@ -234,15 +234,55 @@ test('each socket keeps the process alive by itself, however often others are to
   assert.deepEqual([code, stdout], [0, 'alive\n'])
 })
 
-test('a datagram in flight keeps the process alive', async () => {
-  const { code, stdout } = await program(`
-    receiver.on('message', console.log)
-    receiver.unref()
-    sender.unref()
-    sender.send('hello')
+test('a datagram in flight keeps the process alive no more than with node:dgram, who waits for it to be settled does', async () => {
+  const outcomes = async (makes: string) => {
+    const lone = await runProgram(`
+      ${makes}
+      const [one, other] = [createSocket('udp4'), createSocket('udp4')]
+      one.on('message', () => console.log('heard'))
+      one.bind(10_062, '127.0.0.1', () => {
+        other.unref().send('x', 10_062, '127.0.0.1', () => {
+          console.log('sent')
+          one.unref()
+        })
+      })
+    `)
+    const echo = await runProgram(`
+      ${makes}
+      const [one, other] = [createSocket('udp4').unref(), createSocket('udp4').unref()]
+      let heard = 0
+      for (const socket of [one, other]) {
+        socket.on('message', (data, { port, address }) => {
+          heard += 1
+          if (heard === 1000) process.exit(1)
+          socket.send(data, port, address)
+        })
+      }
+      one.bind(10_062, '127.0.0.1', () => other.send('x', 10_062, '127.0.0.1'))
+    `)
+    return [lone, echo].map(({ code, stdout }) => [code, stdout])
+  }
+  const mocks = `
+    import { MockNetwork } from ${moduleOf('testing/index')}
+    const network = new MockNetwork()
+    const { createSocket } = network.host()
+  `
+  const node = await outcomes(`import { createSocket } from 'node:dgram'`)
+  assert.deepEqual(node, [
+    [0, 'sent\n'],
+    [0, ''],
+  ])
+  assert.deepEqual(await outcomes(mocks), node)
+  const settled = await runProgram(`
+    ${mocks}
+    const socket = createSocket('udp4').on('message', () => console.log('heard')).unref()
+    await new Promise((resolve) => socket.bind(10_062, '127.0.0.1', resolve))
+    createSocket('udp4').unref().send('x', 10_062, 'localhost')
+    await network.settled()
+    await network.idle()
+    console.log('settled')
   `)
-  assert.equal(code, 0)
-  assert.match(stdout, /^hello/)
+  assert.deepEqual([settled.code, settled.stdout], [0, 'heard\nsettled\n'])
 })
 
 test('what is delayed for as long as a timer can be takes one', async (t) => {

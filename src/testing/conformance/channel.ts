@@ -1,7 +1,7 @@
 /** What a peer and its actor say to each other, and the way it takes. */
 
 import type { PeerOptions, ReceiverOptions, SenderOptions } from '../../options.js'
-import { turn } from '../../stack/turns.js'
+import { heldTurn } from '../../stack/turns.js'
 
 /** How to make a raw socket: the part of `dgram.SocketOptions` that a case chooses. */
 export interface SocketChoice {
@@ -91,7 +91,7 @@ function lane<Message>() {
   let listen: (message: Message) => void = () => {}
   return {
     // In a turn of its own, so that whoever asks again and again lets the world go on.
-    send: (message: Message): void => turn(() => void listen(message)),
+    send: (message: Message): void => heldTurn(() => void listen(message)),
     receive: (listener: (message: Message) => void): void => {
       listen = listener
     },

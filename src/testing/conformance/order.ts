@@ -168,17 +168,17 @@ for (const ip of families) {
       async ({ near, port }) => {
         const { address } = here.e0
         for (const [at, { deeds, told }] of Object.values(sequences).entries()) {
-          for (const start of ['task', 'job'] as const) {
+          for (const start of ['task', 'job', 'news'] as const) {
             const how = { type, address, nowhere: there.e0.address, port: port + 4 * at, hasLookup }
             const { during, after, read } = hasLookup ? told.prompt : told.late
-            const promises = ['promise', 'promise']
+            const [promises, immediates] = [Array(2).fill('promise'), Array(2).fill('immediate')]
             assert.deepEqual(await near.peer.sequence({ ...how, start }, ...deeds), [
               ...during,
               'returned',
               // A module begins in a promise's job: those of other promises come before all ticks.
               ...(start === 'job' ? [...promises, ...after] : [...after, ...promises]),
-              ...read,
-              ...['immediate', 'immediate'],
+              // What is sent as news are told of is news of the next round, and immediates come before that.
+              ...(start === 'news' ? [...immediates, ...read] : [...read, ...immediates]),
             ])
           }
         }

@@ -1,4 +1,5 @@
 /** What several sockets of one program do, where it counts in which order they are told of it. */
+import { stat } from 'node:fs'
 import { type CreateSocket, type DatagramSocket, lookup } from '../../datagram.js'
 
 /** Where and how a sequence of deeds begins. */
@@ -13,8 +14,11 @@ export interface Sequence {
   readonly port: number
   /** Whether the sockets have a lookup that answers at once. */
   readonly hasLookup: boolean
-  /** Whether it begins in a task, as a timer's is, or in a promise's job, as a module does. */
-  readonly start: 'task' | 'job'
+  /**
+   * Whether it begins in a task, as a timer's is, in a promise's job, as a module does, or with news of something else,
+   * as of a file, which come with those of sockets.
+   */
+  readonly start: 'task' | 'job' | 'news'
 }
 
 /** What is done in a sequence, and tells of itself whatever is told of it. */
@@ -71,7 +75,8 @@ export const scenes: Record<string, (createSocket: CreateSocket, ...args: never[
         resolve()
       }
       if (how.start === 'task') setImmediate(run)
-      else setImmediate(() => void Promise.resolve().then(run))
+      else if (how.start === 'job') setImmediate(() => void Promise.resolve().then(run))
+      else stat('.', run)
     })
     await stage.end()
     return told
