@@ -35,8 +35,8 @@ export function adapt(prototype: object, methods: readonly (string | symbol)[]):
       // Deprecated, and gone from 26 on: they show a handle of the system's, and there is none. They can be assigned to.
       Object.defineProperty(prototype, name, { value: undefined, writable: true })
     } else if (name !== 'constructor' && Object.hasOwn(prototype, name)) {
-      const { value: theirs } = Object.getOwnPropertyDescriptor(Socket.prototype, name) ?? {}
-      Object.defineProperty(Reflect.get(prototype, name), 'length', { value: theirs.length })
+      const { length: value } = Reflect.get(Socket.prototype, name)
+      Object.defineProperty(Reflect.get(prototype, name), 'length', { value })
       Object.defineProperty(prototype, name, { enumerable: true })
     }
   }

@@ -48,10 +48,10 @@ test('which options a socket reads, and what takes its callback away, is seen in
   }
 })
 
-test('of the methods that are named those go that node:dgram has not, and what it keeps to itself is hidden', async () => {
+test("the class has the shape of node:dgram's: no more methods, those enumerated, and hidden what it keeps to itself", async () => {
   class Instead {
     bind() {}
-    shared() {}
+    shared(_one: unknown, _other: unknown) {}
     _kept() {}
     ends_() {}
   }
@@ -68,16 +68,17 @@ test('of the methods that are named those go that node:dgram has not, and what i
   adapt(Own.prototype, ['shared', 'missing'])
   assert.deepEqual(
     Object.entries(Object.getOwnPropertyDescriptors(Own.prototype)).map(
-      ([name, { value, get }]) => [name, typeof (get ?? value)],
+      ([name, { value, get, enumerable }]) => [name, typeof (get ?? value), enumerable],
     ),
     [
-      ['constructor', 'function'],
-      ['shared', 'function'],
-      ['other', 'function'],
-      ['ends_', 'function'],
-      ['_kept', 'undefined'],
+      ['constructor', 'function', false],
+      ['shared', 'function', true],
+      ['other', 'function', false],
+      ['ends_', 'function', true],
+      ['_kept', 'undefined', false],
     ],
   )
+  assert.equal(Own.prototype.shared.length, 2)
   const own = new Own()
   Object.assign(own, { _kept: 7 })
 })
