@@ -11,7 +11,7 @@ import type { StackSocketOptions } from './socket-options.js'
 import type { Stack } from './stack.js'
 import { libraryError } from './system-error.js'
 import { throwUncaught } from './ticks.js'
-import { hold, release } from './turns.js'
+import { Hold } from './turns.js'
 import type { Answer } from './wire.js'
 
 /** The calls that change from which senders it hears. */
@@ -33,7 +33,7 @@ export class Handle {
   /** Whether it is an IPv4 socket that is to be IPv6 only. */
   readonly #isMisfit: boolean
   #isReading = false
-  #isHeld = false
+  readonly #hold = new Hold()
   #wantsHold = true
 
   constructor(
@@ -270,11 +270,7 @@ export class Handle {
   }
 
   #holdProcess(): void {
-    const holds = this.#wantsHold && this.#isReading
-    if (holds === this.#isHeld) return
-    this.#isHeld = holds
-    if (holds) hold()
-    else release()
+    this.#hold.set(this.#wantsHold && this.#isReading)
   }
 
   /** What it is connected to, as it has to be. */

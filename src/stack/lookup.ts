@@ -4,7 +4,7 @@ import { checkString } from './arguments.js'
 import type { Stack } from './stack.js'
 import { lookupError } from './system-error.js'
 import { tick } from './ticks.js'
-import { hold, release } from './turns.js'
+import { Hold } from './turns.js'
 
 /** Learns which address a name stands for. */
 export type Resolved = (error: NodeJS.ErrnoException | null, address: string) => void
@@ -24,9 +24,10 @@ export function lookupOn(stack: Stack): Lookup {
       return
     }
     const scope = new AsyncResource('STACKLOOKUP')
-    hold()
+    const hold = new Hold()
+    hold.set(true)
     stack.soon(() => {
-      release()
+      hold.set(false)
       if (hostname.toLowerCase() === 'localhost') callback(null, family === 4 ? '127.0.0.1' : '::1')
       else callback(lookupError(hostname), hostname)
     }, scope)

@@ -66,7 +66,7 @@ function add(task: Task): void {
 
 /**
  * Runs `task` in a turn of its own in the coming round, after those that were asked for before. That keeps no process
- * alive, as what is on its way to a socket of the kernel's does not: see {@link hold}.
+ * alive, as what is on its way to a socket of the kernel's does not: see {@link Hold}.
  */
 export function turn(task: Task): void {
   if (coming.push({ task, asked: rounds() }) === 1) toBeginning.postMessage(undefined)
@@ -74,9 +74,10 @@ export function turn(task: Task): void {
 
 /** The same for who waits for it: it keeps the process alive until then. */
 export function heldTurn(task: () => void): void {
-  hold()
+  const hold = new Hold()
+  hold.set(true)
   turn(() => {
-    release()
+    hold.set(false)
     task()
   })
 }
@@ -97,13 +98,15 @@ export function turnIn(scope: AsyncResource, task: Task): void {
   )
 }
 
-/** Keeps the process alive until {@link release} is called as often. */
-export function hold(): void {
-  if (holds === 0) incoming.ref()
-  holds += 1
-}
+/** Keeps the process alive while it is set to. */
+export class Hold {
+  #isSet = false
 
-export function release(): void {
-  holds -= 1
-  if (holds === 0) incoming.unref()
+  set(isSet: boolean): void {
+    if (isSet === this.#isSet) return
+    this.#isSet = isSet
+    holds += isSet ? 1 : -1
+    if (holds > 0) incoming.ref()
+    else incoming.unref()
+  }
 }

@@ -1,6 +1,6 @@
 import type { AsyncResource } from 'node:async_hooks'
 import { throwUncaught } from '../stack/ticks.js'
-import { hold, release, type Task, turn } from '../stack/turns.js'
+import { Hold, heldTurn, type Task, turn } from '../stack/turns.js'
 
 /** Milliseconds of the longest timer: a longer one fires at once. */
 const LONGEST = 2 ** 31 - 1
@@ -10,7 +10,9 @@ export class Schedule {
   /** What happens in the coming turns, and what a timer will bring. */
   #underWay = 0
   readonly #delayed = new Set<{ cancel(): void }>()
-  #waiters: { readonly rested: () => void; readonly isPatient: boolean }[] = []
+  #waiters: { readonly resolve: () => void; readonly isPatient: boolean }[] = []
+  /** Keeps the process alive while somebody waits for turns. For what is delayed its timer does. */
+  readonly #hold = new Hold()
 
   /**
    * Runs `task` in a turn of its own, in the asynchronous context of `scope`, and again as long as it returns true.
@@ -18,6 +20,7 @@ export class Schedule {
    */
   soon(task: Task, scope?: AsyncResource): void {
     this.#underWay += 1
+    this.#holdProcess()
     const run = () => this.#run(task)
     turn(() => (scope === undefined ? run() : scope.runInAsyncScope(run)))
   }
@@ -61,13 +64,9 @@ export class Schedule {
 
   #rest(isPatient: boolean): Promise<void> {
     return new Promise((resolve) => {
-      hold()
-      const rested = (): void => {
-        release()
-        resolve()
-      }
+      this.#waiters.push({ resolve, isPatient })
       // At least one turn passes, in which what the caller has just begun shows.
-      this.soon(() => this.#waiters.push({ rested, isPatient }))
+      this.soon(() => {})
     })
   }
 
@@ -79,8 +78,13 @@ export class Schedule {
       throwUncaught(error)
     }
     this.#underWay -= 1
-    if (this.#waiters.length > 0 && this.#underWay === 0) turn(() => this.#wake())
+    if (this.#waiters.length > 0 && this.#underWay === 0) heldTurn(() => this.#wake())
+    this.#holdProcess()
     return false
+  }
+
+  #holdProcess(): void {
+    this.#hold.set(this.#waiters.length > 0 && this.#underWay > 0)
   }
 
   /** The microtasks of the last task have run: unless they began something, all is at rest. */
@@ -88,6 +92,6 @@ export class Schedule {
     if (this.#underWay > 0) return
     const waiters = this.#waiters.splice(0)
     this.#waiters = waiters.filter(({ isPatient }) => isPatient && this.#delayed.size > 0)
-    for (const waiter of waiters) if (!this.#waiters.includes(waiter)) waiter.rested()
+    for (const waiter of waiters) if (!this.#waiters.includes(waiter)) waiter.resolve()
   }
 }

@@ -50,9 +50,9 @@ test('what has run is let go of, though others are always coming', async () => {
   const { code, stdout, stderr } = await runProgram(`
     import { setFlagsFromString } from 'node:v8'
     import { runInNewContext } from 'node:vm'
-    import { hold, turn } from ${moduleOf('stack/turns')}
+    import { Hold, turn } from ${moduleOf('stack/turns')}
     setFlagsFromString('--expose-gc')
-    hold()
+    new Hold().set(true)
     const gc = runInNewContext('gc')
     const first = []
     const chain = (left) => {

@@ -285,6 +285,29 @@ test('a datagram in flight keeps the process alive no more than with node:dgram,
   assert.deepEqual([settled.code, settled.stdout], [0, 'heard\nsettled\n'])
 })
 
+test('who waits for what is delayed keeps the process alive no longer than its timer does', async () => {
+  const waits = (timers: string) =>
+    runProgram(`
+      import { mock } from 'node:test'
+      import { MockNetwork } from ${moduleOf('testing/index')}
+      ${timers}
+      const network = new MockNetwork({ latency: 20 })
+      const { createSocket } = network.host()
+      const socket = createSocket('udp4').on('message', () => console.log('heard')).unref()
+      await new Promise((resolve) => socket.bind(10_062, '127.0.0.1', resolve))
+      createSocket('udp4').unref().send('x', 10_062, '127.0.0.1')
+      await network.idle()
+      console.log('idle')
+      await network.settled()
+      console.log('settled')
+    `)
+  const real = await waits('')
+  assert.deepEqual([real.code, real.stdout], [0, 'idle\nheard\nsettled\n'])
+  // Node's own exit code where nothing is left that could let an await go on.
+  const fake = await waits(`mock.timers.enable({ apis: ['setTimeout'] })`)
+  assert.deepEqual([fake.code, fake.stdout], [13, 'idle\n'])
+})
+
 test('what is delayed for as long as a timer can be takes one', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const timers = t.mock.method(globalThis, 'setTimeout')
