@@ -25,9 +25,9 @@ test('sends in the tick of the constructor take no more memory than their promis
 })
 
 /**
- * 128 MiB. Without a bound 500 would be held, an empty program takes 4, and what is held here 25. The rest is for what
- * is young, which Node 20 and 22 give 16 MiB three times over and Node 24 up to 64, so it gets what the others have; and
- * for what is not collected yet: with 64 MiB a busy machine now and then ended a program that held no more.
+ * 128 MiB. Without a bound the flood would hold 500; with one an empty program takes 4 and the flood 25. The rest is for
+ * what is not collected yet: with 64 MiB a busy machine now and then ended a program that held no more. What is young
+ * comes on top: 16 MiB three times over, as Node 20 and 22 have it. Node 24 has up to 64 by default.
  */
 const smallHeap = '--max-old-space-size=128 --max-semi-space-size=16'
 

@@ -121,7 +121,7 @@ function listOf(data: unknown): readonly NodeJS.ArrayBufferView[] {
     if (!ArrayBuffer.isView(part)) {
       throw invalidType(Array.isArray(data) ? 'buffer list arguments' : 'buffer', bytes, data)
     }
-    // As who extends the class sees them, when it is bound and sends what has waited for that.
+    // Buffers, as with node:dgram: once the socket is bound, `send` is called again with this list, and may be overridden.
     const view = part as NodeJS.ArrayBufferView
     return Array.isArray(data) ? Buffer.from(view.buffer, view.byteOffset, view.byteLength) : view
   })

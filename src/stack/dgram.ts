@@ -22,7 +22,7 @@ export function dgramOn(stack: Stack): { createSocket: CreateStackSocket; dgram:
       super(stack, options, listener)
     }
   }
-  // Who looks for the members of the class does not look at what it extends.
+  // Its own: who lists or wraps the members of a prototype does not follow its chain.
   const { constructor: _, ...members } = Object.getOwnPropertyDescriptors(StackSocket.prototype)
   Object.defineProperties(Socket.prototype, members)
   const createSocket: CreateStackSocket = (options, listener) => new Socket(options, listener)

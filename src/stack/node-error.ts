@@ -11,12 +11,12 @@ export function nodeError(
   return withCode(Object.assign(new kind(message), { code }))
 }
 
-/** Has an error told with its code after its name, as a string and in its stack, as Node tells its own. */
+/** Makes an error show its code after its name, as a string and in its stack, as Node's own do. */
 export function withCode<Coded extends Error & { readonly code: string }>(error: Coded): Coded {
   const { code } = error
   const title = (): string => `${error.name} [${code}]`
   Object.defineProperty(error, 'name', { value: title(), configurable: true })
-  // Its first line is written when the stack is first read.
+  // Its first line is written when the stack is first read: now, while the name has the code.
   void error.stack
   Reflect.deleteProperty(error, 'name')
   const value = (): string => `${title()}: ${error.message}`

@@ -23,8 +23,8 @@ export const bindFailure: typeof errorMonitor | 'error' = String(Socket.prototyp
   : 'error'
 
 /**
- * Gives what stands in the place of node:dgram's prototype the shape of that: takes away which of the methods it does
- * not have there, has the others enumerated with as many parameters, and hides what sockets keep to themselves.
+ * Gives a prototype the shape of node:dgram's: removes those of `methods` that node:dgram lacks, makes the others
+ * enumerable and of the same `length`, and hides what sockets keep to themselves.
  */
 export function adapt(prototype: object, methods: readonly (string | symbol)[]): void {
   for (const method of methods) {

@@ -5,11 +5,14 @@ import { throwUncaught } from './ticks.js'
 
 /**
  * Turns of the event loop, one after the other and each with its microtasks run, as the kernel's news come to
- * node:dgram: what is asked for is for the next time that the loop looks for news, after timers and immediates. Message
- * ports make them, because no fake timers replace them. A port goes on with what it is sent while it is told of
- * messages, in the same round. Of several ports the one that was made first is told first, so one that is sent
- * something while a later one is told learns of that in the coming round. But who was called with other news, as of a
- * file, comes before all ports, which are then told in the same round.
+ * node:dgram: what is asked for in one round of the loop comes as the loop polls for the next time, after timers and
+ * immediates. Message ports make them, because no fake timers replace them. Ports are told in the order in which they
+ * were made, each of all that it is sent meanwhile.
+ *
+ * `incoming` is told of each turn, and `beginning` of a round. Who is called earlier in the same poll, as of a file, may
+ * ask just before `beginning` is told. That is for the next round, so each task has the number of the round in which it
+ * was asked for. Of what is left then `again` is told: it was made earlier, and so it comes in the next round, where
+ * `beginning`, sent to itself, would be told in this one.
  */
 const { port1: again, port2: toAgain } = new MessageChannel()
 const { port1: beginning, port2: toBeginning } = new MessageChannel()
@@ -18,7 +21,7 @@ const { port1: incoming, port2: outgoing } = new MessageChannel()
 /** Taken before anybody puts a fake in its place. */
 const { nodeTiming } = performance
 
-/** How often the loop has looked for news. */
+/** The number of the round: libuv counts up just before it polls. */
 const rounds = (): number => nodeTiming.uvMetricsInfo.loopCount
 
 /**
@@ -27,7 +30,7 @@ const rounds = (): number => nodeTiming.uvMetricsInfo.loopCount
  */
 export type Task = () => unknown
 
-/** What coming rounds do, and how many there had been when it was asked for. */
+/** What coming rounds do, and in which round it was asked for. */
 let coming: { readonly task: Task; readonly asked: number }[] = []
 
 /** What the present one does, in that order, from `first` on. */
@@ -72,7 +75,7 @@ export function turn(task: Task): void {
   if (coming.push({ task, asked: rounds() }) === 1) toBeginning.postMessage(undefined)
 }
 
-/** The same for who waits for it: it keeps the process alive until then. */
+/** The same for a caller that waits for it: it keeps the process alive until then. */
 export function heldTurn(task: () => void): void {
   const hold = new Hold()
   hold.set(true)
@@ -98,7 +101,7 @@ export function turnIn(scope: AsyncResource, task: Task): void {
   )
 }
 
-/** Keeps the process alive while it is set to. */
+/** Keeps the process alive while it is set to true. */
 export class Hold {
   #isSet = false
 

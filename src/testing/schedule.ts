@@ -1,17 +1,24 @@
 import type { AsyncResource } from 'node:async_hooks'
 import { throwUncaught } from '../stack/ticks.js'
-import { Hold, heldTurn, type Task, turn } from '../stack/turns.js'
+import { Hold, type Task, turn } from '../stack/turns.js'
 
 /** Milliseconds of the longest timer: a longer one fires at once. */
 const LONGEST = 2 ** 31 - 1
+
+/** What a timer will bring. */
+interface Delayed {
+  cancel(): void
+  /** Whether its timer is to keep the process alive. */
+  hold(isHeld: boolean): void
+}
 
 /** What is under way in one network: what happens in the coming turns, and what happens later. */
 export class Schedule {
   /** What happens in the coming turns, and what a timer will bring. */
   #underWay = 0
-  readonly #delayed = new Set<{ cancel(): void }>()
+  readonly #delayed = new Set<Delayed>()
   #waiters: { readonly resolve: () => void; readonly isPatient: boolean }[] = []
-  /** Keeps the process alive while somebody waits for turns. For what is delayed its timer does. */
+  /** Keeps the process alive while somebody waits for turns. */
   readonly #hold = new Hold()
 
   /**
@@ -20,12 +27,15 @@ export class Schedule {
    */
   soon(task: Task, scope?: AsyncResource): void {
     this.#underWay += 1
-    this.#holdProcess()
+    if (this.#waiters.length > 0) this.#hold.set(true)
     const run = () => this.#run(task)
     turn(() => (scope === undefined ? run() : scope.runInAsyncScope(run)))
   }
 
-  /** Runs `task` `ms` milliseconds later, by the timers of the moment, which may be fake ones. */
+  /**
+   * Runs `task` `ms` milliseconds later, by the timers of the moment, which may be fake ones. That keeps the process
+   * alive only while somebody waits until all has settled.
+   */
   after(ms: number, task: () => void): void {
     // Whoever has set a timer has to clear it.
     const { setTimeout, clearTimeout } = globalThis
@@ -34,14 +44,18 @@ export class Schedule {
       this.#underWay += 1
       this.#run(task)
     }
-    const timerFor = (left: number): ReturnType<typeof setTimeout> => {
-      if (left <= LONGEST) return setTimeout(fire, left)
-      return setTimeout(() => {
-        timer = timerFor(left - LONGEST)
-      }, LONGEST)
+    let timer: ReturnType<typeof setTimeout>
+    const start = (left: number): void => {
+      timer =
+        left <= LONGEST ? setTimeout(fire, left) : setTimeout(() => start(left - LONGEST), LONGEST)
+      delayed.hold(this.#isAwaited)
     }
-    let timer = timerFor(ms)
-    const delayed = { cancel: () => clearTimeout(timer) }
+    const delayed: Delayed = {
+      cancel: () => clearTimeout(timer),
+      // A fake one may be a number, and never keeps a process alive.
+      hold: (isHeld) => (isHeld ? timer.ref?.() : timer.unref?.()),
+    }
+    start(ms)
     this.#delayed.add(delayed)
   }
 
@@ -65,6 +79,7 @@ export class Schedule {
   #rest(isPatient: boolean): Promise<void> {
     return new Promise((resolve) => {
       this.#waiters.push({ resolve, isPatient })
+      this.#holdDelayed()
       // At least one turn passes, in which what the caller has just begun shows.
       this.soon(() => {})
     })
@@ -78,20 +93,29 @@ export class Schedule {
       throwUncaught(error)
     }
     this.#underWay -= 1
-    if (this.#waiters.length > 0 && this.#underWay === 0) heldTurn(() => this.#wake())
-    this.#holdProcess()
+    if (this.#waiters.length > 0 && this.#underWay === 0) {
+      this.#hold.set(true)
+      turn(() => this.#wake())
+    }
     return false
   }
 
-  #holdProcess(): void {
-    this.#hold.set(this.#waiters.length > 0 && this.#underWay > 0)
+  /** Whether somebody waits for what is delayed. */
+  get #isAwaited(): boolean {
+    return this.#waiters.some(({ isPatient }) => isPatient)
+  }
+
+  #holdDelayed(): void {
+    for (const { hold } of this.#delayed) hold(this.#isAwaited)
   }
 
   /** The microtasks of the last task have run: unless they began something, all is at rest. */
   #wake(): void {
     if (this.#underWay > 0) return
+    this.#hold.set(false)
     const waiters = this.#waiters.splice(0)
     this.#waiters = waiters.filter(({ isPatient }) => isPatient && this.#delayed.size > 0)
+    this.#holdDelayed()
     for (const waiter of waiters) if (!this.#waiters.includes(waiter)) waiter.resolve()
   }
 }

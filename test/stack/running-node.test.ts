@@ -48,7 +48,7 @@ test('which options a socket reads, and what takes its callback away, is seen in
   }
 })
 
-test("the class has the shape of node:dgram's: no more methods, those enumerated, and hidden what it keeps to itself", async () => {
+test("the class has the shape of node:dgram's: no extra methods, all enumerable, its private ones hidden", async () => {
   class Instead {
     bind() {}
     shared(_one: unknown, _other: unknown) {}

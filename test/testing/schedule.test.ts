@@ -54,6 +54,19 @@ test('settled() waits for a conversation, however many turns it takes', async ()
   assert.equal(turns, 21)
 })
 
+test('settled() waits for what a callback begins after the turn that nothing was to follow', async () => {
+  const network = new MockNetwork()
+  const socket = network.host().createSocket('udp4').bind(10_063, '127.0.0.1')
+  const heard: string[] = []
+  socket.on('message', (data) => heard.push(`${data}`))
+  await network.settled()
+  const onceRefused = (then: () => void) => socket.send('nowhere', 9, 'nowhere', then)
+  onceRefused(() => onceRefused(() => socket.send('here', 10_063, '127.0.0.1')))
+  await network.settled()
+  assert.deepEqual(heard, ['here'])
+  await network.close()
+})
+
 test('settled() resolves at once where nothing is in flight, for each who asks', async () => {
   const network = new MockNetwork()
   await Promise.all([network.settled(), network.settled()])
@@ -240,8 +253,8 @@ test('a datagram in flight keeps the process alive no more than with node:dgram,
       ${makes}
       const [one, other] = [createSocket('udp4'), createSocket('udp4')]
       one.on('message', () => console.log('heard'))
-      one.bind(10_062, '127.0.0.1', () => {
-        other.unref().send('x', 10_062, '127.0.0.1', () => {
+      one.bind(0, '127.0.0.1', () => {
+        other.unref().send('x', one.address().port, '127.0.0.1', () => {
           console.log('sent')
           one.unref()
         })
@@ -254,11 +267,13 @@ test('a datagram in flight keeps the process alive no more than with node:dgram,
       for (const socket of [one, other]) {
         socket.on('message', (data, { port, address }) => {
           heard += 1
-          if (heard === 1000) process.exit(1)
+          if (heard === 100_000) process.exit(1)
           socket.send(data, port, address)
         })
       }
-      one.bind(10_062, '127.0.0.1', () => other.send('x', 10_062, '127.0.0.1'))
+      one.bind(0, '127.0.0.1', () => other.send('x', one.address().port, '127.0.0.1'))
+      // They have begun when nothing else is left.
+      setTimeout(() => console.log(heard > 0), 20)
     `)
     return [lone, echo].map(({ code, stdout }) => [code, stdout])
   }
@@ -270,7 +285,7 @@ test('a datagram in flight keeps the process alive no more than with node:dgram,
   const node = await outcomes(`import { createSocket } from 'node:dgram'`)
   assert.deepEqual(node, [
     [0, 'sent\n'],
-    [0, ''],
+    [0, 'true\n'],
   ])
   assert.deepEqual(await outcomes(mocks), node)
   const settled = await runProgram(`
@@ -285,27 +300,52 @@ test('a datagram in flight keeps the process alive no more than with node:dgram,
   assert.deepEqual([settled.code, settled.stdout], [0, 'heard\nsettled\n'])
 })
 
-test('who waits for what is delayed keeps the process alive no longer than its timer does', async () => {
-  const waits = (timers: string) =>
+test('a name that is looked for keeps the process alive until it is found', async () => {
+  const { code, stdout } = await runProgram(`
+    import { MockNetwork } from ${moduleOf('testing/index')}
+    const socket = new MockNetwork().host().createSocket('udp4').unref()
+    socket.bind(10_062, 'localhost', () => console.log(socket.address().address))
+  `)
+  assert.deepEqual([code, stdout], [0, '127.0.0.1\n'])
+})
+
+test('what is delayed keeps the process alive only for who waits until it has settled', async () => {
+  const delayed = (first: string, last: string) =>
     runProgram(`
       import { mock } from 'node:test'
       import { MockNetwork } from ${moduleOf('testing/index')}
-      ${timers}
+      ${first}
       const network = new MockNetwork({ latency: 20 })
       const { createSocket } = network.host()
-      const socket = createSocket('udp4').on('message', () => console.log('heard')).unref()
-      await new Promise((resolve) => socket.bind(10_062, '127.0.0.1', resolve))
-      createSocket('udp4').unref().send('x', 10_062, '127.0.0.1')
+      const [one, other] = [createSocket('udp4').unref(), createSocket('udp4').unref()]
+      one.on('message', () => console.log('heard'))
+      await new Promise((resolve) => one.bind(10_062, '127.0.0.1', resolve))
+      other.send('x', 10_062, '127.0.0.1')
       await network.idle()
       console.log('idle')
-      await network.settled()
-      console.log('settled')
+      ${last}
     `)
-  const real = await waits('')
-  assert.deepEqual([real.code, real.stdout], [0, 'idle\nheard\nsettled\n'])
-  // Node's own exit code where nothing is left that could let an await go on.
-  const fake = await waits(`mock.timers.enable({ apis: ['setTimeout'] })`)
-  assert.deepEqual([fake.code, fake.stdout], [13, 'idle\n'])
+  const settles = `
+    const settled = network.settled()
+    // What is sent from now on is waited for as well.
+    await new Promise((resolve) => other.send('x', 10_062, '127.0.0.1', resolve))
+    await settled
+    console.log('settled')
+    other.send('x', 10_062, '127.0.0.1')
+  `
+  const fakes = `mock.timers.enable({ apis: ['setTimeout'] })`
+  for (const [first, last, code, told] of [
+    ['', settles, 0, 'idle\nheard\nheard\nsettled\n'],
+    ['', '', 0, 'idle\n'],
+    ['', 'void network.settled().then(() => console.log("settled"))', 0, 'idle\nheard\nsettled\n'],
+    // Node's own exit code where nothing is left that could let an await go on.
+    [fakes, settles, 13, 'idle\n'],
+    // Such as those of a browser are.
+    ['globalThis.setTimeout = () => 5', settles, 13, 'idle\n'],
+  ] as const) {
+    const { code: ended, stdout } = await delayed(first, last)
+    assert.deepEqual([ended, stdout], [code, told])
+  }
 })
 
 test('what is delayed for as long as a timer can be takes one', async (t) => {
