@@ -79,7 +79,7 @@ export class Schedule {
   #rest(isPatient: boolean): Promise<void> {
     return new Promise((resolve) => {
       this.#waiters.push({ resolve, isPatient })
-      this.#holdDelayed()
+      for (const { hold } of this.#delayed) hold(this.#isAwaited)
       // At least one turn passes, in which what the caller has just begun shows.
       this.soon(() => {})
     })
@@ -105,17 +105,12 @@ export class Schedule {
     return this.#waiters.some(({ isPatient }) => isPatient)
   }
 
-  #holdDelayed(): void {
-    for (const { hold } of this.#delayed) hold(this.#isAwaited)
-  }
-
   /** The microtasks of the last task have run: unless they began something, all is at rest. */
   #wake(): void {
     if (this.#underWay > 0) return
     this.#hold.set(false)
     const waiters = this.#waiters.splice(0)
     this.#waiters = waiters.filter(({ isPatient }) => isPatient && this.#delayed.size > 0)
-    this.#holdDelayed()
     for (const waiter of waiters) if (!this.#waiters.includes(waiter)) waiter.resolve()
   }
 }

@@ -288,6 +288,21 @@ test('a datagram in flight keeps the process alive no more than with node:dgram,
     [0, 'true\n'],
   ])
   assert.deepEqual(await outcomes(mocks), node)
+  const read = await runProgram(`
+    ${mocks}
+    const socket = createSocket('udp4').unref()
+    const isHeld = () => process.getActiveResourcesInfo().includes('MessagePort')
+    const told = new Set()
+    const look = (left) => {
+      told.add(isHeld())
+      if (left > 0) setImmediate(look, left - 1)
+      else console.log(...told)
+    }
+    socket.on('message', () => look(9))
+    socket.bind(10_062, '127.0.0.1', () => socket.send('x', 10_062, '127.0.0.1'))
+    setTimeout(() => {}, 20)
+  `)
+  assert.deepEqual([read.code, read.stdout], [0, 'false\n'])
   const settled = await runProgram(`
     ${mocks}
     const socket = createSocket('udp4').on('message', () => console.log('heard')).unref()
@@ -333,11 +348,25 @@ test('what is delayed keeps the process alive only for who waits until it has se
     console.log('settled')
     other.send('x', 10_062, '127.0.0.1')
   `
+  const holds = `
+    const isHeld = () => process.getActiveResourcesInfo().includes('Timeout')
+    const told = [isHeld()]
+    void network.idle()
+    const settled = network.settled()
+    told.push(isHeld())
+    await settled
+    other.send('x', 10_062, '127.0.0.1')
+    await network.idle()
+    console.log(...told, isHeld())
+  `
   const fakes = `mock.timers.enable({ apis: ['setTimeout'] })`
   for (const [first, last, code, told] of [
     ['', settles, 0, 'idle\nheard\nheard\nsettled\n'],
     ['', '', 0, 'idle\n'],
+    ['', holds, 0, 'idle\nheard\nfalse true false\n'],
     ['', 'void network.settled().then(() => console.log("settled"))', 0, 'idle\nheard\nsettled\n'],
+    // For whom it was is gone.
+    ['', 'one.close(); await network.settled(); console.log("settled")', 0, 'idle\nsettled\n'],
     // Node's own exit code where nothing is left that could let an await go on.
     [fakes, settles, 13, 'idle\n'],
     // Such as those of a browser are.
