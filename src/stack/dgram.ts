@@ -15,6 +15,7 @@ export type CreateStackSocket = (
 /** The class of the sockets of that host, and what makes them. */
 export function dgramOn(stack: Stack): { createSocket: CreateStackSocket; dgram: Dgram } {
   class Socket extends StackSocket {
+    // None is optional: `length` is 2, as with node:dgram.
     constructor(
       options: StackSocketOptions | 'udp4' | 'udp6',
       listener: MessageListener | undefined,

@@ -6,8 +6,8 @@ import { throwUncaught } from './ticks.js'
 /**
  * Turns of the event loop, one after the other and each with its microtasks run, as the kernel's news come to
  * node:dgram: what is asked for in one round of the loop comes as the loop polls for the next time, after timers and
- * immediates. Message ports make them, because no fake timers replace them. Ports are told in the order in which they
- * were made, each of all that it is sent meanwhile.
+ * immediates. Message ports make them, because no fake timers replace them. Ports that are made together are told
+ * in that order, each of all that it is sent meanwhile.
  *
  * `incoming` is told of each turn, and `beginning` of a round. Who is called earlier in the same poll, as of a file, may
  * ask just before `beginning` is told. That is for the next round, so each task has the number of the round in which it
@@ -22,7 +22,7 @@ const { port1: incoming, port2: outgoing } = new MessageChannel()
 const { nodeTiming } = performance
 
 /** The number of the round: libuv counts up just before it polls. */
-const rounds = (): number => nodeTiming.uvMetricsInfo.loopCount
+const thisRound = (): number => nodeTiming.uvMetricsInfo.loopCount
 
 /**
  * What is done in a turn. It must not throw. If it returns true it is done once more, in a turn of the same round,
@@ -55,7 +55,7 @@ for (const port of [again, beginning, incoming]) port.unref()
 
 /** Begins with what was asked for before this round, and leaves the rest to the next, which the other port begins. */
 function begin(other: MessagePort): void {
-  const round = rounds()
+  const round = thisRound()
   const due = coming.filter(({ asked }) => asked !== round)
   coming = coming.slice(due.length)
   for (const { task } of due) add(task)
@@ -72,7 +72,7 @@ function add(task: Task): void {
  * alive, as what is on its way to a socket of the kernel's does not: see {@link Hold}.
  */
 export function turn(task: Task): void {
-  if (coming.push({ task, asked: rounds() }) === 1) toBeginning.postMessage(undefined)
+  if (coming.push({ task, asked: thisRound() }) === 1) toBeginning.postMessage(undefined)
 }
 
 /** The same for a caller that waits for it: it keeps the process alive until then. */
