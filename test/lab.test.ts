@@ -1,5 +1,7 @@
 /** What tests rely on of the lab itself. */
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
 import { scenario } from './lab.js'
 
@@ -18,4 +20,26 @@ scenario('an interface that was taken up is listed at once', [], async (lab) => 
     assert.ok('e0' in networkInterfaces(), `number ${index}`)
     lab.here.ip('link del dev e0')
   }
+})
+
+scenario('what a peer has sent is read before its answer, by a busy loop too', [], async (lab) => {
+  const peer = await lab.here.peer()
+  const socket = createSocket('udp4').bind(10_000, '127.0.0.1')
+  await once(socket, 'listening')
+  const there = await peer.socket({ type: 'udp4' })
+  await there.bind({ address: '127.0.0.1' })
+  let heard = 0
+  socket.on('message', () => {
+    heard += 1
+  })
+  for (const text of ['one', 'two', 'three']) {
+    // Nothing but this answer has been read when the loop waits next.
+    await peer.networkInterfaces()
+    const before = heard
+    const sent = there.send(text, 10_000, '127.0.0.1')
+    for (const end = performance.now() + 50; performance.now() < end; );
+    await sent
+    assert.equal(heard, before + 1)
+  }
+  socket.close()
 })

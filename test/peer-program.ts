@@ -4,6 +4,7 @@
  */
 import { Actor } from '../src/testing/conformance/actor.js'
 import { unicastCarrier } from '../src/unicast/index.js'
+import { afterSockets } from './peer.js'
 
 const [, , unicast] = process.argv
 
@@ -12,7 +13,7 @@ new Actor(
     send: (news) => {
       if (process.connected) process.send?.(news)
     },
-    receive: (listener) => void process.on('message', listener),
+    receive: (listener) => void process.on('message', afterSockets(listener)),
   },
   unicast === undefined ? {} : unicastCarrier(JSON.parse(unicast)),
 )
