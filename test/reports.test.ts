@@ -103,6 +103,7 @@ scenario(
     // The system says a thing twice, within a second. Later on it says nothing by itself.
     const pump = () => host.python<{ sent: number }>('pump', group, port, '10.0.0.2', 300)
     await pump().next()
+    await until('all are heard', () => heard.every(({ length }) => length >= 300))
     for (const messages of heard) assert.deepEqual(messages.splice(0), [...Array(300).keys()])
     const late = host.python<Report>('reports')
     await late.next()
@@ -111,6 +112,9 @@ scenario(
     const pumping = pump().next()
     await allReported(late)
     await pumping
+    // At the moment between leaving and joining again the system delivers nothing: one is lost, or where the
+    // machine is busy some.
+    await until('nearly all are heard', () => heard.every(({ length }) => length >= 290))
 
     assert.deepEqual(errors, [])
     assert.deepEqual(events, [])
@@ -118,12 +122,7 @@ scenario(
       receivers.map(({ memberships }) => memberships),
       before,
     )
-    for (const messages of heard) {
-      assert.deepEqual(messages, [...new Set(messages)], 'none twice, and in order')
-      // At the moment between leaving and joining again the system delivers nothing.
-      // What comes between leaving and joining is lost: one, or where the machine is busy some.
-      assert.ok(messages.length >= 290, `${messages.length} of 300`)
-    }
+    for (const messages of heard) assert.deepEqual(messages, [...new Set(messages)], 'none twice')
     await Promise.all(receivers.map((receiver) => receiver.close()))
   },
 )
