@@ -35,6 +35,9 @@ interface Held {
  * Does what a {@link Peer} orders through a channel, and reports the results and events: on a host that is another
  * process.
  *
+ * Over IPC, hand on orders and news by `setImmediate()`: else a busy process may take one before a datagram that came
+ * earlier.
+ *
  * @example
  * ```ts
  * import { Actor } from 'typed-multicast/testing/conformance'
@@ -42,7 +45,7 @@ interface Held {
  * // In a process that was forked with `{ serialization: 'advanced' }`.
  * new Actor({
  *   send: (news) => process.send?.(news),
- *   receive: (listener) => process.on('message', listener),
+ *   receive: (listener) => process.on('message', (order) => setImmediate(listener, order)),
  * })
  * ```
  */
