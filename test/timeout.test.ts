@@ -168,7 +168,7 @@ test('a process that was stopped for a while has heard no silence in it', async 
       '--eval',
       `
       import { MulticastReceiver } from ${moduleOf('index')}
-      const on = { group: '${group}', interfaces: '127.0.0.1', port: 0, timeout: 200 }
+      const on = { group: '${group}', interfaces: '127.0.0.1', port: 0, timeout: 400 }
       const receiver = await new MulticastReceiver(on).ready()
       let silences = 0
       receiver.on('timeout', () => { silences += 1 })
@@ -187,7 +187,7 @@ test('a process that was stopped for a while has heard no silence in it', async 
   await aside(t, { group, port }, streaming)
   for (let count = 0; count < 2; count += 1) {
     child.kill('SIGSTOP')
-    await delay(400)
+    await delay(600)
     child.kill('SIGCONT')
     // Until it has read again.
     await delay(50)
