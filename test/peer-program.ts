@@ -4,7 +4,6 @@
  */
 import { Actor } from '../src/testing/conformance/actor.js'
 import { unicastCarrier } from '../src/unicast/index.js'
-import { afterSockets } from './peer.js'
 
 const [, , unicast] = process.argv
 
@@ -13,7 +12,7 @@ new Actor(
     send: (news) => {
       if (process.connected) process.send?.(news)
     },
-    receive: (listener) => void process.on('message', afterSockets(listener)),
+    receive: (listener) => void process.on('message', listener),
   },
   unicast === undefined ? {} : unicastCarrier(JSON.parse(unicast)),
 )

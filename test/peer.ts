@@ -13,21 +13,12 @@ export const peerOptions: SpawnOptions = {
   serialization: 'advanced',
 }
 
-/**
- * Hands on what comes over IPC once the sockets that could be read with it have been. Else a loop that was busy may
- * take an order, or an answer, before a datagram that came earlier: epoll tells of what it has told of last time
- * first.
- */
-export function afterSockets<News>(listener: (news: News) => void): (news: unknown) => void {
-  return (news) => void setImmediate(listener, news as News)
-}
-
 /** The peer in a process that was just started; resolves once it takes orders. */
 export async function startedPeer(child: ChildProcess): Promise<Peer> {
   await once(child, 'message')
   return new Peer({
     send: (order) => void child.send(order),
-    receive: (listener) => void child.on('message', afterSockets(listener)),
+    receive: (listener) => void child.on('message', listener),
     ended: (listener) =>
       void child.on('exit', (code, signal) => listener(`the peer has exited: ${code ?? signal}`)),
   })

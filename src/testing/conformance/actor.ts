@@ -15,7 +15,7 @@ import type { Carrier, RequestOptions } from '../../options.js'
 import { MulticastPeer } from '../../peer.js'
 import { MulticastReceiver } from '../../receiver.js'
 import { MulticastSender } from '../../sender.js'
-import type { Channel, Failure, News, Order } from './channel.js'
+import { afterSockets, type Channel, type Failure, type News, type Order } from './channel.js'
 import { scenes } from './scenes.js'
 
 type Endpoint = MulticastSender | MulticastReceiver
@@ -35,9 +35,6 @@ interface Held {
  * Does what a {@link Peer} orders through a channel, and reports the results and events: on a host that is another
  * process.
  *
- * Over IPC, hand on orders and news by `setImmediate()`: else a busy process may take one before a datagram that came
- * earlier.
- *
  * @example
  * ```ts
  * import { Actor } from 'typed-multicast/testing/conformance'
@@ -45,7 +42,7 @@ interface Held {
  * // In a process that was forked with `{ serialization: 'advanced' }`.
  * new Actor({
  *   send: (news) => process.send?.(news),
- *   receive: (listener) => process.on('message', (order) => setImmediate(listener, order)),
+ *   receive: (listener) => process.on('message', listener),
  * })
  * ```
  */
@@ -64,12 +61,14 @@ export class Actor {
     this.#networkInterfaces = carrier.networkInterfaces ?? networkInterfaces
     this.#watchInterfaces = carrier.watchInterfaces
     this.#bindAddress = carrier.bindAddress
-    channel.receive((order) => {
-      this.#obey(order).then(
-        (value) => channel.send({ id: order.id, value }),
-        (error: unknown) => channel.send({ id: order.id, failure: failure(error) }),
-      )
-    })
+    channel.receive(
+      afterSockets((order) => {
+        this.#obey(order).then(
+          (value) => channel.send({ id: order.id, value }),
+          (error: unknown) => channel.send({ id: order.id, failure: failure(error) }),
+        )
+      }),
+    )
   }
 
   async #obey(order: Order): Promise<unknown> {

@@ -77,6 +77,19 @@ export interface Channel<Sent, Received> {
   ended?(listener: (why: string) => void): void
 }
 
+// Taken before anybody puts a fake in its place.
+const { setImmediate } = globalThis
+
+/**
+ * Hands on what comes once the sockets that could be read with it have been. Else a process that was busy may take an
+ * order, or an answer, before a datagram that came earlier: epoll tells of what it has told of last time first.
+ */
+export function afterSockets<Message>(
+  listener: (message: Message) => void,
+): (message: Message) => void {
+  return (message) => void setImmediate(listener, message)
+}
+
 /** The two ends of a channel within one process. */
 export function channel<One, Other>(): [Channel<One, Other>, Channel<Other, One>] {
   const there = lane<One>()

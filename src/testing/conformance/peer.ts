@@ -16,6 +16,7 @@ import type {
 } from '../../options.js'
 import { Actor } from './actor.js'
 import {
+  afterSockets,
   type Channel,
   channel,
   type Failure,
@@ -61,10 +62,12 @@ export class Peer {
   /** @param channel The way to an {@link Actor}. */
   constructor(channel: Channel<Order, News>) {
     this.#channel = channel
-    channel.receive((news) => {
-      if ('event' in news) this.#held.get(news.target)?.tell(news)
-      else this.#pending.get(news.id)?.(news)
-    })
+    channel.receive(
+      afterSockets((news) => {
+        if ('event' in news) this.#held.get(news.target)?.tell(news)
+        else this.#pending.get(news.id)?.(news)
+      }),
+    )
     channel.ended?.((why) => {
       this.#ended = why
       for (const settle of this.#pending.values()) settle(lost(why))
