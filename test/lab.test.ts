@@ -1,8 +1,9 @@
 /** What tests rely on of the lab itself. */
 import assert from 'node:assert/strict'
-import { createSocket } from 'node:dgram'
+import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { scenario } from './lab.js'
 
 scenario('an interface that was taken up is listed at once', [], async (lab) => {
@@ -22,24 +23,47 @@ scenario('an interface that was taken up is listed at once', [], async (lab) => 
   }
 })
 
-scenario('what a peer has sent is read before its answer, by a busy loop too', [], async (lab) => {
-  const peer = await lab.here.peer()
-  const socket = createSocket('udp4').bind(10_000, '127.0.0.1')
-  await once(socket, 'listening')
-  const there = await peer.socket({ type: 'udp4' })
-  await there.bind({ address: '127.0.0.1' })
-  let heard = 0
-  socket.on('message', () => {
-    heard += 1
-  })
-  for (const text of ['one', 'two', 'three']) {
-    // Nothing but this answer has been read when the loop waits next.
-    await peer.networkInterfaces()
-    const before = heard
-    const sent = there.send(text, 10_000, '127.0.0.1')
-    for (const end = performance.now() + 50; performance.now() < end; );
-    await sent
-    assert.equal(heard, before + 1)
-  }
-  socket.close()
-})
+scenario(
+  'what a peer has sent is read before its answer, by a busy loop too',
+  [],
+  async (lab, t) => {
+    const peer = await lab.here.peer()
+    const there = await peer.socket({ type: 'udp4' })
+    await there.bind({ address: '127.0.0.1' })
+    const [socket, other] = [10_000, 10_001].map((port) => {
+      const made = createSocket('udp4').bind(port, '127.0.0.1')
+      t.after(() => made.close())
+      return made
+    }) as [Socket, Socket]
+    await Promise.all([once(socket, 'listening'), once(other, 'listening')])
+    let heard = 0
+    socket.on('message', () => {
+      heard += 1
+    })
+    for (let round = 1; round <= 3; round += 1) {
+      // So that epoll tells of the pipe first.
+      await peer.networkInterfaces()
+      const sent = there.send('one', 10_000, '127.0.0.1')
+      busy(50)
+      await sent
+      assert.equal(heard, 2 * round - 1)
+
+      // So that it does not, and the pipe is read after the other socket.
+      await delay(20)
+      const toOther = there.send('to the other', 10_001, '127.0.0.1')
+      const another = once(other, 'message').then(() => {
+        const sent = there.send('another', 10_000, '127.0.0.1')
+        busy(50)
+        return sent
+      })
+      busy(50)
+      await Promise.all([toOther, another])
+      assert.equal(heard, 2 * round)
+    }
+  },
+)
+
+/** Has the loop wait for so many milliseconds, while other processes go on. */
+function busy(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end; );
+}

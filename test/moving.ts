@@ -10,6 +10,7 @@ import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MulticastReceiver, type ReceiverOptions, text } from '../src/index.js'
+import { afterSockets } from '../src/testing/conformance/channel.js'
 import { type Host, type Lab, scenario } from './lab.js'
 import { hasten } from './looks.js'
 import { openSockets } from './told.js'
@@ -218,7 +219,8 @@ export class Moving {
     const answer = once(this.#program, 'message')
     this.#program.send({ order, cables, groups, port })
     const [answered] = await answer
-    return answered
+    // What was sent before it is read first.
+    return new Promise((resolve) => afterSockets(resolve)(answered))
   }
 }
 

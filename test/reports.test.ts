@@ -103,7 +103,8 @@ scenario(
     // The system says a thing twice, within a second. Later on it says nothing by itself.
     const pump = () => host.python<{ sent: number }>('pump', group, port, '10.0.0.2', 300)
     await pump().next()
-    await until('all are heard', () => heard.every(({ length }) => length >= 300))
+    const isOver = (): boolean => heard.every((messages) => messages.includes(299))
+    await until('the last is heard', isOver)
     for (const messages of heard) assert.deepEqual(messages.splice(0), [...Array(300).keys()])
     const late = host.python<Report>('reports')
     await late.next()
@@ -112,9 +113,7 @@ scenario(
     const pumping = pump().next()
     await allReported(late)
     await pumping
-    // At the moment between leaving and joining again the system delivers nothing: one is lost, or where the
-    // machine is busy some.
-    await until('nearly all are heard', () => heard.every(({ length }) => length >= 290))
+    await until('the last is heard', isOver)
 
     assert.deepEqual(errors, [])
     assert.deepEqual(events, [])
@@ -122,7 +121,12 @@ scenario(
       receivers.map(({ memberships }) => memberships),
       before,
     )
-    for (const messages of heard) assert.deepEqual(messages, [...new Set(messages)], 'none twice')
+    for (const messages of heard) {
+      assert.deepEqual(messages, [...new Set(messages)], 'none twice')
+      // At the moment between leaving and joining again the system delivers nothing: one is lost, or where the
+      // machine is busy some.
+      assert.ok(messages.length >= 290, `${messages.length} of 300`)
+    }
     await Promise.all(receivers.map((receiver) => receiver.close()))
   },
 )

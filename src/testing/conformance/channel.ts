@@ -66,7 +66,8 @@ export type News =
 
 /**
  * One end of the way between a peer and its actor. What is sent comes out at the other end on a
- * later tick, in order, and with its Buffers as Buffers.
+ * later tick, in order, and with its Buffers as Buffers. The peer and the actor act on it, and on the end, when the
+ * event loop has turned twice, so that datagrams that came before it are read first.
  */
 export interface Channel<Sent, Received> {
   /** Sends a message to the other end. */
@@ -81,13 +82,14 @@ export interface Channel<Sent, Received> {
 const { setImmediate } = globalThis
 
 /**
- * Hands on what comes once the sockets that could be read with it have been. Else a process that was busy may take an
- * order, or an answer, before a datagram that came earlier: epoll tells of what it has told of last time first.
+ * Hands on what comes only after the loop has polled once more, so that datagrams that came before it are read first:
+ * of a socket 32 in each round. A process that was busy might else take an order, or an answer, before them. For epoll
+ * tells first of what it has told of last time, and a pipe is read up to what has come since epoll told of it.
  */
 export function afterSockets<Message>(
   listener: (message: Message) => void,
 ): (message: Message) => void {
-  return (message) => void setImmediate(listener, message)
+  return (message) => void setImmediate(() => setImmediate(listener, message))
 }
 
 /** The two ends of a channel within one process. */

@@ -68,10 +68,12 @@ export class Peer {
         else this.#pending.get(news.id)?.(news)
       }),
     )
-    channel.ended?.((why) => {
-      this.#ended = why
-      for (const settle of this.#pending.values()) settle(lost(why))
-    })
+    channel.ended?.(
+      afterSockets((why) => {
+        this.#ended = why
+        for (const settle of this.#pending.values()) settle(lost(why))
+      }),
+    )
   }
 
   /** A peer whose actor is in this process, over a carrier. Default: Node's own sockets. */
