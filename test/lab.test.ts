@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as turned } from 'node:timers/promises'
 import { scenario } from './lab.js'
 
 scenario('an interface that was taken up is listed at once', [], async (lab) => {
@@ -49,7 +49,8 @@ scenario(
       assert.equal(heard, 2 * round - 1)
 
       // So that it does not, and the pipe is read after the other socket.
-      await delay(20)
+      await turned()
+      await turned()
       const toOther = there.send('to the other', 10_001, '127.0.0.1')
       const another = once(other, 'message').then(() => {
         const sent = there.send('another', 10_000, '127.0.0.1')

@@ -66,8 +66,8 @@ export type News =
 
 /**
  * One end of the way between a peer and its actor. What is sent comes out at the other end on a
- * later tick, in order, and with its Buffers as Buffers. The peer and the actor act on it, and on the end, when the
- * event loop has turned twice, so that datagrams that came before it are read first.
+ * later tick, in order, and with its Buffers as Buffers. The peer and the actor act on it when the event loop has
+ * turned twice, so that datagrams that came before it are read first.
  */
 export interface Channel<Sent, Received> {
   /** Sends a message to the other end. */

@@ -68,12 +68,14 @@ export class Peer {
         else this.#pending.get(news.id)?.(news)
       }),
     )
-    channel.ended?.(
-      afterSockets((why) => {
-        this.#ended = why
-        for (const settle of this.#pending.values()) settle(lost(why))
-      }),
-    )
+    // What is ordered from now on would be sent in vain; what was answered before counts.
+    const abandon = afterSockets((why: string) => {
+      for (const settle of this.#pending.values()) settle(lost(why))
+    })
+    channel.ended?.((why) => {
+      this.#ended = why
+      abandon(why)
+    })
   }
 
   /** A peer whose actor is in this process, over a carrier. Default: Node's own sockets. */
